@@ -1,0 +1,1 @@
+"""Tables, queries and the ledger: rows <-> values."""

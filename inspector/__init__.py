@@ -1,0 +1,1 @@
+"""Values, decisions, runtimes and bundles: the core that every application shares."""

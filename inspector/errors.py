@@ -1,0 +1,85 @@
+"""The error tree.
+
+    InspectorError
+    |-- UserError            bad usage or bad input: one line on stderr, exit status 2
+    |   |-- ConfigError          a station or training configuration
+    |   |-- RecipeError          a recipe
+    |   |-- DatasetError         an index, a label, a split, a path
+    |   |-- BundleError          missing, truncated, altered, or for another task
+    |   |-- UnreadableImage      a file that is no 8-bit image
+    |   |-- UnknownPlugin        a camera, output or runtime that nobody provides
+    |   `-- DatabaseError        a database that cannot be opened, written or is of another version
+    `-- StationError         a fault of the running line: a fail-safe verdict and an event
+        |-- CameraError
+        |   |-- CameraLost           the device is gone or answers nonsense
+        |   |-- CameraEnded          a finite source has no further exposure
+        |   `-- TriggerTimeout       no exposure within the time given
+        |-- RuntimeFault         a network that raised or answered NaN
+        `-- StorageFault         a disk that is full or read-only
+
+Messages are one line and name the file, the field and what was expected.
+"""
+
+
+class InspectorError(Exception):
+    """Root of every error that this product raises on purpose."""
+
+
+class UserError(InspectorError):
+    """Bad usage or bad input; the command line prints it and exits with 2."""
+
+
+class ConfigError(UserError):
+    """A configuration file with a wrong field."""
+
+
+class RecipeError(UserError):
+    """A recipe with a wrong field."""
+
+
+class DatasetError(UserError):
+    """A data set with wrong rows; the message lists them all."""
+
+
+class BundleError(UserError):
+    """A bundle that is missing, truncated, altered or unfit for its use."""
+
+
+class UnreadableImage(UserError):
+    """A file that cannot be read as an 8-bit image."""
+
+
+class UnknownPlugin(UserError):
+    """A kind that neither the product nor an installed plug-in provides."""
+
+
+class DatabaseError(UserError):
+    """A database that cannot be opened, written, or has another schema version."""
+
+
+class StationError(InspectorError):
+    """A fault of the running line."""
+
+
+class CameraError(StationError):
+    """A camera that gave no frame."""
+
+
+class CameraLost(CameraError):
+    """The device is gone, or answers what no camera should."""
+
+
+class CameraEnded(CameraError):
+    """A finite source (a folder, a file) has no further exposure."""
+
+
+class TriggerTimeout(CameraError):
+    """No exposure arrived within the time given."""
+
+
+class RuntimeFault(StationError):
+    """A network that raised or answered NaN."""
+
+
+class StorageFault(StationError):
+    """A disk that is full or read-only."""

@@ -1,0 +1,124 @@
+"""The values that one inspection passes through, each made by one function and never changed.
+
+`Frame -> Quality -> Prediction -> Verdict -> PartResult -> InspectionRecord`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""(H, W, 3) uint8 BGR as OpenCV gives it, or (H, W) uint8 grey."""
+
+
+class Outcome(StrEnum):
+    """What happens to a part. Everything that is not PASS is diverted."""
+
+    PASS = "PASS"  # noqa: S105 - not a password
+    REJECT = "REJECT"
+    REVIEW = "REVIEW"
+    NOT_INSPECTED = "NOT_INSPECTED"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One exposure. `sequence` counts from 0 within a camera's run; `captured_at` is timezone-aware UTC."""
+
+    image: Image
+    camera: str
+    sequence: int
+    captured_at: datetime
+    source: str = ""
+    """File name for cameras that read files, else empty."""
+    repeats: int = 0
+    """How many frames just before this one had the very same pixels (live cameras only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Is the picture fit to be judged? Shares are of all pixels, 0..1; brightness in grey levels 0..255."""
+
+    focus: float
+    """Variance of the Laplacian over the middle of the frame, grey levels squared."""
+    brightness: float
+    dark_share: float
+    saturated_share: float
+    faults: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        return not self.faults
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the network says of one view, calibrated. Class order is the bundle's."""
+
+    label: str
+    class_probabilities: tuple[float, ...]
+    defect_probability: float
+    scores: tuple[float, ...]
+    """Raw logits, before calibration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An outcome with its reasons. Probability and label are None when no network judged the part."""
+
+    outcome: Outcome
+    reasons: tuple[str, ...] = ()
+    defect_probability: float | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ViewInspection:
+    """One view of a part, judged."""
+
+    camera: str
+    sequence: int
+    source: str
+    quality: Quality
+    prediction: Prediction | None
+    verdict: Verdict
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    """Durations from a monotonic clock: assess, preprocess, infer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """A part judged from all its views."""
+
+    verdict: Verdict
+    views: tuple[ViewInspection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionRecord:
+    """The ledger's account of one part. Open while `outcome` is None; complete for ever afterwards."""
+
+    part_id: UUID
+    run_id: UUID
+    station: str
+    recipe: str
+    bundle_id: str
+    trigger: int
+    """Counts from 1 within a run; (run_id, trigger) is unique."""
+    source: str
+    triggered_at: datetime
+    outcome: Outcome | None = None
+    reasons: tuple[str, ...] = ()
+    label: str | None = None
+    defect_probability: float | None = None
+    latency_ms: float | None = None
+    """Trigger to verdict acted on."""
+    completed_at: datetime | None = None
+    image_sha256: str | None = None
+    views: tuple[ViewInspection, ...] = ()

@@ -1,0 +1,1 @@
+"""Training: from a labelled data set to a proven bundle."""
