@@ -113,6 +113,8 @@ class InspectionRecord:
     """Counts from 1 within a run; (run_id, trigger) is unique."""
     source: str
     triggered_at: datetime
+    sequence: int = 0
+    """Frame sequence number that the trigger announced; a restarted station goes on behind the largest."""
     outcome: Outcome | None = None
     reasons: tuple[str, ...] = ()
     label: str | None = None
