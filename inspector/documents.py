@@ -1,0 +1,70 @@
+"""Reading files that people or machines wrote, with every fault named in one line."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from inspector.errors import UserError
+
+
+class Document(BaseModel):
+    """Base of what crosses a file: frozen, and an unknown field is a fault."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+D = TypeVar("D", bound=BaseModel)
+
+
+def faults_of(error: ValidationError) -> str:
+    """Return all faults of a document in one line: `field: what was expected (got what)`."""
+    return "; ".join(_fault(fault["loc"], fault["msg"], fault.get("input"), fault["type"]) for fault in error.errors())
+
+
+def _fault(location: tuple[int | str, ...], message: str, value: object, kind: str) -> str:
+    field = ".".join(str(step) for step in location) or "document"
+    if kind == "extra_forbidden":
+        return f"{field}: unknown field"
+    if kind == "missing":
+        return f"{field}: missing"
+    shown = repr(value)
+    return f"{field}: {message[:1].lower()}{message[1:]} (got {shown if len(shown) <= 60 else shown[:57] + '...'})"
+
+
+def parse(source: str, content: Any, model: type[D], error: type[UserError]) -> D:
+    """Validate `content` as `model`; raise `error` with every fault, naming `source`."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as fault:
+        raise error(f"{source}: {faults_of(fault)}") from fault
+
+
+def read_bytes(path: Path, error: type[UserError]) -> bytes:
+    """Read a file or raise `error` naming it."""
+    try:
+        return path.read_bytes()
+    except OSError as fault:
+        raise error(f"{path}: cannot be read ({fault.strerror})") from fault
+
+
+def read_toml(path: Path, model: type[D], error: type[UserError]) -> D:
+    """Read a TOML file as `model`; raise `error` for a missing file, bad syntax or wrong fields."""
+    try:
+        content = tomllib.loads(read_bytes(path, error).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise error(f"{path}: not TOML ({fault})") from fault
+    return parse(str(path), content, model, error)
+
+
+def read_json(path: Path, model: type[D], error: type[UserError]) -> D:
+    """Read a JSON file as `model`; raise `error` for a missing file, bad syntax or wrong fields."""
+    try:
+        content = json.loads(read_bytes(path, error))
+    except (json.JSONDecodeError, UnicodeDecodeError) as fault:
+        raise error(f"{path}: not JSON ({fault})") from fault
+    return parse(str(path), content, model, error)

@@ -1,0 +1,160 @@
+"""From a camera's frame to the network's input: the one function that training and the line both call.
+
+The resize is antialiased at a quarter of the cost of an exact area average. `cv2.resize` with INTER_AREA is fast only
+for a halving, so the picture is halved until less than four source pixels fall on one of the target; then a
+three-tap filter widens each pixel's footprint to the target's, and a linear sampling reads it. The taps match the
+second moment of the exact average's box (see `_taps`). Measured on 34 real frames brought to 1280x1024, to 224x224:
+mean difference from the exact average 0.42 grey level, 0.71 ms against 3.05 ms (`benchmarks/preprocess.py`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from inspector.documents import Document, read_bytes
+from inspector.errors import UnreadableImage
+from inspector.values import Image
+
+
+class InputSpec(Document):
+    """What the network takes: (height, width, 3) uint8 BGR."""
+
+    height: int = Field(ge=16, le=4096, description="rows of the network's input, px")
+    width: int = Field(ge=16, le=4096, description="columns of the network's input, px")
+    fit: Literal["stretch", "letterbox"] = Field(
+        default="stretch", description="stretch to the input, or keep the aspect ratio and pad evenly"
+    )
+    pad_value: int = Field(default=114, ge=0, le=255, description="grey level of the padding")
+
+
+class Roi(Document):
+    """Region of interest in frame pixels; what lies outside is never judged."""
+
+    x: int = Field(ge=0, description="left edge, px")
+    y: int = Field(ge=0, description="top edge, px")
+    width: int = Field(ge=8, description="width, px")
+    height: int = Field(ge=8, description="height, px")
+
+
+def preprocess(image: Image, spec: InputSpec, roi: Roi | None = None) -> NDArray[np.uint8]:
+    """Return the network's input (spec.height, spec.width, 3) uint8 BGR, contiguous.
+
+    Args:
+        image: (H, W), (H, W, 1) or (H, W, 3) uint8 BGR. A grey picture becomes three equal channels.
+        spec: size and fit of the network's input.
+        roi: part of the frame to judge, clipped to the frame.
+
+    Raises:
+        UnreadableImage: another depth or number of channels, or a region of interest outside the frame.
+    """
+    _require_8_bit(image)
+    if roi is not None:
+        image = _crop(image, roi)
+    fitted = _letterbox(image, spec) if spec.fit == "letterbox" else resize(image, spec.width, spec.height)
+    if fitted.ndim == 2 or fitted.shape[2] == 1:
+        fitted = np.asarray(cv2.cvtColor(fitted, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
+    return np.ascontiguousarray(fitted)
+
+
+def resize(image: Image, width: int, height: int) -> Image:
+    """Return `image` at width x height px: antialiased when smaller, linear when larger."""
+    rows, columns = image.shape[:2]
+    if (columns, rows) == (width, height):
+        return image
+    if columns <= width and rows <= height:
+        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    while min(image.shape[1] / width, image.shape[0] / height) >= 4:
+        image = _halve(image)
+    across, down = image.shape[1] / width, image.shape[0] / height
+    if min(across, down) < 2 or max(across, down) > 4:
+        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return _sample(image, width, height)
+
+
+def read_image(path: Path) -> Image:
+    """Return the picture in `path` as (H, W, 3) uint8 BGR, turned as its EXIF says.
+
+    Raises:
+        UnreadableImage: missing, truncated, not an image, or not 8 bits deep (16-bit pictures are refused, since a
+            silent conversion would depend on their range).
+    """
+    encoded = read_bytes(path, UnreadableImage)
+    return decode_image(encoded, str(path))
+
+
+def decode_image(encoded: bytes, name: str) -> Image:
+    """Return the picture in `encoded`; `name` is for the message. See `read_image`."""
+    if not encoded or not _is_whole(encoded):
+        raise UnreadableImage(f"{name}: truncated image ({len(encoded)} bytes); expected a whole JPEG, PNG, BMP or TIFF")
+    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if image is None:
+        raise UnreadableImage(f"{name}: not an image that can be decoded; expected JPEG, PNG, BMP or TIFF")
+    if image.dtype != np.uint8:
+        raise UnreadableImage(f"{name}: depth is {image.dtype}; expected 8 bits per channel")
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _is_whole(encoded: bytes) -> bool:
+    """Tell whether a JPEG or PNG has its end marker; OpenCV fills what is missing with grey and says nothing."""
+    if encoded.startswith(b"\xff\xd8"):
+        return b"\xff\xd9" in encoded[-1024:]
+    if encoded.startswith(b"\x89PNG"):
+        return b"IEND" in encoded[-1024:]
+    return True
+
+
+def _require_8_bit(image: Image) -> None:
+    if image.dtype != np.uint8:
+        raise UnreadableImage(f"frame: depth is {image.dtype}; expected uint8")
+    if image.size == 0 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3)):
+        raise UnreadableImage(f"frame: shape is {image.shape}; expected (H, W) or (H, W, 3)")
+
+
+def _crop(image: Image, roi: Roi) -> Image:
+    crop = image[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width]
+    if crop.size == 0:
+        raise UnreadableImage(
+            f"frame: region of interest {roi.width}x{roi.height} at ({roi.x}, {roi.y}) lies outside the "
+            f"{image.shape[1]}x{image.shape[0]} frame"
+        )
+    return crop
+
+
+def _letterbox(image: Image, spec: InputSpec) -> Image:
+    rows, columns = image.shape[:2]
+    scale = min(spec.width / columns, spec.height / rows)
+    width, height = max(1, round(columns * scale)), max(1, round(rows * scale))
+    left, top = (spec.width - width) // 2, (spec.height - height) // 2
+    canvas = np.full((spec.height, spec.width, *image.shape[2:]), spec.pad_value, np.uint8)
+    inside = resize(image, width, height)
+    canvas[top : top + height, left : left + width] = inside.reshape(height, width, *image.shape[2:])
+    return canvas
+
+
+def _halve(image: Image) -> Image:
+    """Average blocks of 2 x 2 px; an odd last row or column is dropped (at most 1/8 of a target pixel)."""
+    rows, columns = image.shape[0] // 2, image.shape[1] // 2
+    even = image[: rows * 2, : columns * 2]
+    return np.asarray(cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _sample(image: Image, width: int, height: int) -> Image:
+    across, down = _taps(image.shape[1] / width), _taps(image.shape[0] / height)
+    wide = cv2.sepFilter2D(image, -1, across, down, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(wide, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def _taps(ratio: float) -> NDArray[np.float32]:
+    """Return taps (a, 1 - 2a, a) whose variance 2a widens a pixel to the target's footprint.
+
+    A box of `ratio` source pixels has variance ratio^2/12; a source pixel has 1/12 already, and linear sampling adds
+    f(1-f), between 0 and 1/4: 0.10 gives the least difference on real frames for ratios of 2 to 4.
+    """
+    a = (ratio**2 / 12 - 1 / 12 - 0.10) / 2
+    return np.array([a, 1 - 2 * a, a], np.float32)

@@ -1,0 +1,82 @@
+"""Is the picture fit to be judged? Focus, exposure, saturation, size, frozen frames: pure and under a millisecond."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from inspector.documents import Document
+from inspector.values import Frame, Image, Quality
+
+_FOCUS_WINDOW_PX = 384
+_STRIDE_PX = 4
+
+
+class QualityLimits(Document):
+    """Limits on a frame; one that breaks them goes to REVIEW, whatever the network would say."""
+
+    width_px: int | None = Field(default=None, ge=16, le=65535, description="expected frame width; unset: any")
+    height_px: int | None = Field(default=None, ge=16, le=65535, description="expected frame height; unset: any")
+    min_focus: float = Field(
+        default=1.0, ge=0, le=1e5, description="least variance of the Laplacian, grey levels squared; 0 switches it off"
+    )
+    min_brightness: float = Field(default=8.0, ge=0, le=255, description="least mean grey level")
+    max_brightness: float = Field(default=250.0, ge=0, le=255, description="greatest mean grey level")
+    max_dark_share: float = Field(default=0.98, ge=0, le=1, description="greatest share of pixels at 4 or below")
+    max_saturated_share: float = Field(default=0.95, ge=0, le=1, description="greatest share of pixels at 251 or above")
+    max_repeats: int = Field(
+        default=2, ge=0, le=1000, description="identical frames in a row before a live camera counts as frozen"
+    )
+
+
+def assess(frame: Frame, limits: QualityLimits) -> Quality:
+    """Measure a frame and name every limit that it breaks. The frame's image is (H, W) or (H, W, 3) uint8."""
+    grey = _grey(frame.image[::_STRIDE_PX, ::_STRIDE_PX])
+    focus = _focus(frame.image)
+    brightness = float(grey.mean())
+    dark_share = float(np.count_nonzero(grey <= 4) / grey.size)
+    saturated_share = float(np.count_nonzero(grey >= 251) / grey.size)
+    faults = (
+        *_size_faults(frame.image, limits),
+        *_exposure_faults(brightness, dark_share, saturated_share, limits),
+        *([f"focus {focus:.1f} below {limits.min_focus:g}"] if focus < limits.min_focus else []),
+        *([f"frozen: {frame.repeats + 1} identical frames"] if frame.repeats > limits.max_repeats else []),
+    )
+    return Quality(focus, brightness, dark_share, saturated_share, faults)
+
+
+def _grey(image: Image) -> NDArray[np.uint8]:
+    if image.ndim == 2:
+        return np.ascontiguousarray(image)
+    if image.shape[2] == 1:
+        return np.ascontiguousarray(image[:, :, 0])
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+
+
+def _focus(image: Image) -> float:
+    """Variance of the Laplacian (Pech-Pacheco et al., ICPR 2000) over the middle of the frame."""
+    rows, columns = image.shape[:2]
+    top, left = max(0, (rows - _FOCUS_WINDOW_PX) // 2), max(0, (columns - _FOCUS_WINDOW_PX) // 2)
+    middle = _grey(image[top : top + _FOCUS_WINDOW_PX, left : left + _FOCUS_WINDOW_PX])
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(middle, cv2.CV_16S))
+    return float(deviation[0, 0] ** 2)
+
+
+def _size_faults(image: Image, limits: QualityLimits) -> tuple[str, ...]:
+    rows, columns = image.shape[:2]
+    width, height = limits.width_px or columns, limits.height_px or rows
+    if (columns, rows) == (width, height):
+        return ()
+    return (f"size {columns}x{rows}, expected {width}x{height}",)
+
+
+def _exposure_faults(brightness: float, dark: float, saturated: float, limits: QualityLimits) -> tuple[str, ...]:
+    checks = (
+        (brightness < limits.min_brightness, f"brightness {brightness:.1f} below {limits.min_brightness:g}"),
+        (brightness > limits.max_brightness, f"brightness {brightness:.1f} above {limits.max_brightness:g}"),
+        (dark > limits.max_dark_share, f"dark share {dark:.3f} above {limits.max_dark_share:g}"),
+        (saturated > limits.max_saturated_share, f"saturated share {saturated:.3f} above {limits.max_saturated_share:g}"),
+    )
+    return tuple(text for broken, text in checks if broken)

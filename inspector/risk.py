@@ -1,0 +1,63 @@
+"""Rates that carry their count and bound: exact binomial limits (Clopper and Pearson, Biometrika 26, 1934)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`count` events in `n` parts. A rate of no parts is refused: it says nothing."""
+
+    count: int
+    n: int
+
+    def __post_init__(self) -> None:
+        if self.n <= 0 or not 0 <= self.count <= self.n:
+            raise ValueError(f"a rate needs 0 <= count <= n and n >= 1, got {self.count} of {self.n}")
+
+    @property
+    def value(self) -> float:
+        return self.count / self.n
+
+    def upper(self, confidence: float = 0.95) -> float:
+        """Return the one-sided upper limit: with `confidence`, the true rate is at most this."""
+        if self.count == self.n:
+            return 1.0
+        return _solve(lambda p: binomial_cdf(self.count, self.n, p) - (1 - confidence))
+
+    def lower(self, confidence: float = 0.95) -> float:
+        """Return the one-sided lower limit: with `confidence`, the true rate is at least this."""
+        if self.count == 0:
+            return 0.0
+        return 1 - Rate(self.n - self.count, self.n).upper(confidence)
+
+    def text(self, confidence: float = 0.95) -> str:
+        """Return e.g. `0 of 40; at most 7.2 % (95 %)`."""
+        return f"{self.count} of {self.n}; at most {100 * self.upper(confidence):.1f} % ({100 * confidence:g} %)"
+
+
+def binomial_cdf(k: int, n: int, p: float) -> float:
+    """Return P(X <= k) for X ~ Binomial(n, p), summed in logarithms."""
+    if p <= 0:
+        return 1.0
+    if p >= 1:
+        return 1.0 if k >= n else 0.0
+    log_p, log_q = math.log(p), math.log1p(-p)
+    terms = (_log_choose(n, i) + i * log_p + (n - i) * log_q for i in range(k + 1))
+    return min(1.0, math.fsum(math.exp(term) for term in terms))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def _solve(decreasing: Callable[[float], float], steps: int = 60) -> float:
+    """Return the root of a decreasing function on [0, 1] by bisection, to 2^-60."""
+    low, high = 0.0, 1.0
+    for _ in range(steps):
+        middle = (low + high) / 2
+        low, high = (middle, high) if decreasing(middle) > 0 else (low, middle)
+    return high
