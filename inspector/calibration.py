@@ -32,7 +32,9 @@ class Calibration(Document):
     """How one precision's logits become probabilities."""
 
     temperature: float = Field(gt=0, description="divides the logits before softmax")
-    platt: Platt | None = Field(default=None, description="defect score to defect probability; unset without good parts")
+    platt: Platt | None = Field(
+        default=None, description="defect score to defect probability; unset without good parts"
+    )
     n: int = Field(ge=1, description="parts it was fitted on, none of them used in training")
     n_defect: int = Field(ge=0, description="defective ones among them")
 
@@ -73,7 +75,9 @@ def fit_temperature(logits: Logits, labels: NDArray[np.integer]) -> float:
     """
     values = np.asarray(logits, np.float64)
     if len(values) == 0 or len(values) != len(labels):
-        raise ValueError(f"temperature needs as many labels as logits and at least one, got {len(labels)}, {len(values)}")
+        raise ValueError(
+            f"temperature needs as many labels as logits and at least one, got {len(labels)}, {len(values)}"
+        )
     rows = np.arange(len(labels))
 
     def loss(log_t: float) -> float:
@@ -120,7 +124,7 @@ def _newton(x: Floats, targets: Floats) -> tuple[float, float]:
         p = sigmoid(design @ weights)
         gradient = design.T @ (p - targets)
         hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
-        step = _backtrack(design, targets, weights, np.linalg.solve(hessian, gradient))
+        step = _backtrack(design, targets, weights, np.asarray(np.linalg.solve(hessian, gradient), np.float64))
         weights = weights - step
         if np.abs(step).max() < 1e-10:
             break

@@ -91,7 +91,9 @@ def read_image(path: Path) -> Image:
 def decode_image(encoded: bytes, name: str) -> Image:
     """Return the picture in `encoded`; `name` is for the message. See `read_image`."""
     if not encoded or not _is_whole(encoded):
-        raise UnreadableImage(f"{name}: truncated image ({len(encoded)} bytes); expected a whole JPEG, PNG, BMP or TIFF")
+        raise UnreadableImage(
+            f"{name}: truncated image ({len(encoded)} bytes); expected a whole JPEG, PNG, BMP or TIFF"
+        )
     image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if image is None:
         raise UnreadableImage(f"{name}: not an image that can be decoded; expected JPEG, PNG, BMP or TIFF")

@@ -77,6 +77,9 @@ def _exposure_faults(brightness: float, dark: float, saturated: float, limits: Q
         (brightness < limits.min_brightness, f"brightness {brightness:.1f} below {limits.min_brightness:g}"),
         (brightness > limits.max_brightness, f"brightness {brightness:.1f} above {limits.max_brightness:g}"),
         (dark > limits.max_dark_share, f"dark share {dark:.3f} above {limits.max_dark_share:g}"),
-        (saturated > limits.max_saturated_share, f"saturated share {saturated:.3f} above {limits.max_saturated_share:g}"),
+        (
+            saturated > limits.max_saturated_share,
+            f"saturated share {saturated:.3f} above {limits.max_saturated_share:g}",
+        ),
     )
     return tuple(text for broken, text in checks if broken)

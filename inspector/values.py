@@ -21,7 +21,7 @@ Image = NDArray[np.uint8]
 class Outcome(StrEnum):
     """What happens to a part. Everything that is not PASS is diverted."""
 
-    PASS = "PASS"  # noqa: S105 - not a password
+    PASS = "PASS"
     REJECT = "REJECT"
     REVIEW = "REVIEW"
     NOT_INSPECTED = "NOT_INSPECTED"

@@ -1,0 +1,107 @@
+"""The `inspector` command: sub-commands are found by entry point, so that the core imports nobody."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Protocol
+
+from inspector.errors import InspectorError, UserError
+
+GROUP = "inspector.commands"
+_ORDER = ("demo", "train", "evaluate", "predict", "bundle", "station", "db")
+_EXTRAS = {"training": "training", "gui": "gui"}
+
+
+class Command(Protocol):
+    """A module that is a sub-command."""
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one sub-command; 0 on success, 2 on bad usage or bad input with one line on stderr."""
+    logging.basicConfig(level=os.environ.get("INSPECTOR_LOG", "WARNING").upper(), format="%(levelname)s %(message)s")
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = _parser(words).parse_args(words)
+        if "run" not in args:
+            _parser(words).print_help()
+            return 0 if not words else 2
+        status: int = args.run(args)
+    except InspectorError as error:
+        print(f"inspector: {one_line(str(error))}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("inspector: interrupted", file=sys.stderr)
+        return 130
+    return status
+
+
+def one_line(message: str) -> str:
+    """Return a message that lists its faults on several lines as one."""
+    head, *rest = [line.strip() for line in message.splitlines() if line.strip()] or ["unknown fault"]
+    return f"{head}: {'; '.join(rest)}" if rest else head
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inspector",
+        description="Industrial defect inspection: train, prove, run and audit. Start with `inspector demo`.",
+    )
+    parser.add_argument("--version", action="version", version=f"inspector {version('open-inspector')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    asked = next((word for word in words if not word.startswith("-")), None)
+    for point in sorted(entry_points(group=GROUP), key=_position):
+        _add(commands, point, asked)
+    return parser
+
+
+def _add(commands: argparse._SubParsersAction[argparse.ArgumentParser], point: EntryPoint, asked: str | None) -> None:
+    """Add a sub-command. Only the one asked for is imported; the others must not cost its start."""
+    if asked is not None and asked != point.name:
+        commands.add_parser(point.name, add_help=False)
+        return
+    try:
+        command: Command = point.load()
+    except ModuleNotFoundError as error:
+        _add_missing(commands, point, error)
+        return
+    sub = commands.add_parser(
+        point.name, help=command.HELP, description=command.HELP, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    sub.set_defaults(run=command.run)
+    command.add_arguments(sub)
+
+
+def _add_missing(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], point: EntryPoint, error: ModuleNotFoundError
+) -> None:
+    package = point.value.split(".")[0]
+    advice = f"needs {error.name}: pip install 'open-inspector[{_EXTRAS.get(package, 'all')}]'"
+    sub = commands.add_parser(point.name, help=advice, add_help=False)
+    sub.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+    def refuse(_: argparse.Namespace) -> int:
+        raise UserError(f"{point.name} {advice}")
+
+    sub.set_defaults(run=refuse)
+
+
+def _position(point: EntryPoint) -> tuple[int, str]:
+    return (_ORDER.index(point.name) if point.name in _ORDER else len(_ORDER), point.name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""`inspector evaluate`: figures of a bundle on a labelled data set."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from rich.progress import Progress
+
+from inspector.bundle import load_bundle
+from inspector.dataset import SPLITS, read_dataset
+from inspector.errors import UserError
+from inspector.evaluation import JudgedPart, classify_figures, judge, policy_figures
+from inspector.inspection import Inspector
+from inspector.recipe import Recipe, load_recipe
+
+HELP = "measure a bundle on a labelled data set: accuracy, calibration, escapes and overkill with bounds"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle, or a folder of bundles (its latest)")
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder with index.csv")
+    parser.add_argument("--split", choices=SPLITS, default="test", help="which rows of the index")
+    parser.add_argument("--precision", choices=("float", "cpu-int8"), default=None, help="default: the recipe's")
+    parser.add_argument("--recipe", type=Path, default=None, help="recipe (TOML); default: the bundle's own limits")
+    parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write all figures")
+    parser.add_argument("--parts", type=Path, default=None, metavar="FILE", help="write one CSV row per part")
+
+
+def run(args: argparse.Namespace) -> int:
+    recipe = load_recipe(args.recipe) if args.recipe else Recipe()
+    if args.precision:
+        recipe = recipe.model_copy(update={"precision": args.precision})
+    inspector = Inspector(load_bundle(args.bundle), recipe)
+    manifest = inspector.bundle.manifest
+    samples = read_dataset(args.dataset, good=manifest.good, splits=(args.split,)).select(args.split)
+    if not samples:
+        raise UserError(f"{args.dataset / 'index.csv'}: no row of split {args.split!r}; expected at least one")
+    with Progress(transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("inspecting", total=len(samples))
+        parts = judge(inspector, samples, lambda done: progress.update(bar, completed=done))
+    figures: dict[str, object] = {
+        "n": len(parts),
+        "task": manifest.task,
+        "precision": recipe.precision,
+        "bundle": inspector.bundle.id,
+        "split": args.split,
+        "dataset": str(args.dataset),
+        **classify_figures(parts, manifest),
+        **policy_figures(parts),
+        "policy": inspector.policy.model_dump(),
+        "seconds_per_image": fmean(part.seconds for part in parts),
+        "runtime": inspector.describe(),
+    }
+    _write(args, figures, parts)
+    _print(figures)
+    return 0
+
+
+def _write(args: argparse.Namespace, figures: dict[str, object], parts: Sequence[JudgedPart]) -> None:
+    try:
+        if args.json:
+            args.json.write_text(json.dumps(figures, indent=2) + "\n")
+        if args.parts:
+            with args.parts.open("w", newline="") as stream:
+                csv.writer(stream).writerows(_rows(parts))
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be written ({error.strerror})") from error
+
+
+def _rows(parts: Sequence[JudgedPart]) -> Iterator[tuple[str, ...]]:
+    yield ("path", "label", "outcome", "predicted", "defect_probability", "reasons")
+    for part in parts:
+        verdict = part.verdict
+        probability = repr(verdict.defect_probability)
+        why = "; ".join(verdict.reasons)
+        yield (part.sample.name, part.sample.label, verdict.outcome, verdict.label or "", probability, why)
+
+
+def _print(figures: dict[str, object]) -> None:
+    print(f"bundle {str(figures['bundle'])[:16]}, {figures['precision']}, {figures['n']} parts of {figures['split']}")
+    print(f"accuracy     {figures['accuracy']:.4f}  ({figures['accuracy_text']})")
+    for name in ("macro_f1", "auroc", "ece", "brier"):
+        value = figures[name]
+        print(f"{name:12} {'undefined: one kind of part only' if value is None else f'{value:.4f}'}")
+    for name, kind in (("escape", "defective"), ("overkill", "good")):
+        rate = figures[name]
+        print(f"{name:12} {rate['text'] if isinstance(rate, dict) else f'undefined: no {kind} parts'}")
+    print(f"review       {100 * float(str(figures['review_rate'])):.1f} % of parts")
+    print(f"time         {1e3 * float(str(figures['seconds_per_image'])):.2f} ms per image")

@@ -1,0 +1,36 @@
+"""How a product is inspected: a TOML file, every field bounded and described."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from pydantic import Field
+
+from inspector.bundle import Precision
+from inspector.documents import Document, read_toml
+from inspector.errors import RecipeError
+from inspector.preprocess import Roi
+from inspector.quality import QualityLimits
+from inspector.runtimes import RuntimeSettings
+from inspector.verdict import Policy
+
+
+class Recipe(Document):
+    """A recipe; every field but the name has a default, and the bundle's own limits hold unless `policy` is set."""
+
+    name: str = Field(default="default", min_length=1, max_length=64, description="name in records and reports")
+    precision: Precision = Field(default="cpu-int8", description="which of the bundle's networks runs")
+    roi: Roi | None = Field(default=None, description="region of interest; unset: the whole frame")
+    quality: QualityLimits = Field(default_factory=QualityLimits, description="limits on the picture")
+    policy: Policy | None = Field(default=None, description="limits on the defect probability; unset: the bundle's")
+    runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="how the network runs on this box")
+
+    def revision(self) -> str:
+        """Return the SHA-256 of the recipe's content, the same for the same settings however they are written."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe; raise RecipeError naming the file and every wrong field."""
+    return read_toml(path, Recipe, RecipeError)
