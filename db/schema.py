@@ -1,0 +1,80 @@
+"""Bring a database's schema to a revision; ask whether the tables and the migrations agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Engine, text
+
+from db import migrations
+from db.engine import WRITES, storage_errors
+from db.tables import Base
+from inspector.errors import DatabaseError
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Move up to `revision` in one transaction: the schema is the old or the new one, never in between."""
+    _migrate(engine, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Move down to `revision` ("base" for none). Rows of tables that it lacks are lost."""
+    _migrate(engine, lambda config: command.downgrade(config, revision))
+
+
+def differences(engine: Engine) -> list[Any]:
+    """What autogenerate would still change to make the database like `db.tables`; empty when they agree."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, Base.metadata))
+
+
+def migration_config(connection: Connection | None = None) -> Config:
+    config = Config()
+    folder = Path(migrations.__file__).parent
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("file_template", "v%%(rev)s_%%(slug)s")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _migrate(engine: Engine, step: Callable[[Config], None]) -> None:
+    with storage_errors(engine.url), engine.connect() as connection, _foreign_keys_off(connection):
+        connection = connection.execution_options(**{WRITES: True})
+        with connection.begin():
+            step(migration_config(connection))
+            _refuse_dangling(connection)
+
+
+@contextmanager
+def _foreign_keys_off(connection: Connection) -> Iterator[None]:
+    """A batch migration drops and renames tables; SQLite would delete the rows that point to them."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw = connection.connection.cursor()
+    try:
+        raw.execute("PRAGMA foreign_keys = OFF")
+        yield
+    finally:
+        raw.execute("PRAGMA foreign_keys = ON")
+        raw.close()
+
+
+def _refuse_dangling(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    dangling = connection.execute(text("PRAGMA foreign_key_check")).first()
+    if dangling is not None:
+        raise DatabaseError(
+            f"database {connection.engine.url.database}: table {dangling[0]} row {dangling[1]} points to a missing row "
+            f"of {dangling[2]}; the schema was left as it was"
+        )

@@ -1,0 +1,199 @@
+"""The tables. Times are UTC, keys are UUIDs of version 7, every constraint has a name that both engines agree on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from db.columns import BigCount, Document, Key, UtcMoment
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+IS_OPEN = text("outcome IS NULL")
+HAS_IMAGE = text("image_sha256 IS NOT NULL")
+OUTCOMES = "('PASS', 'REJECT', 'REVIEW', 'NOT_INSPECTED')"
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012 - read by the declarative base
+        UUID: Key,
+        datetime: UtcMoment,
+        str: Text,
+        int: Integer,
+        float: Double,
+        bool: Boolean,
+    }
+
+
+class StationRow(Base):
+    """One box with cameras."""
+
+    __tablename__ = "stations"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class RecipeRow(Base):
+    """One revision of a recipe, kept word for word; a changed recipe is a further row."""
+
+    __tablename__ = "recipes"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    revision: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Hash of the text."""
+    text: Mapped[str]
+
+
+class BundleRow(Base):
+    """A bundle that has served, known by the hash of its content."""
+
+    __tablename__ = "bundles"
+
+    bundle_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    task: Mapped[str] = mapped_column(String(32))
+    classes: Mapped[list[str]] = mapped_column(Document)
+    manifest: Mapped[dict[str, Any]] = mapped_column(Document)
+
+
+class RunRow(Base):
+    """A station's work with one recipe and one bundle. Running while `ended_at` is NULL."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        ForeignKeyConstraint(["recipe", "recipe_revision"], ["recipes.name", "recipes.revision"]),
+        CheckConstraint("(ended_at IS NULL) = (clean IS NULL)", name="ended_with_clean"),
+        Index(None, "station", "started_at"),
+    )
+
+    run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    station: Mapped[str] = mapped_column(ForeignKey("stations.name"))
+    recipe: Mapped[str] = mapped_column(String(200))
+    recipe_revision: Mapped[str] = mapped_column(String(64))
+    bundle_id: Mapped[str] = mapped_column(ForeignKey("bundles.bundle_id"))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    clean: Mapped[bool | None]
+    """False where the station died and the next start closed the run."""
+
+
+class ImageRow(Base):
+    """An image file in the store. Registered before, or with, the row that points to it."""
+
+    __tablename__ = "images"
+    __table_args__ = (CheckConstraint("size_bytes > 0", name="size_bytes"),)
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    path: Mapped[str]
+    """Relative to the root of the store, with forward slashes."""
+    size_bytes: Mapped[int] = mapped_column(BigCount)
+    stored_at: Mapped[datetime]
+
+
+class InspectionRow(Base):
+    """One part. Open while `outcome` is NULL; completed once, then never changed."""
+
+    __tablename__ = "inspections"
+    __table_args__ = (
+        UniqueConstraint("run_id", "trigger"),
+        CheckConstraint(f"outcome IN {OUTCOMES}", name="outcome"),
+        CheckConstraint("(outcome IS NULL) = (completed_at IS NULL)", name="outcome_with_completed_at"),
+        CheckConstraint(
+            "outcome IS NULL OR outcome <> 'PASS' OR defect_probability IS NOT NULL", name="pass_has_probability"
+        ),
+        CheckConstraint("defect_probability >= 0 AND defect_probability <= 1", name="defect_probability"),
+        CheckConstraint('"trigger" >= 1 AND sequence >= 0', name="counts"),
+        Index(None, "triggered_at"),
+        Index("ix_inspections_open", "run_id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
+        Index(None, "image_sha256", sqlite_where=HAS_IMAGE, postgresql_where=HAS_IMAGE),
+    )
+
+    part_id: Mapped[UUID] = mapped_column(primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.run_id"))
+    station: Mapped[str] = mapped_column(ForeignKey("stations.name"))
+    recipe: Mapped[str] = mapped_column(String(200))
+    bundle_id: Mapped[str] = mapped_column(ForeignKey("bundles.bundle_id"))
+    trigger: Mapped[int] = mapped_column(BigCount)
+    sequence: Mapped[int] = mapped_column(BigCount)
+    """Frame sequence number that the trigger announced."""
+    source: Mapped[str]
+    triggered_at: Mapped[datetime]
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    reasons: Mapped[list[str]] = mapped_column(Document)
+    label: Mapped[str | None]
+    defect_probability: Mapped[float | None]
+    latency_ms: Mapped[float | None]
+    completed_at: Mapped[datetime | None]
+    image_sha256: Mapped[str | None] = mapped_column(ForeignKey("images.sha256"))
+
+
+class FindingRow(Base):
+    """One view of a part, judged. Columns from `predicted_label` to `scores` are NULL where no network judged it."""
+
+    __tablename__ = "findings"
+    __table_args__ = (
+        CheckConstraint(f"outcome IN {OUTCOMES}", name="outcome"),
+        CheckConstraint("defect_probability >= 0 AND defect_probability <= 1", name="defect_probability"),
+    )
+
+    part_id: Mapped[UUID] = mapped_column(ForeignKey("inspections.part_id"), primary_key=True)
+    view: Mapped[int] = mapped_column(primary_key=True)
+    """Counts from 0 in the order of the part's views."""
+    camera: Mapped[str] = mapped_column(String(64))
+    sequence: Mapped[int] = mapped_column(BigCount)
+    source: Mapped[str]
+    outcome: Mapped[str] = mapped_column(String(16))
+    reasons: Mapped[list[str]] = mapped_column(Document)
+    label: Mapped[str | None]
+    defect_probability: Mapped[float | None]
+    predicted_label: Mapped[str | None]
+    predicted_probability: Mapped[float | None]
+    """The network's calibrated defect probability, also where the verdict did not use it."""
+    class_probabilities: Mapped[list[float] | None] = mapped_column(Document)
+    scores: Mapped[list[float] | None] = mapped_column(Document)
+    focus: Mapped[float]
+    brightness: Mapped[float]
+    dark_share: Mapped[float]
+    saturated_share: Mapped[float]
+    quality_faults: Mapped[list[str]] = mapped_column(Document)
+    timings_ms: Mapped[dict[str, float]] = mapped_column(Document)
+
+
+class EventRow(Base):
+    """Something that happened at a station and is no part: a fault, a start, a change."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        CheckConstraint("severity IN ('INFO', 'WARNING', 'ALARM')", name="severity"),
+        Index(None, "at"),
+    )
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    station: Mapped[str] = mapped_column(ForeignKey("stations.name"))
+    at: Mapped[datetime]
+    severity: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(64))
+    message: Mapped[str]
