@@ -13,7 +13,8 @@
         |-- CameraError
         |   |-- CameraLost           the device is gone or answers nonsense
         |   |-- CameraEnded          a finite source has no further exposure
-        |   `-- TriggerTimeout       no exposure within the time given
+        |   |-- TriggerTimeout       no exposure within the time given
+    |   `-- FrameLost            an exposure was made, but its picture cannot be had
         |-- RuntimeFault         a network that raised or answered NaN
         `-- StorageFault         a disk that is full or read-only
 
@@ -75,6 +76,15 @@ class CameraEnded(CameraError):
 
 class TriggerTimeout(CameraError):
     """No exposure arrived within the time given."""
+
+
+class FrameLost(CameraError):
+    """An exposure was made, but its picture cannot be had: the part it stands for gets NOT_INSPECTED."""
+
+    def __init__(self, message: str, sequence: int, source: str = "") -> None:
+        super().__init__(message)
+        self.sequence = sequence
+        self.source = source
 
 
 class RuntimeFault(StationError):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from inspector.bundle import Bundle
 from inspector.errors import BundleError, RuntimeFault, UnreadableImage
 from inspector.model import Model, load_model
-from inspector.preprocess import preprocess, read_image
+from inspector.preprocess import preprocess, read_image, require_8_bit
 from inspector.quality import assess
 from inspector.recipe import Recipe
 from inspector.values import Frame, PartResult, Prediction, Quality, Verdict, ViewInspection
@@ -60,6 +60,11 @@ class Inspector:
         return len(self.bundle.golden)
 
     def _inspect_view(self, frame: Frame) -> ViewInspection:
+        try:
+            require_8_bit(frame.image)
+        except UnreadableImage as error:
+            verdict = not_inspected(f"unreadable frame: {error}")
+            return ViewInspection(frame.camera, frame.sequence, frame.source, _UNSEEN, None, verdict)
         started = time.perf_counter()
         quality = assess(frame, self.recipe.quality)
         assessed = time.perf_counter()
@@ -86,4 +91,4 @@ class Inspector:
 
 
 _UNSEEN = Quality(focus=0.0, brightness=0.0, dark_share=0.0, saturated_share=0.0)
-"""Golden samples are preprocessed pictures: their focus and exposure are not assessed again."""
+"""No figures: golden samples are preprocessed pictures, and an unreadable frame has none."""

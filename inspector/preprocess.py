@@ -53,7 +53,7 @@ def preprocess(image: Image, spec: InputSpec, roi: Roi | None = None) -> NDArray
     Raises:
         UnreadableImage: another depth or number of channels, or a region of interest outside the frame.
     """
-    _require_8_bit(image)
+    require_8_bit(image)
     if roi is not None:
         image = _crop(image, roi)
     fitted = _letterbox(image, spec) if spec.fit == "letterbox" else resize(image, spec.width, spec.height)
@@ -111,7 +111,8 @@ def _is_whole(encoded: bytes) -> bool:
     return True
 
 
-def _require_8_bit(image: Image) -> None:
+def require_8_bit(image: Image) -> None:
+    """Raise UnreadableImage unless `image` is (H, W), (H, W, 1) or (H, W, 3) uint8."""
     if image.dtype != np.uint8:
         raise UnreadableImage(f"frame: depth is {image.dtype}; expected uint8")
     if image.size == 0 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3)):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from inspector.errors import TriggerTimeout
 from inspector.values import Frame
 
 
@@ -35,5 +37,32 @@ class Camera(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
     def grab(self, timeout_s: float) -> Frame:
-        """Wait for one exposure and return it; raise TriggerTimeout, CameraLost or CameraEnded."""
+        """Wait for one exposure and return it.
+
+        Raises:
+            TriggerTimeout: none came in `timeout_s`; call again.
+            FrameLost: an exposure was made but its picture cannot be had (corrupt file, truncated transfer).
+            CameraLost: the device is gone; close and open again.
+            CameraEnded: a finite source has no more.
+        """
         ...
+
+
+class Pace:
+    """Lets a source of files or renderings expose at a steady rate; 0 Hz means as fast as frames are wanted."""
+
+    def __init__(self, rate_hz: float) -> None:
+        self._period_s = 1 / rate_hz if rate_hz else 0.0
+        self._due_s = 0.0
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until the next exposure is due; raise TriggerTimeout if that is later than `timeout_s` from now."""
+        if not self._period_s:
+            return
+        now_s = time.monotonic()
+        self._due_s = self._due_s or now_s
+        delay_s = self._due_s - now_s
+        time.sleep(max(0.0, min(delay_s, timeout_s)))
+        if delay_s > timeout_s:
+            raise TriggerTimeout(f"next exposure is due in {delay_s - timeout_s:.2f} s")
+        self._due_s = max(self._due_s + self._period_s, now_s)
