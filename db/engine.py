@@ -85,7 +85,7 @@ def storage_errors(url: URL) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise DatabaseError(f"database {_name(url)}: {_cause(error)}") from error
+        raise DatabaseError(f"database {name_of(url)}: {cause_of(error)}") from error
 
 
 def sqlite_code(error: DBAPIError) -> int | None:
@@ -94,16 +94,36 @@ def sqlite_code(error: DBAPIError) -> int | None:
     return None if code is None else code & 0xFF
 
 
+def name_of(url: URL) -> str:
+    return url.database or "" if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+
+
+def cause_of(error: DBAPIError) -> str:
+    """What the driver said, in our words where we have some."""
+    folder_hint = "expected a folder and a file that may be written"
+    sentences = {
+        sqlite3.SQLITE_NOTADB: "the file is no SQLite database",
+        sqlite3.SQLITE_CANTOPEN: f"cannot be opened or made; {folder_hint}",
+        sqlite3.SQLITE_READONLY: f"cannot be written; {folder_hint}",
+        sqlite3.SQLITE_FULL: "the disk is full",
+        sqlite3.SQLITE_BUSY: "another program holds it locked",
+        sqlite3.SQLITE_CORRUPT: "the file is damaged",
+    }
+    said = str(error.orig).strip().splitlines()[0]
+    known = sentences.get(sqlite_code(error) or 0)
+    return f"{known} ({said})" if known else said
+
+
 def _connectable(url: URL) -> Engine:
     try:
         engine = create_engine(url)
     except NoSuchModuleError as error:
         raise DatabaseError(
-            f"database {_name(url)}: no dialect {url.drivername!r}; expected sqlite or postgresql"
+            f"database {name_of(url)}: no dialect {url.drivername!r}; expected sqlite or postgresql"
         ) from error
     except ModuleNotFoundError as error:
         extra = "; install open-inspector[postgres]" if error.name == "psycopg" else ""
-        raise DatabaseError(f"database {_name(url)}: the driver {error.name} is missing{extra}") from error
+        raise DatabaseError(f"database {name_of(url)}: the driver {error.name} is missing{extra}") from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_pragmas)
         event.listen(engine, "begin", _begin)
@@ -150,7 +170,7 @@ def _require_head(engine: Engine, create: bool) -> None:
         upgrade(engine)
     elif found != HEAD:
         raise DatabaseError(
-            f"database {_name(engine.url)}: schema revision {found or 'none'}, this program needs {HEAD}; "
+            f"database {name_of(engine.url)}: schema revision {found or 'none'}, this program needs {HEAD}; "
             "run `inspector db upgrade`" + _newer(found)
         )
 
@@ -164,22 +184,3 @@ def _revision(connection: Connection) -> str | None:
         return None
     revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return revision
-
-
-def _name(url: URL) -> str:
-    return url.database or "" if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
-
-
-def _cause(error: DBAPIError) -> str:
-    folder_hint = "expected a folder and a file that may be written"
-    sentences = {
-        sqlite3.SQLITE_NOTADB: "the file is no SQLite database",
-        sqlite3.SQLITE_CANTOPEN: f"cannot be opened or made; {folder_hint}",
-        sqlite3.SQLITE_READONLY: f"cannot be written; {folder_hint}",
-        sqlite3.SQLITE_FULL: "the disk is full",
-        sqlite3.SQLITE_BUSY: "another program holds it locked",
-        sqlite3.SQLITE_CORRUPT: "the file is damaged",
-    }
-    said = str(error.orig).strip().splitlines()[0]
-    known = sentences.get(sqlite_code(error) or 0)
-    return f"{known} ({said})" if known else said

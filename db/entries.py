@@ -1,0 +1,353 @@
+"""What the ledger is asked to write, and how it is written: many at a time, or one alone.
+
+Everything here runs on the ledger's writer thread, inside a transaction of its caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any, TypeGuard
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    ProgrammingError,
+    StatementError,
+)
+
+from db.images import StoredImage
+from db.records import Event, Row, Run, completion_row, event_row, finding_rows, image_row, opening_row
+from db.tables import BundleRow, EventRow, FindingRow, ImageRow, InspectionRow, RecipeRow, RunRow, StationRow
+from inspector.errors import StationError
+from inspector.values import InspectionRecord, Outcome
+
+RESTARTED = "station restarted before the verdict was recorded"
+
+# What a row itself can be to blame for. Everything else that a driver raises is the storage's fault and is retried.
+ROW_FAULTS = (StatementError, ValueError, TypeError, OverflowError, AttributeError)
+_ROW_FAULTS_OF_DRIVER = (IntegrityError, DataError, ProgrammingError, InterfaceError, NotSupportedError)
+
+
+class RowRefused(StationError):
+    """A row that the ledger will never take: a part completed twice or never opened, a broken constraint."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    run_id: UUID
+    clean: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    record: InspectionRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    record: InspectionRecord
+    image: StoredImage | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The station is here again: close what it left open, except the runs that this ledger began."""
+
+    station: str
+    own_runs: frozenset[UUID]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a station left behind when it died, and where it goes on."""
+
+    unfinished_run: UUID | None
+    completed: int
+    """Parts that were open and are NOT_INSPECTED now."""
+    next_sequence: int
+    """One more than the largest frame sequence among the parts of the unfinished work; 0 where there is none."""
+    next_trigger: int
+    """Likewise for triggers; 1 where there is none."""
+
+
+Entry = RunStart | RunEnd | Opening | Completion | Occurrence | Restart
+
+
+def write_together(connection: Connection, entries: Iterable[Entry]) -> list[Any]:
+    """Write all, parts by the statement and not by the row; return each one's answer.
+
+    Raises:
+        RowRefused or one of `ROW_FAULTS`: at least one of them cannot be written; nobody says which.
+    """
+    answers: list[Any] = []
+    for _, group in groupby(entries, key=_is_part):
+        together = list(group)
+        parts = [entry for entry in together if _is_part(entry)]
+        if parts:
+            answers += _write_parts(connection, parts)
+        else:
+            answers += [write_one(connection, entry) for entry in together]
+    return answers
+
+
+def write_alone(connection: Connection, entry: Entry) -> Any:
+    """Write one; the answer is a RowRefused, and nothing of it is written, where the row itself is to blame."""
+    try:
+        with connection.begin_nested():
+            return write_one(connection, entry)
+    except RowRefused as error:
+        return error
+    except ROW_FAULTS as error:
+        if not is_row_fault(error):
+            raise
+        return _refusal(entry, error)
+
+
+def write_one(connection: Connection, entry: Entry) -> Any:
+    match entry:
+        case Opening() | Completion():
+            return _write_parts(connection, [entry])[0]
+        case RunStart(run):
+            return _start_run(connection, run)
+        case RunEnd():
+            return _end_run(connection, entry)
+        case Occurrence(event):
+            return _record_event(connection, event)
+        case Restart():
+            return _recover(connection, entry)
+
+
+def _refusal(entry: Entry, error: BaseException) -> RowRefused:
+    refused = RowRefused(f"{type(entry).__name__.lower()} refused: {_first_line(error)}")
+    refused.__cause__ = error
+    return refused
+
+
+def _is_part(entry: Entry) -> TypeGuard[Opening | Completion]:
+    return isinstance(entry, Opening | Completion)
+
+
+def is_row_fault(error: BaseException) -> bool:
+    return not isinstance(error, DBAPIError) or isinstance(error, _ROW_FAULTS_OF_DRIVER)
+
+
+@dataclass(slots=True)
+class _Parts:
+    """Rows of a group of parts, by statement. In one transaction the order among parts is of no account."""
+
+    openings: list[Row] = field(default_factory=list)
+    images: list[Row] = field(default_factory=list)
+    completions: list[Row] = field(default_factory=list)
+    findings: list[Row] = field(default_factory=list)
+
+
+def _write_parts(connection: Connection, entries: Sequence[Opening | Completion]) -> list[None]:
+    parts = _collect(entries)
+    if parts.openings:
+        connection.execute(insert(INSPECTIONS), parts.openings)
+    if parts.images:
+        connection.execute(_insert_new(connection, IMAGES), parts.images)
+    if parts.completions:
+        done = connection.execute(_COMPLETE, parts.completions).rowcount
+        if done != len(parts.completions):
+            raise RowRefused(_why_not_completed(connection, parts.completions[0]))
+    if parts.findings:
+        connection.execute(insert(FINDINGS), parts.findings)
+    return [None] * len(entries)
+
+
+def _collect(entries: Sequence[Opening | Completion]) -> _Parts:
+    parts = _Parts()
+    completed: set[UUID] = set()
+    for entry in entries:
+        if isinstance(entry, Opening):
+            if entry.record.part_id in completed:
+                raise RowRefused(f"part {entry.record.part_id} was completed before it was opened")
+            parts.openings.append(opening_row(entry.record))
+        else:
+            completed.add(entry.record.part_id)
+            _collect_completion(parts, entry)
+    return parts
+
+
+def _collect_completion(parts: _Parts, entry: Completion) -> None:
+    record, image = entry.record, entry.image
+    if image is not None:
+        if image.sha256 != record.image_sha256:
+            raise RowRefused(f"part {record.part_id} names image {record.image_sha256}, but {image.sha256} was stored")
+        parts.images.append(image_row(image, entry.at))
+    key = {
+        "of_part": record.part_id,
+        "of_run": record.run_id,
+        "of_station": record.station,
+        "of_trigger": record.trigger,
+        "of_sequence": record.sequence,
+    }
+    parts.completions.append(completion_row(record) | key)
+    parts.findings.extend(finding_rows(record))
+
+
+def _why_not_completed(connection: Connection, row: Row) -> str:
+    found = connection.execute(_FIND_PART, {"part_id": row["of_part"]}).first()
+    if found is None:
+        return f"part {row['of_part']} was never opened"
+    opened = (found.run_id, found.station, found.trigger, found.sequence)
+    completed = (row["of_run"], row["of_station"], row["of_trigger"], row["of_sequence"])
+    if opened != completed:
+        return f"part {row['of_part']} was opened as run, station, trigger, frame {opened} and completed as {completed}"
+    return f"part {row['of_part']} is completed a second time; it was {found.outcome}"
+
+
+def _start_run(connection: Connection, run: Run) -> UUID:
+    recipe = {"name": run.recipe, "revision": run.recipe_revision, "text": run.recipe_text}
+    bundle = {
+        "bundle_id": run.bundle_id,
+        "task": run.task,
+        "classes": list(run.classes),
+        "manifest": dict(run.manifest),
+    }
+    connection.execute(_insert_new(connection, STATIONS), {"name": run.station})
+    connection.execute(_insert_new(connection, RECIPES), recipe)
+    connection.execute(_insert_new(connection, BUNDLES), bundle)
+    row = {
+        "run_id": run.run_id,
+        "station": run.station,
+        "recipe": run.recipe,
+        "recipe_revision": run.recipe_revision,
+        "bundle_id": run.bundle_id,
+        "started_at": run.started_at,
+    }
+    connection.execute(insert(RUNS), row)
+    return run.run_id
+
+
+def _end_run(connection: Connection, entry: RunEnd) -> None:
+    is_open = and_(INSPECTIONS.c.run_id == entry.run_id, INSPECTIONS.c.outcome.is_(None))
+    open_parts = connection.execute(select(func.count()).where(is_open)).scalar_one()
+    if entry.clean and open_parts:
+        raise RowRefused(f"run {entry.run_id} still has {open_parts} open parts; it cannot end clean")
+    running = and_(RUNS.c.run_id == entry.run_id, RUNS.c.ended_at.is_(None))
+    if not connection.execute(update(RUNS).where(running).values(ended_at=entry.at, clean=entry.clean)).rowcount:
+        raise RowRefused(f"run {entry.run_id} was never started, or has ended")
+
+
+def _record_event(connection: Connection, event: Event) -> None:
+    connection.execute(_insert_new(connection, STATIONS), {"name": event.station})
+    connection.execute(insert(EVENTS), event_row(event))
+
+
+def _recover(connection: Connection, entry: Restart) -> Recovery:
+    others = and_(RUNS.c.station == entry.station, RUNS.c.run_id.not_in(entry.own_runs))
+    unfinished = (
+        connection.execute(select(RUNS.c.run_id).where(others, RUNS.c.ended_at.is_(None)).order_by(RUNS.c.started_at))
+        .scalars()
+        .all()
+    )
+    left_open = and_(
+        INSPECTIONS.c.outcome.is_(None),
+        INSPECTIONS.c.run_id.in_(select(RUNS.c.run_id).where(others)),
+    )
+    close = {"outcome": Outcome.NOT_INSPECTED.value, "reasons": [RESTARTED], "completed_at": entry.at}
+    completed = connection.execute(update(INSPECTIONS).where(left_open).values(close)).rowcount
+    sequence, trigger = _furthest(connection, others) if unfinished else (None, None)
+    connection.execute(update(RUNS).where(RUNS.c.run_id.in_(unfinished)).values(ended_at=entry.at, clean=False))
+    return Recovery(
+        unfinished_run=unfinished[-1] if unfinished else None,
+        completed=completed,
+        next_sequence=0 if sequence is None else sequence + 1,
+        next_trigger=1 if trigger is None else trigger + 1,
+    )
+
+
+def _furthest(connection: Connection, others: ColumnElement[bool]) -> tuple[int | None, int | None]:
+    """Largest frame sequence and trigger of the unfinished work.
+
+    That is the unfinished run and every run since the last clean end: a station that was killed, came back and was
+    killed again before its first part goes on where the first of these runs stopped, not at the beginning.
+    """
+    last_clean = select(func.max(RUNS.c.started_at)).where(others, RUNS.c.clean.is_(True)).scalar_subquery()
+    since = or_(RUNS.c.ended_at.is_(None), last_clean.is_(None), RUNS.c.started_at > last_clean)
+    runs = select(RUNS.c.run_id).where(others, since)
+    furthest = select(func.max(INSPECTIONS.c.sequence), func.max(INSPECTIONS.c.trigger))
+    sequence, trigger = connection.execute(furthest.where(INSPECTIONS.c.run_id.in_(runs))).one()
+    return sequence, trigger
+
+
+def _insert_new(connection: Connection, table: Table) -> Any:
+    """An insert that leaves a row be whose key is there already."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+def _first_line(error: BaseException) -> str:
+    cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
+    return f"{cause}".strip().partition("\n")[0]
+
+
+def _table(row: Any) -> Table:
+    table: Table = row.__table__
+    return table
+
+
+STATIONS, RECIPES, BUNDLES, RUNS = _table(StationRow), _table(RecipeRow), _table(BundleRow), _table(RunRow)
+INSPECTIONS, FINDINGS = _table(InspectionRow), _table(FindingRow)
+IMAGES, EVENTS = _table(ImageRow), _table(EventRow)
+
+_COMPLETED_COLUMNS = (
+    "recipe",
+    "bundle_id",
+    "source",
+    "outcome",
+    "reasons",
+    "label",
+    "defect_probability",
+    "latency_ms",
+    "completed_at",
+    "image_sha256",
+)
+_COMPLETE = (
+    update(INSPECTIONS)
+    .where(
+        INSPECTIONS.c.part_id == bindparam("of_part"),
+        INSPECTIONS.c.run_id == bindparam("of_run"),
+        INSPECTIONS.c.station == bindparam("of_station"),
+        INSPECTIONS.c.trigger == bindparam("of_trigger"),
+        INSPECTIONS.c.sequence == bindparam("of_sequence"),
+        INSPECTIONS.c.outcome.is_(None),
+    )
+    .values({name: bindparam(name) for name in _COMPLETED_COLUMNS})
+)
+_FIND_PART = select(INSPECTIONS).where(INSPECTIONS.c.part_id == bindparam("part_id"))

@@ -1,0 +1,298 @@
+"""The ledger: every part that was triggered, durable before it is inspected, with exactly one outcome after.
+
+caller's threads --submit--> bounded queue --one writer thread--> one transaction for all that wait --> futures
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
+
+from db.engine import WRITES, cause_of, name_of, open_engine, sqlite_code, storage_errors
+from db.entries import (
+    ROW_FAULTS,
+    Completion,
+    Entry,
+    Occurrence,
+    Opening,
+    Recovery,
+    Restart,
+    RowRefused,
+    RunEnd,
+    RunStart,
+    is_row_fault,
+    write_alone,
+    write_together,
+)
+from db.images import StoredImage
+from db.records import Event, Run, utc_now
+from inspector.errors import StorageFault
+from inspector.values import InspectionRecord
+
+__all__ = ["Ledger", "Recovery", "RowRefused"]
+
+logger = logging.getLogger(__name__)
+
+ENTRIES_PER_COMMIT = 1000
+QUEUE_LIMIT = 10_000
+BUSY_TIMEOUT_MS = 250
+"""Shorter than elsewhere: a lock that lasts shows as a fault soon, and the row is tried again anyway."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+"""Faults that say nothing against the open file."""
+WAL_ROOM_BYTES = 6 * 2**20
+
+_Waiting = tuple[Entry, "Future[Any]"]
+
+
+class Ledger:
+    """A station's account of its parts. Open with `with`; every method may be called from any thread.
+
+    A future resolves when its row is on the disk. It carries a RowRefused where the row itself is wrong, which holds up
+    nobody else's row. While the disk is full, locked or broken, `fault` says so, rows wait in memory in their order
+    and are tried again with growing pauses, and futures stay unresolved. No method waits for the disk, but for
+    `start_run`, `recover` and `close`: when the queue is full or the ledger is closed, they raise StorageFault at
+    once, so that the line can fail safe instead of hanging. Futures cannot be cancelled: a row once given is written.
+    """
+
+    def __init__(
+        self,
+        database: str | Path,
+        *,
+        queue_limit: int = QUEUE_LIMIT,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._database = database
+        self._queue_limit = queue_limit
+        self._clock = clock
+        self._lock = threading.Condition()
+        self._waiting: deque[_Waiting] = deque()
+        self._in_hand: list[_Waiting] = []
+        self._closing = False
+        self._give_up = threading.Event()
+        self._fault: StorageFault | None = None
+        self._own_runs: frozenset[UUID] = frozenset()
+        self._writer = threading.Thread(target=self._write_until_closed, name="ledger-writer", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Open the database, made where there is none, and start the writer; raise DatabaseError."""
+        self._engine = _writing_engine(self._database)
+        self._connection = self._engine.connect().execution_options(**{WRITES: True})
+        with storage_errors(self._engine.url):
+            _make_room(self._connection)
+        self._writer.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def fault(self) -> StorageFault | None:
+        """Why rows are not being written just now; None when they are."""
+        return self._fault
+
+    @property
+    def unwritten(self) -> int:
+        """Rows given to the ledger that are not on the disk."""
+        with self._lock:
+            return len(self._waiting) + len(self._in_hand)
+
+    def start_run(self, run: Run, timeout_s: float = 10.0) -> UUID:
+        """Write the run, and the station, recipe and bundle that are new; return its id when durable.
+
+        Raises:
+            StorageFault: not written within the time; it still may be, once the storage is well.
+        """
+        self._own_runs |= {run.run_id}
+        run_id: UUID = self._wait(self._submit(RunStart(run)), timeout_s)
+        return run_id
+
+    def end_run(self, run_id: UUID, clean: bool) -> Future[None]:
+        """A run ends clean only when none of its parts is open."""
+        return self._submit(RunEnd(run_id, clean, self._clock()))
+
+    def open_part(self, record: InspectionRecord) -> Future[None]:
+        """Enter a part that was triggered, before it is inspected."""
+        return self._submit(Opening(record))
+
+    def complete_part(self, record: InspectionRecord, image: StoredImage | None = None) -> Future[None]:
+        """Give an open part its outcome, its findings and its image, all or nothing, exactly once.
+
+        Run, station, trigger and frame sequence must be those it was opened with: no record ends up at another part.
+        """
+        return self._submit(Completion(record, image, self._clock()))
+
+    def record_event(self, event: Event) -> Future[None]:
+        return self._submit(Occurrence(event))
+
+    def recover(self, station: str, timeout_s: float = 60.0) -> Recovery:
+        """Close what `station` left open when it last died; call before `start_run`.
+
+        Each open part of its earlier runs becomes NOT_INSPECTED, and runs that never ended end unclean.
+        """
+        recovery: Recovery = self._wait(self._submit(Restart(station, self._own_runs, self._clock())), timeout_s)
+        return recovery
+
+    def close(self, timeout_s: float = 10.0) -> int:
+        """Write what waits, stop the writer, close the database; return how many rows could not be written.
+
+        Their futures carry a StorageFault. Closing a closed ledger does nothing.
+        """
+        with self._lock:
+            self._closing = True
+            self._lock.notify()
+        self._writer.join(timeout_s)
+        self._give_up.set()
+        self._writer.join(BUSY_TIMEOUT_MS / 1000 + 5.0)
+        lost = self._fail_the_rest()
+        if lost:
+            logger.error("ledger %s closed with %d rows unwritten: %s", self._database, lost, self._fault)
+        self._connection.close()
+        self._engine.dispose()
+        return lost
+
+    def _submit(self, entry: Entry) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        with self._lock:
+            if self._closing:
+                raise StorageFault(f"ledger {self._database} is closed")
+            if len(self._waiting) + len(self._in_hand) >= self._queue_limit:
+                raise StorageFault(f"ledger {self._database}: {self._queue_limit} rows wait unwritten: {self._fault}")
+            self._waiting.append((entry, future))
+            self._lock.notify()
+        return future
+
+    def _wait(self, future: Future[Any], timeout_s: float) -> Any:
+        try:
+            return future.result(timeout_s)
+        except FutureTimeout as error:
+            cause = self._fault or "the storage is slow"
+            raise StorageFault(f"ledger {self._database}: not written within {timeout_s} s: {cause}") from error
+
+    # ---- the writer thread
+
+    def _write_until_closed(self) -> None:
+        try:
+            while batch := self._take():
+                answers = self._write_until_done([entry for entry, _ in batch])
+                if answers is None:
+                    break
+                with self._lock:
+                    self._in_hand = []
+                for (_, future), answer in zip(batch, answers, strict=True):
+                    _resolve(future, answer)
+        finally:
+            # Also where a fault of ours ends this thread: nobody may go on waiting, nothing may go on queueing.
+            with self._lock:
+                self._closing = True
+
+    def _take(self) -> list[_Waiting]:
+        with self._lock:
+            while not self._waiting and not self._closing:
+                self._lock.wait()
+            count = min(len(self._waiting), ENTRIES_PER_COMMIT)
+            self._in_hand = [self._waiting.popleft() for _ in range(count)]
+            return self._in_hand
+
+    def _write_until_done(self, entries: Sequence[Entry]) -> list[Any] | None:
+        """Try until the storage takes the entries, and return their answers; None when told to give up."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                answers = _commit(self._connection, entries)
+            except DBAPIError as error:
+                self._report(error)
+                if sqlite_code(error) not in PASSING:
+                    self._connection.invalidate()  # the next attempt opens the file afresh
+            else:
+                self._report(None)
+                return answers
+            if self._give_up.wait(pause_s):
+                return None
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _report(self, error: DBAPIError | None) -> None:
+        before = self._fault
+        if error is None:
+            self._fault = None
+            if before is not None:
+                logger.warning("ledger %s writes again", self._database)
+            return
+        fault = StorageFault(f"database {name_of(self._engine.url)}: {cause_of(error)}")
+        fault.__cause__ = error
+        self._fault = fault
+        if before is None:
+            logger.error("ledger does not write, rows wait in memory: %s", fault)
+
+    def _fail_the_rest(self) -> int:
+        with self._lock:
+            rest = [*self._in_hand, *self._waiting]
+            self._in_hand = []
+            self._waiting.clear()
+        for _, future in rest:
+            future.set_exception(StorageFault(f"ledger {self._database} was closed before the row was written"))
+        return len(rest)
+
+
+def _resolve(future: Future[Any], answer: Any) -> None:
+    if isinstance(answer, RowRefused):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+
+
+def _commit(connection: Connection, entries: Sequence[Entry]) -> list[Any]:
+    """One transaction for all. Where a row is to blame, once more one by one, so that it alone is refused."""
+    try:
+        with connection.begin():
+            return write_together(connection, entries)
+    except RowRefused:
+        pass
+    except ROW_FAULTS as error:
+        if not is_row_fault(error):
+            raise
+    with connection.begin():
+        return [write_alone(connection, entry) for entry in entries]
+
+
+def _writing_engine(database: str | Path) -> Engine:
+    engine = open_engine(database, create=True)
+    if engine.dialect.name == "sqlite":
+        engine.dispose()  # its connection has the longer timeout
+        event.listen(engine, "connect", _wait_briefly_for_locks)
+    return engine
+
+
+def _wait_briefly_for_locks(connection: Any, _: object) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}").close()
+
+
+def _make_room(connection: Connection) -> None:
+    """Let the write-ahead log grow to its working size at once, where it would grow with every commit.
+
+    A commit that makes the file longer waits for the file system's journal, one that overwrites does not: it is the
+    slowest commits that this trims. A transaction too large for the cache spills into the log; rolled back, it leaves
+    nothing but the room.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    with connection.begin() as transaction:
+        connection.exec_driver_sql("PRAGMA cache_size = 10")
+        connection.exec_driver_sql("CREATE TABLE room (filling BLOB)")
+        connection.exec_driver_sql(f"INSERT INTO room VALUES (zeroblob({WAL_ROOM_BYTES}))")
+        transaction.rollback()
+    with connection.begin():
+        connection.exec_driver_sql("PRAGMA cache_size = -2000")

@@ -1,0 +1,217 @@
+"""Values <-> rows. `inspection_from_rows` undoes `opening_row`, `completion_row` and `finding_rows`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from db.images import StoredImage
+from inspector.ids import new_id
+from inspector.values import InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
+
+Row = dict[str, Any]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A station's work with one recipe and one bundle, from its start."""
+
+    station: str
+    recipe: str
+    """The recipe's name; `recipe_revision` is the hash of `recipe_text`."""
+    recipe_revision: str
+    recipe_text: str
+    bundle_id: str
+    task: str
+    classes: tuple[str, ...]
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    """The bundle's manifest as JSON values."""
+    run_id: UUID = field(default_factory=new_id)
+    started_at: datetime = field(default_factory=utc_now)
+
+
+class Severity(StrEnum):
+    """How much an event matters. An ALARM wants a person."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ALARM = "ALARM"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at a station and is no part."""
+
+    station: str
+    severity: Severity
+    kind: str
+    """A short word to count by, such as "camera lost"."""
+    message: str
+    at: datetime = field(default_factory=utc_now)
+    event_id: UUID = field(default_factory=new_id)
+
+
+def opening_row(record: InspectionRecord) -> Row:
+    """The row of a part that was triggered and has no verdict yet."""
+    if record.outcome is not None or record.completed_at is not None or record.views:
+        raise ValueError(f"part {record.part_id} is opened with an outcome, a time of completion or views")
+    return {
+        "part_id": record.part_id,
+        "run_id": record.run_id,
+        "station": record.station,
+        "recipe": record.recipe,
+        "bundle_id": record.bundle_id,
+        "trigger": record.trigger,
+        "sequence": record.sequence,
+        "source": _storable(record.source),
+        "triggered_at": record.triggered_at,
+        "reasons": list(record.reasons),
+    }
+
+
+def completion_row(record: InspectionRecord) -> Row:
+    """What completing a part sets; what the trigger said (run, count, frame, moment) stays as it was opened."""
+    if record.outcome is None or record.completed_at is None:
+        raise ValueError(f"part {record.part_id} is completed without an outcome or a time")
+    return {
+        "recipe": record.recipe,
+        "bundle_id": record.bundle_id,
+        "source": _storable(record.source),
+        "outcome": record.outcome.value,
+        "reasons": list(record.reasons),
+        "label": record.label,
+        "defect_probability": _finite(record.defect_probability, "defect_probability"),
+        "latency_ms": _finite(record.latency_ms, "latency_ms"),
+        "completed_at": record.completed_at,
+        "image_sha256": record.image_sha256,
+    }
+
+
+def finding_rows(record: InspectionRecord) -> list[Row]:
+    return [_finding_row(record.part_id, view, inspection) for view, inspection in enumerate(record.views)]
+
+
+def image_row(image: StoredImage, stored_at: datetime) -> Row:
+    return {"sha256": image.sha256, "path": image.path, "size_bytes": image.size_bytes, "stored_at": stored_at}
+
+
+def event_row(event: Event) -> Row:
+    return {
+        "event_id": event.event_id,
+        "station": event.station,
+        "at": event.at,
+        "severity": event.severity.value,
+        "kind": event.kind,
+        "message": _storable(event.message),
+    }
+
+
+def inspection_from_rows(row: Mapping[str, Any], findings: Iterable[Mapping[str, Any]] = ()) -> InspectionRecord:
+    """`row` of `inspections` and its `findings` in the order of the views."""
+    return InspectionRecord(
+        part_id=row["part_id"],
+        run_id=row["run_id"],
+        station=row["station"],
+        recipe=row["recipe"],
+        bundle_id=row["bundle_id"],
+        trigger=row["trigger"],
+        sequence=row["sequence"],
+        source=row["source"],
+        triggered_at=row["triggered_at"],
+        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+        reasons=tuple(row["reasons"]),
+        label=row["label"],
+        defect_probability=row["defect_probability"],
+        latency_ms=row["latency_ms"],
+        completed_at=row["completed_at"],
+        image_sha256=row["image_sha256"],
+        views=tuple(_view_from_row(finding) for finding in findings),
+    )
+
+
+def _finding_row(part_id: UUID, view: int, inspection: ViewInspection) -> Row:
+    quality, verdict = inspection.quality, inspection.verdict
+    return {
+        "part_id": part_id,
+        "view": view,
+        "camera": inspection.camera,
+        "sequence": inspection.sequence,
+        "source": _storable(inspection.source),
+        "outcome": verdict.outcome.value,
+        "reasons": list(verdict.reasons),
+        "label": verdict.label,
+        "defect_probability": _finite(verdict.defect_probability, "defect_probability"),
+        **_prediction_columns(inspection.prediction),
+        "focus": _finite(quality.focus, "focus"),
+        "brightness": _finite(quality.brightness, "brightness"),
+        "dark_share": _finite(quality.dark_share, "dark_share"),
+        "saturated_share": _finite(quality.saturated_share, "saturated_share"),
+        "quality_faults": list(quality.faults),
+        "timings_ms": {name: _finite(value, name) for name, value in inspection.timings_ms.items()},
+    }
+
+
+def _prediction_columns(prediction: Prediction | None) -> Row:
+    if prediction is None:
+        return dict.fromkeys(("predicted_label", "predicted_probability", "class_probabilities", "scores"))
+    return {
+        "predicted_label": prediction.label,
+        "predicted_probability": _finite(prediction.defect_probability, "defect_probability"),
+        "class_probabilities": [_finite(p, "class_probabilities") for p in prediction.class_probabilities],
+        "scores": [_finite(score, "scores") for score in prediction.scores],
+    }
+
+
+def _view_from_row(row: Mapping[str, Any]) -> ViewInspection:
+    return ViewInspection(
+        camera=row["camera"],
+        sequence=row["sequence"],
+        source=row["source"],
+        quality=Quality(
+            focus=row["focus"],
+            brightness=row["brightness"],
+            dark_share=row["dark_share"],
+            saturated_share=row["saturated_share"],
+            faults=tuple(row["quality_faults"]),
+        ),
+        prediction=_prediction_from_row(row),
+        verdict=Verdict(Outcome(row["outcome"]), tuple(row["reasons"]), row["defect_probability"], row["label"]),
+        timings_ms={name: float(value) for name, value in row["timings_ms"].items()},
+    )
+
+
+def _prediction_from_row(row: Mapping[str, Any]) -> Prediction | None:
+    if row["predicted_label"] is None:
+        return None
+    return Prediction(
+        label=row["predicted_label"],
+        # PostgreSQL gives 1.0 back from JSON as 1.
+        class_probabilities=tuple(float(p) for p in row["class_probabilities"]),
+        defect_probability=row["predicted_probability"],
+        scores=tuple(float(score) for score in row["scores"]),
+    )
+
+
+def _finite(value: float | None, name: str) -> float | None:
+    """A plain float, as SQLite would store NaN as NULL and PostgreSQL's JSON knows neither NaN nor numpy."""
+    if value is None:
+        return None
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}; expected a finite number")
+    return float(value)
+
+
+def _storable(words: str) -> str:
+    """A file name need not be valid UTF-8; what a database cannot store is kept as a backslash escape."""
+    if words.isascii() and "\0" not in words:
+        return words
+    return words.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
