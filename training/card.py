@@ -1,0 +1,132 @@
+"""The model card: what a quality engineer must know before this bundle judges parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector import metrics
+from inspector.bundle import Manifest, Precision
+from inspector.calibration import Calibration, defect_probability
+from inspector.risk import Rate
+from training.golden import Judged
+from training.outputs import Floats
+from training.splits import Parts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """One precision on the validation part."""
+
+    logits: Floats
+    calibration: Calibration
+    judged: Judged
+    labels: NDArray[np.int64]
+
+
+def figures(measured: Measured, manifest: Manifest) -> list[tuple[str, str]]:
+    """Named figures of one precision, each with its count and, where it is a rate, its bound."""
+    probabilities = measured.calibration.probabilities(measured.logits, manifest.good_columns)
+    labels, predicted = measured.labels, measured.judged.labels
+    wrong = Rate(int((labels != predicted).sum()), len(labels))
+    rows = [
+        ("accuracy", f"{1 - wrong.value:.4f} (wrong: {wrong.text()})"),
+        ("ECE, 15 equal-mass bins", f"{metrics.ece(probabilities.max(1), labels == predicted):.4f}"),
+        ("Brier score", f"{metrics.brier(probabilities, labels):.4f}"),
+    ]
+    return rows + _defect_figures(measured, probabilities, manifest)
+
+
+def _defect_figures(measured: Measured, probabilities: Floats, manifest: Manifest) -> list[tuple[str, str]]:
+    is_defect = ~np.isin(measured.labels, list(manifest.good_columns))
+    if is_defect.all() or not is_defect.any():
+        return [("AUROC, escape, overkill", "not defined: the part lacks good or defective samples")]
+    scores = defect_probability(probabilities, manifest.good_columns)
+    passed, rejected, review = (measured.judged.outcomes == outcome for outcome in (0, 2, 1))
+    escape = Rate(int((passed & is_defect).sum()), int(is_defect.sum()))
+    overkill = Rate(int((rejected & ~is_defect).sum()), int((~is_defect).sum()))
+    return [
+        ("AUROC, defective against good", f"{metrics.auroc(scores, is_defect):.4f} ({is_defect.sum()} defective)"),
+        ("escape at the limits", escape.text()),
+        ("overkill at the limits", overkill.text()),
+        ("to review", f"{int(review.sum())} of {len(review)}"),
+    ]
+
+
+def write_card(manifest: Manifest, parts: Parts, measured: Mapping[Precision, Measured]) -> str:
+    sections = [
+        _head(manifest),
+        _table("Data", ("part", "images", "groups", *manifest.classes), _counts(parts, manifest.classes)),
+        f"Validation is {parts.validation_origin}. It chose nothing: not the epoch, not the calibration, not a limit. "
+        "Rows of `test` were not opened. Parts share no group.",
+        *(
+            _table(f"Validation, {precision}", ("figure", "value"), figures(one, manifest))
+            for precision, one in measured.items()
+        ),
+        "Bounds are one-sided, exact (Clopper-Pearson) and take every image as independent. Images of one group "
+        "show the same piece, so the true uncertainty is larger.",
+        _parity(manifest),
+        _training(manifest),
+        _use(manifest),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _head(manifest: Manifest) -> str:
+    limits, lineage = manifest.limits, manifest.lineage
+    good = ", ".join(manifest.good) or "none: every class is a defect"
+    return (
+        f"# Model card: {lineage.dataset}\n\n"
+        f"Task: {manifest.task}. Classes: {', '.join(manifest.classes)}. Defect-free: {good}.\n"
+        f"Input: {manifest.input.width} x {manifest.input.height} px, {manifest.input.fit}.\n"
+        f"Limits on the defect probability: PASS below {limits.pass_below:.4f}, REJECT from "
+        f"{limits.reject_above:.4f} ({limits.origin}).\n"
+        f"Made {lineage.created_at:%Y-%m-%d %H:%M} UTC by version {lineage.code_version}, seed {lineage.seed}; "
+        f"data set hash {lineage.dataset_hash[:16]}."
+    )
+
+
+def _counts(parts: Parts, classes: Sequence[str]) -> list[tuple[str, ...]]:
+    rows = []
+    for name, samples in parts.named().items():
+        counts = Counter(sample.label for sample in samples)
+        groups = len({sample.group for sample in samples})
+        rows.append((name, str(len(samples)), str(groups), *(str(counts[label]) for label in classes)))
+    return rows
+
+
+def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
+    return "\n".join([f"## {title}", "", *lines])
+
+
+def _parity(manifest: Manifest) -> str:
+    parity = manifest.parity
+    return (
+        f"## Parity on {parity.n} validation images\n\n"
+        f"Network to float graph: largest difference of a probability {parity.float_max_difference:.2g}, "
+        f"{parity.float_flips} decisions changed.\n"
+        f"Float to cpu-int8 graph: {parity.int8_max_difference:.2g}, {parity.int8_flips} decisions changed.\n"
+        "A decision has changed when the outcome under the limits or the most probable class has."
+    )
+
+
+def _training(manifest: Manifest) -> str:
+    rows = [(name.replace("_", " "), f"{value}") for name, value in manifest.training.items()]
+    return _table("Training", ("what", "value"), rows)
+
+
+def _use(manifest: Manifest) -> str:
+    return (
+        "## What it must not be used for\n\n"
+        "- Parts, surfaces, cameras, lenses or lighting other than those of the data set above.\n"
+        "- Defect kinds that are not among the classes: it has never seen them and may call them anything.\n"
+        f"- Shipping on the word of these figures alone. The limits aim at the recipe's rates on "
+        f"{manifest.training.get('calibration_images', 'few')} calibration images and are not certified; "
+        "certify them on parts of the line first.\n"
+        "- Any judgement about people, or where a wrong verdict can injure someone and nothing else catches it."
+    )

@@ -1,0 +1,124 @@
+"""`inspector train --task classify`, from a checked data set to a bundle."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from inspector.bundle import MODEL_FILES, Calibrations, Lineage, Manifest, Precision, write_bundle
+from inspector.dataset import Dataset
+from training.budget import Budget
+from training.card import figures, write_card
+from training.export import export_onnx
+from training.fitting import CHECKPOINT, FitRequest, Fitted, fit
+from training.golden import choose_golden, golden_files
+from training.material import Material, load_material
+from training.proof import Proof, prove
+from training.quantise import quantise, spread
+from training.recipe import TrainingRecipe
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for on the command line."""
+
+    dataset: Dataset
+    out: Path
+    recipe: TrainingRecipe
+    seed: int
+    must_resume: bool
+
+
+def train_classifier(order: Order, budget: Budget) -> Path:
+    """Fit, export, quantise, calibrate, prove parity; return the folder of the bundle written below `order.out`."""
+    material = load_material(order.dataset, order.recipe, order.seed)
+    say(material.summary())
+    fitted = fit(_request(order, material), order.out, budget, must_resume=order.must_resume)
+    say(f"fitted {fitted.epochs} epochs in {fitted.fit_s / 60:.1f} min ({fitted.stopped}); exporting")
+    with tempfile.TemporaryDirectory() as scratch:
+        graphs = _export(fitted, material, order, Path(scratch))
+        proof = prove(fitted.graph, graphs, material, order.recipe)
+        manifest = _manifest(order, material, fitted, proof, budget)
+        folder = write_bundle(order.out, manifest, _files(graphs, material, proof, manifest, order.recipe))
+    (order.out / CHECKPOINT).unlink(missing_ok=True)
+    _tell(proof, manifest)
+    say(f"bundle {folder} after {budget.used_s() / 60:.1f} min")
+    return folder
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _request(order: Order, material: Material) -> FitRequest:
+    return FitRequest(
+        fit=material.fit,
+        selection=material.selection,
+        classes=material.classes,
+        good=material.good,
+        recipe=order.recipe,
+        seed=order.seed,
+        dataset_hash=order.dataset.content_hash,
+        afterwards=len(material.validation) + len(material.calibration) + order.recipe.quantise.images,
+    )
+
+
+def _export(fitted: Fitted, material: Material, order: Order, folder: Path) -> dict[Precision, Path]:
+    paths: dict[Precision, Path] = {precision: folder / name for precision, name in MODEL_FILES.items()}
+    export_onnx(fitted.graph, material.spec.height, material.spec.width, paths["float"])
+    images = spread(material.fit, order.recipe.quantise.images, order.seed)
+    quantise(paths["float"], paths["cpu-int8"], images, order.recipe.quantise)
+    return paths
+
+
+def _manifest(order: Order, material: Material, fitted: Fitted, proof: Proof, budget: Budget) -> Manifest:
+    return Manifest(
+        task="classify",
+        classes=material.classes,
+        good=material.good,
+        input=material.spec,
+        limits=proof.policy,
+        lineage=Lineage(
+            dataset=order.dataset.folder.resolve().name,
+            dataset_hash=order.dataset.content_hash,
+            code_version=version("open-inspector"),
+            seed=order.seed,
+            created_at=datetime.now(UTC),
+        ),
+        parity=proof.parity,
+        training={
+            "backbone": order.recipe.backbone,
+            "epochs": fitted.epochs,
+            "stopped": fitted.stopped,
+            "fit_minutes": round(fitted.fit_s / 60, 2),
+            "minutes": round(budget.used_s() / 60, 2),
+            "selection_loss": round(fitted.selection_loss, 5),
+            **{f"{name}_images": len(samples) for name, samples in material.parts.named().items()},
+            "validation_is": material.parts.validation_origin,
+            "recipe": order.recipe.model_dump_json(exclude_defaults=True),
+        },
+    )
+
+
+def _files(
+    graphs: Mapping[Precision, Path], material: Material, proof: Proof, manifest: Manifest, recipe: TrainingRecipe
+) -> dict[str, bytes]:
+    chosen = choose_golden(material.calibration, proof.held, proof.policy, recipe.golden_per_bundle)
+    return {
+        **{MODEL_FILES[precision]: path.read_bytes() for precision, path in graphs.items()},
+        **golden_files(material.calibration, chosen, proof.held, material.classes),
+        "calibration.json": (Calibrations(proof.calibrations).model_dump_json(indent=2) + "\n").encode(),
+        "card.md": write_card(manifest, material.parts, proof.measured).encode(),
+    }
+
+
+def _tell(proof: Proof, manifest: Manifest) -> None:
+    for precision, measured in proof.measured.items():
+        say(f"validation, {precision}: " + "; ".join(f"{name} {text}" for name, text in figures(measured, manifest)))
+    parity = proof.parity
+    say(f"decisions changed on {parity.n}: {parity.float_flips} by export, {parity.int8_flips} by quantisation")

@@ -1,0 +1,112 @@
+"""From a backbone to class logits, with a map of defect kinds where masks can teach it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.network import SHAPES, Backbone
+
+IMAGENET_MEAN_RGB = (123.675, 116.28, 103.53)
+IMAGENET_STD_RGB = (58.395, 57.12, 57.375)
+MAP_CHANNELS = 64
+MAP_STRIDE = 8
+RARE = -4.0
+"""Start of the map's bias: a cell is defective with a probability of about 2 %."""
+
+
+class DefectMap(nn.Module):
+    """Three taps of the backbone merged at 1/8 of the input: a logit per cell and defect kind, (N, K, H/8, W/8)."""
+
+    def __init__(self, tap_channels: Sequence[int], kinds: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(channels, MAP_CHANNELS, 1) for channels in tap_channels)
+        self.mix = nn.Sequential(
+            nn.Conv2d(MAP_CHANNELS, MAP_CHANNELS, 3, 1, 1),
+            nn.ReLU(),
+            nn.Conv2d(MAP_CHANNELS, MAP_CHANNELS, 3, 1, 1),
+            nn.ReLU(),
+            nn.Conv2d(MAP_CHANNELS, kinds, 1),
+        )
+        nn.init.constant_(_bias(self.mix[-1]), RARE)
+
+    def forward(self, taps: Sequence[Tensor]) -> Tensor:
+        merged = self.lateral[-1](taps[-1])
+        for lateral, tap in zip(reversed(self.lateral[:-1]), reversed(taps[:-1]), strict=True):
+            fine = lateral(tap)
+            merged = fine + functional.interpolate(merged, scale_factor=2.0, mode="nearest")
+        cells: Tensor = self.mix(functional.relu(merged))
+        return cells
+
+
+class Network(nn.Module):
+    """Normalised RGB (N, 3, H, W) -> class logits (N, C), and the defect map where there is one.
+
+    A class's logit is what the pooled features say, plus, for a defect kind with a map, what the map's strongest
+    cell says: a pinhole of 10 pixels is lost in an average but not in a maximum.
+    """
+
+    def __init__(self, backbone: str, size: tuple[int, int], classes: int, mapped: Sequence[int]) -> None:
+        super().__init__()
+        self.backbone = Backbone(SHAPES[backbone], *size)
+        self.dropout = nn.Dropout(0.2)
+        self.linear = nn.Linear(SHAPES[backbone].head, classes)
+        nn.init.normal_(self.linear.weight, std=0.01)
+        nn.init.zeros_(self.linear.bias)
+        self.map = DefectMap(self.backbone.tap_channels(), len(mapped)) if mapped else None
+        self.peak_slope = nn.Parameter(torch.full((len(mapped),), 0.5))
+        self.peak_bias = nn.Parameter(torch.ones(len(mapped)))
+        self.place: Tensor
+        place = torch.zeros(len(mapped), classes)
+        place[range(len(mapped)), list(mapped)] = 1
+        self.register_buffer("place", place)
+        """(K, C): which class each kind of the map is."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        taps, pooled = self.backbone(x)
+        logits: Tensor = self.linear(self.dropout(pooled)).float()
+        if self.map is None:
+            return logits, None
+        cells = self.map(taps).float()
+        peaks = cells.amax((2, 3)) * self.peak_slope + self.peak_bias
+        return logits + (peaks[:, :, None] * self.place).sum(1), cells
+
+    def freeze_normalisation(self) -> None:
+        """Use the normalisation statistics that came with pretrained weights, from now on."""
+        for unit in self.backbone.units():
+            unit.frozen = True
+
+
+class StationGraph(nn.Module):
+    """What the station runs: uint8 (N, H, W, 3) BGR in, float32 logits (N, C) out."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.scale: Tensor
+        self.mean: Tensor
+        self.register_buffer("scale", 1 / torch.tensor(IMAGENET_STD_RGB).reshape(3, 1, 1))
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN_RGB).reshape(3, 1, 1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.network(self.normalise(image.permute(0, 3, 1, 2)))[0]
+        return logits
+
+    def normalise(self, bgr: Tensor) -> Tensor:
+        """(N, 3, H, W) BGR of 0..255 -> padded, normalised RGB float32.
+
+        Padding is black, not grey: so normalisation is exactly a factor and an offset of the stem's weights, and the
+        int8 graph starts from the camera's bytes (without this, 1.4 of 7.1 ms went into normalising).
+        """
+        padded = functional.pad(bgr.float(), self.network.backbone.image_padding)
+        return (padded.flip(1) - self.mean) * self.scale
+
+
+def _bias(layer: nn.Module) -> Tensor:
+    bias = layer.bias
+    if not isinstance(bias, Tensor):
+        raise TypeError(f"{type(layer).__name__} has no bias")
+    return bias

@@ -1,0 +1,138 @@
+"""What the exported graphs say about the parts kept apart: logits, calibration, limits, parity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from inspector.calibration import Calibration, defect_probability, defect_score, fit_platt, fit_temperature
+from inspector.errors import UserError
+from inspector.verdict import Policy
+from training.heads import StationGraph
+from training.pictures import Pictures
+from training.recipe import PolicyRecipe, QuantiseRecipe
+
+Floats = NDArray[np.float64]
+BATCH = 16
+
+
+class ParityBroken(UserError):
+    """An exported graph decides otherwise than the network it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far a graph is from the one it was made from, over `n` pictures."""
+
+    n: int
+    probability: float
+    """Largest difference of any class probability."""
+    logit: float
+    """Largest difference of any logit."""
+    flips: int
+    """Pictures whose outcome under the policy, or whose most probable class, changed."""
+
+    @property
+    def flip_share(self) -> float:
+        return self.flips / self.n
+
+
+def torch_logits(graph: StationGraph, pictures: Pictures) -> Floats:
+    """(N, C) of the network as it was fitted, in float32."""
+    graph = graph.eval()
+    outputs = []
+    with torch.no_grad():
+        for start in range(0, len(pictures), BATCH):
+            window = pictures.images[start : start + BATCH].permute(0, 2, 3, 1)
+            outputs.append(graph(window).numpy())
+    return np.concatenate(outputs).astype(np.float64)
+
+
+def graph_logits(path: Path, pictures: Pictures, threads: int) -> Floats:
+    """(N, C) of an exported graph, one picture at a time as on the line."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    images = pictures.nhwc()
+    outputs = [session.run(["logits"], {"image": images[i : i + 1]})[0] for i in range(len(images))]
+    return np.concatenate(outputs).astype(np.float64)
+
+
+def calibrate(logits: Floats, labels: NDArray[np.int64], good_columns: Sequence[int]) -> Calibration:
+    """Fit temperature, and Platt where both good and defective parts are there, on the calibration part."""
+    is_defect = ~np.isin(labels, list(good_columns))
+    both = bool(is_defect.any() and not is_defect.all())
+    return Calibration(
+        temperature=fit_temperature(logits, labels),
+        platt=fit_platt(defect_score(logits, good_columns), is_defect) if both else None,
+        n=len(labels),
+        n_defect=int(is_defect.sum()),
+    )
+
+
+def choose_policy(probability: Floats, is_defect: NDArray[np.bool_], recipe: PolicyRecipe, *, has_good: bool) -> Policy:
+    """Limits on the defect probability (N,) that meet the aims on the calibration part, review between.
+
+    Where both aims can be met without a gap, one limit in the middle leaves nothing to review.
+    """
+    n, n_defect = len(is_defect), int(is_defect.sum())
+    if not has_good:
+        return Policy(pass_below=0, reject_above=0, origin="no good class: every part is rejected; not certified")
+    if n_defect in (0, n):
+        return Policy(pass_below=0.02, reject_above=0.5, origin=f"default: {n_defect} of {n} defective; not certified")
+    low = _lowest_escapes(np.sort(probability[is_defect]), recipe.escape)
+    high = _highest_overkill(np.sort(probability[~is_defect]), recipe.overkill)
+    if low > high:
+        low = high = (low + high) / 2
+    aims = f"escape {recipe.escape:g}, overkill {recipe.overkill:g}"
+    origin = f"chosen for {aims} on {n} calibration parts, {n_defect} of them defective; not certified"
+    return Policy(pass_below=low, reject_above=high, origin=origin)
+
+
+def _lowest_escapes(defective: Floats, share: float) -> float:
+    """Largest limit with at most `share` of the (sorted) defective below it."""
+    return float(defective[int(share * len(defective))])
+
+
+def _highest_overkill(good: Floats, share: float) -> float:
+    """Smallest limit, just above a good part, with at most `share` of the (sorted) good parts at or above it."""
+    allowed = int(share * len(good))
+    return float(min(1.0, np.nextafter(good[len(good) - 1 - allowed], 2.0)))
+
+
+def outcomes(probability: Floats, policy: Policy) -> NDArray[np.int64]:
+    """0 pass, 1 review, 2 reject, as `inspector.verdict.decide` has it."""
+    return np.where(probability >= policy.reject_above, 2, np.where(probability >= policy.pass_below, 1, 0))
+
+
+def compare(
+    before: tuple[Floats, Calibration], after: tuple[Floats, Calibration], policy: Policy, good_columns: Sequence[int]
+) -> Difference:
+    """Compare two sets of logits (N, C), each with the calibration it is used with."""
+    was, now = (calibration.probabilities(logits, good_columns) for logits, calibration in (before, after))
+    decided = [outcomes(defect_probability(probabilities, good_columns), policy) for probabilities in (was, now)]
+    flipped = (decided[0] != decided[1]) | (was.argmax(1) != now.argmax(1))
+    return Difference(
+        n=len(was),
+        probability=float(np.abs(was - now).max()),
+        logit=float(np.abs(before[0] - after[0]).max()),
+        flips=int(flipped.sum()),
+    )
+
+
+def require_parity(float_difference: Difference, int8_difference: Difference, recipe: QuantiseRecipe) -> None:
+    """Refuse a graph that changes more decisions than the recipe allows."""
+    checks = (("float", float_difference, recipe.float_flips), ("int8", int8_difference, recipe.int8_flips))
+    for name, difference, limit in checks:
+        if difference.flip_share > limit:
+            raise ParityBroken(
+                f"parity: the {name} graph changes {difference.flips} of {difference.n} decisions of the validation "
+                f"part; expected at most {100 * limit:g} % (quantise.{name}_flips of the training recipe)"
+            )

@@ -1,0 +1,77 @@
+"""`inspector train`: a labelled folder in, a bundle out. Heavy imports wait until the arguments are known good."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from inspector.dataset import Dataset, read_dataset
+from inspector.errors import DatasetError, UserError
+from training.allocation import keep_memory, wait_politely
+from training.budget import Budget
+from training.recipe import load_training_recipe
+
+HELP = "train a network on a labelled folder and write a bundle"
+TASKS = ("classify", "detect", "segment", "anomaly", "embed")
+READY = ("classify",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder with index.csv")
+    parser.add_argument("--task", required=True, choices=TASKS, help="what the network is to tell")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for bundles; made if need be")
+    parser.add_argument("--good", metavar="LABEL,...", help="labels of defect-free parts (default: good)")
+    parser.add_argument(
+        "--recipe", type=Path, metavar="FILE", help="training recipe, TOML (default: measured defaults)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same network")
+    parser.add_argument("--minutes", type=float, metavar="M", help="time for everything; epochs are cut to fit")
+    parser.add_argument("--resume", action="store_true", help="refuse to start anew where there is nothing to resume")
+
+
+def run(args: argparse.Namespace) -> int:
+    budget = Budget.starting_now(_positive(args.minutes))
+    if args.task not in READY:
+        raise UserError(f"--task: {args.task} cannot be trained yet; expected {', '.join(READY)}")
+    if not 0 <= args.seed < 2**32:
+        raise UserError(f"--seed: expected 0 to {2**32 - 1}, found {args.seed}")
+    recipe = load_training_recipe(args.recipe)
+    dataset = _dataset(args.dataset, args.good)
+    _require_writable(args.out)
+    keep_memory()
+    wait_politely()
+    from training.classify import Order, train_classifier
+
+    logging.getLogger("training").setLevel(logging.INFO)
+    print(train_classifier(Order(dataset, args.out, recipe, args.seed, args.resume), budget))
+    return 0
+
+
+def _positive(minutes: float | None) -> float | None:
+    if minutes is not None and not 0 < minutes < float("inf"):
+        raise UserError(f"--minutes: expected more than 0, found {minutes:g}")
+    return minutes
+
+
+def _dataset(folder: Path, good: str | None) -> Dataset:
+    """Read without the rows of `test`: their files are neither opened nor asked for."""
+    names = tuple(name.strip() for name in (good or "good").split(","))
+    dataset = read_dataset(folder, good=names, splits=("train", "val"))
+    labels = {row.label for row in dataset.rows if row.split != "test"}
+    if good is not None and (unknown := sorted(set(names) - labels)):
+        expected = ", ".join(sorted(labels))
+        raise DatasetError(
+            f"--good: {', '.join(unknown)} is no label of {folder / 'index.csv'}; expected some of {expected}"
+        )
+    return dataset
+
+
+def _require_writable(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"--out: {out}: expected a folder that can be written ({error.strerror})") from error
