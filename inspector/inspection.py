@@ -14,7 +14,7 @@ from inspector.model import Model, load_model
 from inspector.preprocess import preprocess, read_image, require_8_bit
 from inspector.quality import assess
 from inspector.recipe import Recipe
-from inspector.values import Frame, PartResult, Prediction, Quality, Verdict, ViewInspection
+from inspector.values import Frame, Image, PartResult, Prediction, Quality, Verdict, ViewInspection
 from inspector.verdict import combine, decide, not_inspected
 
 _GOLDEN_TOLERANCE = 0.05
@@ -41,6 +41,10 @@ class Inspector:
     def describe(self) -> dict[str, str]:
         """Return what runs where: runtime, device, threads, precision."""
         return dict(self._model.describe())
+
+    def predict_preprocessed(self, images: Sequence[Image]) -> list[Prediction]:
+        """Predict pictures that are preprocessed already, each of the bundle's input size; raise RuntimeFault."""
+        return self._model.predict(images)
 
     def self_test(self) -> int:
         """Inspect the bundle's golden samples and return their number; raise BundleError for the first that differs."""

@@ -1,0 +1,109 @@
+"""One station's configuration: a TOML file read once, at the door."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from inspector.documents import Document, parse, read_bytes
+from inspector.errors import ConfigError
+from inspector.recipe import Recipe, load_recipe
+from station.cameras import camera_settings
+from station.cameras.base import CameraSettings
+from station.outputs import output_settings
+from station.outputs.base import OutputSettings
+
+_PATHS = ("folder", "bundle", "recipe")
+_CAMERA_PATHS = ("path", "names")
+
+
+class TriggerSettings(Document):
+    """What says that a part is here."""
+
+    kind: Literal["camera", "timer"] = Field(
+        default="camera", description="camera: every exposure is a part; timer: the line asks for one at a steady rate"
+    )
+    rate_hz: float = Field(default=1.0, gt=0, le=1000, description="parts per second asked for by the timer")
+    count: int | None = Field(default=None, ge=1, description="the timer stops after so many parts; unset: never")
+
+
+class StationBlock(Document):
+    """The `[station]` table."""
+
+    name: str = Field(min_length=1, max_length=64, description="name in records, reports and messages")
+    folder: Path = Field(description="where the ledger and the images live")
+    database: str | None = Field(default=None, description="URL of the ledger; unset: ledger.sqlite in the folder")
+    bundle: Path = Field(description="bundle, or a folder of bundles (its latest)")
+    recipe: Path | None = Field(default=None, description="recipe file; unset: the bundle's own limits")
+    deadline_ms: float = Field(default=1000, ge=1, le=600_000, description="trigger to verdict; later is NOT_INSPECTED")
+    hang_s: float = Field(default=5, gt=0, le=600, description="a vision process silent for so long is restarted")
+    restarts: int = Field(default=5, ge=0, le=1000, description="restarts of the vision process within ten minutes")
+    start_s: float = Field(default=60, gt=0, le=600, description="a vision process must be ready within this time")
+    resume: bool = Field(default=True, description="after a crash, go on with the picture after the last one recorded")
+    keep_images: Literal["not-pass", "all", "none"] = Field(default="not-pass", description="whose images are stored")
+    image_format: Literal["jpeg", "png"] = Field(default="jpeg", description="jpeg (quality 95), or lossless")
+
+
+class StationConfig(Document):
+    """A whole configuration, checked: every block by the settings of its kind."""
+
+    station: StationBlock
+    trigger: TriggerSettings
+    recipe: Recipe
+    camera: CameraSettings
+    output: OutputSettings
+
+    @property
+    def database_url(self) -> str:
+        return self.station.database or f"sqlite:///{self.station.folder / 'ledger.sqlite'}"
+
+    @property
+    def images(self) -> Path:
+        return self.station.folder / "images"
+
+
+class _File(Document):
+    station: StationBlock
+    trigger: TriggerSettings = Field(default_factory=TriggerSettings)
+    camera: dict[str, Any]
+    output: dict[str, Any] = Field(default_factory=lambda: {"kind": "log"})
+
+
+def load_station_config(path: Path) -> StationConfig:
+    """Read a configuration; relative paths are relative to its folder.
+
+    Raises:
+        ConfigError: names the file and every fault of every block at once.
+        RecipeError, UnknownPlugin: likewise.
+    """
+    try:
+        content = tomllib.loads(read_bytes(path, ConfigError).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML ({error})") from error
+    return station_config(content, str(path), path.parent)
+
+
+def station_config(content: dict[str, Any], source: str, folder: Path) -> StationConfig:
+    """Validate a configuration given as tables; `folder` anchors its relative paths, `source` names it in messages."""
+    file = parse(source, _anchored(content, folder), _File, ConfigError)
+    return StationConfig(
+        station=file.station,
+        trigger=file.trigger,
+        recipe=load_recipe(file.station.recipe) if file.station.recipe else Recipe(),
+        camera=camera_settings(file.camera, source),
+        output=output_settings(file.output, source),
+    )
+
+
+def _anchored(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the tables with relative paths joined to `folder`; what is no text is left for validation to refuse."""
+    anchored = dict(content)
+    for block, fields in (("station", _PATHS), ("camera", _CAMERA_PATHS)):
+        table = content.get(block)
+        if isinstance(table, dict):
+            paths = {field: str(folder / table[field]) for field in fields if isinstance(table.get(field), str)}
+            anchored[block] = {**table, **paths}
+    return anchored

@@ -1,0 +1,73 @@
+"""`inspector station run|check`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from inspector.errors import ConfigError
+from station.checking import check_station
+from station.config import StationConfig, load_station_config
+from station.running import run_station
+from station.screen import screen
+
+HELP = "run a station from its configuration, or check that it could run"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    run_verb = verbs.add_parser(
+        "run",
+        help="inspect until the camera ends or SIGTERM",
+        description="Run a station: a live table on a terminal, plain lines elsewhere. SIGTERM or Ctrl-C stops it "
+        "after the parts that were triggered have their verdicts; after a kill, the next run accounts for them.",
+    )
+    check_verb = verbs.add_parser(
+        "check",
+        help="report every fault of a configuration at once",
+        description="Try bundle, camera, folder and database of a configuration without running it.",
+    )
+    for verb, action in ((run_verb, _run), (check_verb, _check)):
+        verb.add_argument("config", type=Path, metavar="CONFIG", help="station configuration (TOML)")
+        verb.set_defaults(run=action)
+    run_verb.add_argument("--verbose", action="store_true", help="log each verdict and every change of state")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Never reached: a verb is required, and each sets its own."""
+    raise AssertionError(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    config = load_station_config(args.config)
+    logging.getLogger().setLevel(logging.INFO if args.verbose else logging.WARNING)
+    with stop_on_signals() as stop:
+        summary = run_station(config, stop, None if args.verbose else screen)
+    print(summary.text())
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    config: StationConfig = load_station_config(args.config)
+    faults = check_station(config, print)
+    if faults:
+        raise ConfigError(f"{args.config}: {len(faults)} of 4 checks failed: {'; '.join(faults)}")
+    print(f"{args.config}: fit to run")
+    return 0
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Give an event that SIGTERM or SIGINT sets; the former handlers come back at the end."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,107 @@
+"""A run of a station from its start to its summary."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from db.ledger import Ledger, Recovery
+from db.records import Event, Run, Severity
+from inspector.bundle import Bundle, load_bundle
+from inspector.errors import ConfigError
+from station.config import StationConfig
+from station.line import Identity, LineLoop
+from station.outputs import output_factory
+from station.status import StationStatus, Tally
+
+Screen = Callable[[Tally], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run did, and where it is written."""
+
+    run_id: UUID
+    status: StationStatus
+    seconds: float
+    recovered: int
+    """Parts that an earlier run left open and that were accounted for at the start."""
+    database: str
+    images: Path
+
+    def text(self) -> str:
+        """Return the summary as lines for a person."""
+        status = self.status
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in status.outcomes.items() if count)
+        latency = "no part" if status.p50_ms is None else f"p50 {status.p50_ms:.1f} ms, p99 {status.p99_ms:.1f} ms"
+        balance = "balanced" if status.triggers == status.accounted else "NOT BALANCED"
+        return "\n".join(
+            (
+                f"{status.triggers} triggers, {status.accounted} verdicts ({balance}): {outcomes or 'none'}",
+                f"latency trigger to verdict: {latency}; {status.triggers / max(self.seconds, 1e-9):.1f} parts/s",
+                *([f"{self.recovered} parts of an interrupted run recorded NOT_INSPECTED"] if self.recovered else []),
+                f"database {self.database}",
+                f"images   {self.images}",
+            )
+        )
+
+
+def run_station(config: StationConfig, stop: threading.Event, screen: Screen | None = None) -> RunSummary:
+    """Run a station until its camera ends or `stop` is set.
+
+    Raises:
+        UserError: a bundle, camera or database that is not fit; nothing was inspected.
+        StationError: a fault that restarting the vision process did not mend; every part is accounted for.
+    """
+    bundle = load_bundle(config.station.bundle)
+    _make_folder(config.station.folder)
+    tally = Tally(config.station.name)
+    started_s = time.monotonic()
+    with (
+        Ledger(config.database_url) as ledger,
+        output_factory(config.output.kind)(config.output) as output,
+        screen(tally) if screen else nullcontext(),
+    ):
+        recovery = ledger.recover(config.station.name)
+        run = _run_value(config, bundle)
+        ledger.start_run(run)
+        _record_recovery(ledger, config.station.name, recovery)
+        identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id)
+        start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
+        LineLoop(config, identity, ledger, output, tally, stop, start).run()
+        ledger.end_run(run.run_id, clean=True).result(timeout=30)
+    seconds = time.monotonic() - started_s
+    return RunSummary(run.run_id, tally.snapshot(), seconds, recovery.completed, config.database_url, config.images)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: station.folder cannot be made ({error.strerror})") from error
+
+
+def _run_value(config: StationConfig, bundle: Bundle) -> Run:
+    recipe = config.recipe
+    return Run(
+        station=config.station.name,
+        recipe=recipe.name,
+        recipe_revision=recipe.revision(),
+        recipe_text=recipe.model_dump_json(),
+        bundle_id=bundle.id,
+        task=bundle.manifest.task,
+        classes=bundle.manifest.classes,
+        manifest=bundle.manifest.model_dump(mode="json"),
+    )
+
+
+def _record_recovery(ledger: Ledger, station: str, recovery: Recovery) -> None:
+    if recovery.unfinished_run is None:
+        return
+    message = f"run {recovery.unfinished_run} was interrupted; {recovery.completed} open parts are NOT_INSPECTED"
+    ledger.record_event(Event(station, Severity.WARNING, "recovered", message))

@@ -1,0 +1,100 @@
+"""What the station is doing, counted: read by the screen, written by the line loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inspector.values import Outcome, Verdict
+
+_LATENCIES_KEPT = 2048
+_VERDICTS_KEPT = 8
+_RATE_WINDOW_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LastVerdict:
+    """One line of the screen's list."""
+
+    trigger: int
+    source: str
+    verdict: Verdict
+    latency_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class StationStatus:
+    """A snapshot. Latencies are trigger to verdict, None before the first."""
+
+    station: str
+    state: str
+    since_s: float
+    triggers: int
+    outcomes: dict[Outcome, int]
+    rate_hz: float
+    p50_ms: float | None
+    p99_ms: float | None
+    restarts: int
+    camera: str
+    ledger: str
+    last: tuple[LastVerdict, ...]
+
+    @property
+    def accounted(self) -> int:
+        """Parts with an outcome; equal to `triggers` whenever none is in flight."""
+        return sum(self.outcomes.values())
+
+
+class Tally:
+    """Counts for one run. Only the line loop writes; `snapshot` may be called from the screen's thread."""
+
+    def __init__(self, station: str) -> None:
+        self._station = station
+        self._started_s = time.monotonic()
+        self._outcomes: Counter[Outcome] = Counter()
+        self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
+        self._moments_s: deque[float] = deque(maxlen=10_000)
+        self._last: deque[LastVerdict] = deque(maxlen=_VERDICTS_KEPT)
+        self.triggers = 0
+        self.restarts = 0
+        self.state = "starting"
+        self.camera = "opening"
+        self.ledger = "well"
+
+    def add(self, verdict: LastVerdict) -> None:
+        self._outcomes[verdict.verdict.outcome] += 1
+        self._latencies_ms.append(verdict.latency_ms)
+        self._moments_s.append(time.monotonic())
+        self._last.append(verdict)
+
+    def snapshot(self) -> StationStatus:
+        latencies = sorted(self._latencies_ms.copy())
+        return StationStatus(
+            station=self._station,
+            state=self.state,
+            since_s=time.monotonic() - self._started_s,
+            triggers=self.triggers,
+            outcomes={outcome: self._outcomes[outcome] for outcome in Outcome},
+            rate_hz=self._rate_hz(),
+            p50_ms=percentile(latencies, 0.50),
+            p99_ms=percentile(latencies, 0.99),
+            restarts=self.restarts,
+            camera=self.camera,
+            ledger=self.ledger,
+            last=tuple(self._last.copy()),
+        )
+
+    def _rate_hz(self) -> float:
+        now_s = time.monotonic()
+        recent = sum(1 for moment in self._moments_s.copy() if moment > now_s - _RATE_WINDOW_S)
+        return recent / min(_RATE_WINDOW_S, max(now_s - self._started_s, 0.1))
+
+
+def percentile(ordered: Sequence[float], share: float) -> float | None:
+    """Return the nearest-rank percentile of sorted values; None of none."""
+    if not ordered:
+        return None
+    return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]

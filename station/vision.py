@@ -1,0 +1,207 @@
+"""The vision process: owns the camera and the network. Grab, assess, preprocess, infer, decide, store the image.
+
+Three threads: `acquire` exposes and announces, the main thread inspects what the line asks for, `encode` writes images.
+Nothing here decides what the line does: a verdict is only told. The process ends when the line process does, since
+the pipe between them then ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from uuid import UUID
+
+import cv2
+import numpy as np
+
+from db.images import ImageStore, StoredImage
+from inspector.bundle import load_bundle
+from inspector.errors import StationError, StorageFault, UserError
+from inspector.inspection import Inspector
+from inspector.values import Frame, Image, Outcome, PartResult
+from station.acquire import Acquisition, FrameShelf
+from station.config import StationConfig
+from station.messages import (
+    Discard,
+    FromLine,
+    FromVision,
+    ImageFailed,
+    ImageStored,
+    Inspect,
+    Inspected,
+    NotHeld,
+    Ready,
+    Stop,
+    Trigger,
+    Unfit,
+)
+
+FRAMES_IN_FLIGHT = 2
+"""One being inspected, one announced: its row becomes durable meanwhile."""
+_IMAGES_WAITING = 8
+_JPEG = (".jpg", (cv2.IMWRITE_JPEG_QUALITY, 95))
+_PNG = (".png", (cv2.IMWRITE_PNG_COMPRESSION, 1))
+
+
+class LineGone(Exception):
+    """The line process has ended, and with it the reason to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """The end that the threads of the vision process share; `send` may be called from any of them."""
+
+    connection: Connection
+    lock: threading.Lock
+
+    def send(self, message: FromVision) -> None:
+        try:
+            with self.lock:
+                self.connection.send(message)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise LineGone from error
+
+    def receive(self) -> FromLine:
+        try:
+            message: FromLine = self.connection.recv()
+        except (EOFError, ConnectionResetError) as error:
+            raise LineGone from error
+        return message
+
+
+def main(connection: Connection, config: StationConfig, start: int) -> None:
+    """Entry point of the process. `start` is the sequence number of the first frame to take."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the group; the line process says when to stop.
+    threading.excepthook = _die
+    cv2.setNumThreads(1)
+    pipe = Pipe(connection, threading.Lock())
+    try:
+        _serve(pipe, config, start)
+    except LineGone:
+        return
+
+
+def _die(fault: threading.ExceptHookArgs) -> None:
+    """End the process when one of its threads fails: the line notices, answers for the parts, and restarts it."""
+    threading.__excepthook__(fault)
+    os._exit(70)
+
+
+def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
+    try:
+        inspector = Inspector(load_bundle(config.station.bundle), config.recipe)
+        golden_samples = inspector.self_test()
+        warm_up(inspector)
+    except (UserError, StationError) as error:
+        pipe.send(Unfit(str(error)))
+        return
+    with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder:
+        pipe.send(Ready(inspector.describe(), golden_samples))
+        Vision(pipe, inspector, encoder, config, start).answer_until_line_ends()
+
+
+class Vision:
+    """Answers the line: inspects the frames that were announced, when asked."""
+
+    def __init__(self, pipe: Pipe, inspector: Inspector, encoder: Encoder, config: StationConfig, start: int) -> None:
+        self._pipe = pipe
+        self._inspector = inspector
+        self._encoder = encoder
+        self._keep = config.station.keep_images
+        self._shelf = FrameShelf(FRAMES_IN_FLIGHT)
+        self._triggers: queue.Queue[Trigger] | None = queue.Queue() if config.trigger.kind == "timer" else None
+        self._acquisition = Acquisition(config.camera, start, self._shelf, self._announce, self._triggers)
+
+    def answer_until_line_ends(self) -> None:
+        """Raise LineGone at the end; after Stop, what was announced is still inspected."""
+        self._acquisition.start()
+        try:
+            while True:
+                self._answer(self._pipe.receive())
+        finally:
+            self._acquisition.stop(timeout_s=1.0)
+
+    def _answer(self, message: FromLine) -> None:
+        match message:
+            case Inspect(part_id, sequence):
+                self._inspect(part_id, self._shelf.take(sequence))
+            case Discard(sequence):
+                self._shelf.take(sequence)
+            case Trigger() if self._triggers is not None:
+                self._triggers.put(message)
+            case Stop():
+                self._acquisition.stop(timeout_s=0.0)
+
+    def _inspect(self, part_id: UUID, frame: Frame | None) -> None:
+        if frame is None:
+            self._pipe.send(NotHeld(part_id))
+            return
+        part = self._inspector.inspect([frame])
+        keep = keeps_image(part, self._keep)
+        self._pipe.send(Inspected(part_id, part, keep))
+        if keep:
+            self._encoder.put(part_id, frame.image)
+
+    def _announce(self, message: FromVision) -> None:
+        """Tell the line; called by the acquire thread. When the line is gone, the main thread notices it and ends."""
+        with contextlib.suppress(LineGone):
+            self._pipe.send(message)
+
+
+def keeps_image(part: PartResult, policy: str) -> bool:
+    """Tell whether a part's image is stored: `all`, `none`, or `not-pass`."""
+    return policy == "all" or (policy == "not-pass" and part.verdict.outcome is not Outcome.PASS)
+
+
+def warm_up(inspector: Inspector) -> None:
+    """Run once, so that the first part does not pay for lazy allocation."""
+    spec = inspector.bundle.manifest.input
+    blank = np.full((spec.height, spec.width, 3), 128, np.uint8)
+    inspector.predict_preprocessed([blank])
+
+
+class Encoder:
+    """The encode thread: pictures to content-addressed files, off the hot path.
+
+    The queue is bounded; when it is full, `put` waits: a record is never dropped for speed.
+    """
+
+    def __init__(self, pipe: Pipe, store: ImageStore, image_format: str) -> None:
+        self._pipe = pipe
+        self._store = store
+        self._format = _PNG if image_format == "png" else _JPEG
+        self._queue: queue.Queue[tuple[UUID, Image] | None] = queue.Queue(_IMAGES_WAITING)
+        self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
+
+    def __enter__(self) -> Encoder:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._queue.put(None)
+        self._thread.join(5.0)
+
+    def put(self, part_id: UUID, image: Image) -> None:
+        self._queue.put((part_id, image))
+
+    def _run(self) -> None:
+        while (waiting := self._queue.get()) is not None:
+            part_id, image = waiting
+            try:
+                answer: FromVision = ImageStored(part_id, self._store_image(image))
+            except (StorageFault, cv2.error) as error:
+                answer = ImageFailed(part_id, str(error))
+            try:
+                self._pipe.send(answer)
+            except LineGone:
+                return
+
+    def _store_image(self, image: Image) -> StoredImage:
+        suffix, parameters = self._format
+        _, encoded = cv2.imencode(suffix, image, list(parameters))
+        return self._store.put(encoded.tobytes(), suffix)
