@@ -13,14 +13,12 @@ from typing import Any, TypeGuard
 from uuid import UUID
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Table,
     and_,
     bindparam,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -37,11 +35,10 @@ from sqlalchemy.exc import (
 
 from db.images import StoredImage
 from db.records import Event, Row, Run, completion_row, event_row, finding_rows, image_row, opening_row
-from db.tables import BundleRow, EventRow, FindingRow, ImageRow, InspectionRow, RecipeRow, RunRow, StationRow
+from db.recovery import Restart, recover
+from db.tables import BUNDLES, EVENTS, FINDINGS, IMAGES, INSPECTIONS, RECIPES, RUNS, STATIONS
 from inspector.errors import StationError
-from inspector.values import InspectionRecord, Outcome
-
-RESTARTED = "station restarted before the verdict was recorded"
+from inspector.values import InspectionRecord
 
 # What a row itself can be to blame for. Everything else that a driver raises is the storage's fault and is retried.
 ROW_FAULTS = (StatementError, ValueError, TypeError, OverflowError, AttributeError)
@@ -79,28 +76,6 @@ class Completion:
 @dataclass(frozen=True, slots=True)
 class Occurrence:
     event: Event
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """The station is here again: close what it left open, except the runs that this ledger began."""
-
-    station: str
-    own_runs: frozenset[UUID]
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """What a station left behind when it died, and where it goes on."""
-
-    unfinished_run: UUID | None
-    completed: int
-    """Parts that were open and are NOT_INSPECTED now."""
-    next_sequence: int
-    """One more than the largest frame sequence among the parts of the unfinished work; 0 where there is none."""
-    next_trigger: int
-    """Likewise for triggers; 1 where there is none."""
 
 
 Entry = RunStart | RunEnd | Opening | Completion | Occurrence | Restart
@@ -147,7 +122,7 @@ def write_one(connection: Connection, entry: Entry) -> Any:
         case Occurrence(event):
             return _record_event(connection, event)
         case Restart():
-            return _recover(connection, entry)
+            return recover(connection, entry)
 
 
 def _refusal(entry: Entry, error: BaseException) -> RowRefused:
@@ -269,43 +244,6 @@ def _record_event(connection: Connection, event: Event) -> None:
     connection.execute(insert(EVENTS), event_row(event))
 
 
-def _recover(connection: Connection, entry: Restart) -> Recovery:
-    others = and_(RUNS.c.station == entry.station, RUNS.c.run_id.not_in(entry.own_runs))
-    unfinished = (
-        connection.execute(select(RUNS.c.run_id).where(others, RUNS.c.ended_at.is_(None)).order_by(RUNS.c.started_at))
-        .scalars()
-        .all()
-    )
-    left_open = and_(
-        INSPECTIONS.c.outcome.is_(None),
-        INSPECTIONS.c.run_id.in_(select(RUNS.c.run_id).where(others)),
-    )
-    close = {"outcome": Outcome.NOT_INSPECTED.value, "reasons": [RESTARTED], "completed_at": entry.at}
-    completed = connection.execute(update(INSPECTIONS).where(left_open).values(close)).rowcount
-    sequence, trigger = _furthest(connection, others) if unfinished else (None, None)
-    connection.execute(update(RUNS).where(RUNS.c.run_id.in_(unfinished)).values(ended_at=entry.at, clean=False))
-    return Recovery(
-        unfinished_run=unfinished[-1] if unfinished else None,
-        completed=completed,
-        next_sequence=0 if sequence is None else sequence + 1,
-        next_trigger=1 if trigger is None else trigger + 1,
-    )
-
-
-def _furthest(connection: Connection, others: ColumnElement[bool]) -> tuple[int | None, int | None]:
-    """Largest frame sequence and trigger of the unfinished work.
-
-    That is the unfinished run and every run since the last clean end: a station that was killed, came back and was
-    killed again before its first part goes on where the first of these runs stopped, not at the beginning.
-    """
-    last_clean = select(func.max(RUNS.c.started_at)).where(others, RUNS.c.clean.is_(True)).scalar_subquery()
-    since = or_(RUNS.c.ended_at.is_(None), last_clean.is_(None), RUNS.c.started_at > last_clean)
-    runs = select(RUNS.c.run_id).where(others, since)
-    furthest = select(func.max(INSPECTIONS.c.sequence), func.max(INSPECTIONS.c.trigger))
-    sequence, trigger = connection.execute(furthest.where(INSPECTIONS.c.run_id.in_(runs))).one()
-    return sequence, trigger
-
-
 def _insert_new(connection: Connection, table: Table) -> Any:
     """An insert that leaves a row be whose key is there already."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -316,15 +254,6 @@ def _first_line(error: BaseException) -> str:
     cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
     return f"{cause}".strip().partition("\n")[0]
 
-
-def _table(row: Any) -> Table:
-    table: Table = row.__table__
-    return table
-
-
-STATIONS, RECIPES, BUNDLES, RUNS = _table(StationRow), _table(RecipeRow), _table(BundleRow), _table(RunRow)
-INSPECTIONS, FINDINGS = _table(InspectionRow), _table(FindingRow)
-IMAGES, EVENTS = _table(ImageRow), _table(EventRow)
 
 _COMPLETED_COLUMNS = (
     "recipe",

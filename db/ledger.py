@@ -6,6 +6,7 @@ caller's threads --submit--> bounded queue --one writer thread--> one transactio
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
 import threading
 from collections import deque
@@ -27,8 +28,6 @@ from db.entries import (
     Entry,
     Occurrence,
     Opening,
-    Recovery,
-    Restart,
     RowRefused,
     RunEnd,
     RunStart,
@@ -38,7 +37,8 @@ from db.entries import (
 )
 from db.images import StoredImage
 from db.records import Event, Run, utc_now
-from inspector.errors import StorageFault
+from db.recovery import Recovery, Restart
+from inspector.errors import DatabaseError, StorageFault
 from inspector.values import InspectionRecord
 
 __all__ = ["Ledger", "Recovery", "RowRefused"]
@@ -89,9 +89,13 @@ class Ledger:
     def __enter__(self) -> Self:
         """Open the database, made where there is none, and start the writer; raise DatabaseError."""
         self._engine = _writing_engine(self._database)
-        self._connection = self._engine.connect().execution_options(**{WRITES: True})
-        with storage_errors(self._engine.url):
-            _make_room(self._connection)
+        try:
+            with storage_errors(self._engine.url):
+                self._connection = self._engine.connect().execution_options(**{WRITES: True})
+                _make_room(self._connection)
+        except DatabaseError:
+            self._engine.dispose()
+            raise
         self._writer.start()
         return self
 
@@ -287,12 +291,22 @@ def _make_room(connection: Connection) -> None:
     slowest commits that this trims. A transaction too large for the cache spills into the log; rolled back, it leaves
     nothing but the room.
     """
-    if connection.dialect.name != "sqlite":
+    path = connection.engine.url.database
+    if connection.dialect.name != "sqlite" or path is None:
         return
+    if shutil.disk_usage(Path(path).parent).free < 10 * WAL_ROOM_BYTES:
+        return  # the rows need it more
+    try:
+        _fill_and_roll_back(connection)
+    except DBAPIError as error:
+        if sqlite_code(error) not in PASSING:
+            raise
+
+
+def _fill_and_roll_back(connection: Connection) -> None:
     with connection.begin() as transaction:
         connection.exec_driver_sql("PRAGMA cache_size = 10")
         connection.exec_driver_sql("CREATE TABLE room (filling BLOB)")
         connection.exec_driver_sql(f"INSERT INTO room VALUES (zeroblob({WAL_ROOM_BYTES}))")
-        transaction.rollback()
-    with connection.begin():
         connection.exec_driver_sql("PRAGMA cache_size = -2000")
+        transaction.rollback()

@@ -115,7 +115,7 @@ def event_row(event: Event) -> Row:
     }
 
 
-def inspection_from_rows(row: Mapping[str, Any], findings: Iterable[Mapping[str, Any]] = ()) -> InspectionRecord:
+def inspection_from_rows(row: Mapping[Any, Any], findings: Iterable[Mapping[Any, Any]] = ()) -> InspectionRecord:
     """`row` of `inspections` and its `findings` in the order of the views."""
     return InspectionRecord(
         part_id=row["part_id"],
@@ -171,7 +171,7 @@ def _prediction_columns(prediction: Prediction | None) -> Row:
     }
 
 
-def _view_from_row(row: Mapping[str, Any]) -> ViewInspection:
+def _view_from_row(row: Mapping[Any, Any]) -> ViewInspection:
     return ViewInspection(
         camera=row["camera"],
         sequence=row["sequence"],
@@ -189,7 +189,7 @@ def _view_from_row(row: Mapping[str, Any]) -> ViewInspection:
     )
 
 
-def _prediction_from_row(row: Mapping[str, Any]) -> Prediction | None:
+def _prediction_from_row(row: Mapping[Any, Any]) -> Prediction | None:
     if row["predicted_label"] is None:
         return None
     return Prediction(

@@ -11,10 +11,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, text
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, inspect, text
 
 from db import migrations
-from db.engine import WRITES, storage_errors
+from db.engine import WRITES, name_of, storage_errors
 from db.tables import Base
 from inspector.errors import DatabaseError
 
@@ -50,8 +51,24 @@ def _migrate(engine: Engine, step: Callable[[Config], None]) -> None:
     with storage_errors(engine.url), engine.connect() as connection, _foreign_keys_off(connection):
         connection = connection.execution_options(**{WRITES: True})
         with connection.begin():
-            step(migration_config(connection))
+            _refuse_foreign(connection)
+            _step(connection, step)
             _refuse_dangling(connection)
+
+
+def _step(connection: Connection, step: Callable[[Config], None]) -> None:
+    try:
+        step(migration_config(connection))
+    except CommandError as error:
+        name = name_of(connection.engine.url)
+        raise DatabaseError(f"database {name}: {error}; expected a revision up to {migrations.HEAD}") from error
+
+
+def _refuse_foreign(connection: Connection) -> None:
+    tables = set(inspect(connection).get_table_names())
+    if tables and "alembic_version" not in tables:
+        name = name_of(connection.engine.url)
+        raise DatabaseError(f"database {name}: holds tables of another program ({min(tables)}); expected an empty one")
 
 
 @contextmanager

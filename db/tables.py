@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     Text,
     UniqueConstraint,
     text,
@@ -197,3 +198,16 @@ class EventRow(Base):
     severity: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str] = mapped_column(String(64))
     message: Mapped[str]
+
+
+def _table(row: type[Base]) -> Table:
+    table = row.__table__
+    if not isinstance(table, Table):
+        raise TypeError(f"{row.__name__} is no plain table")
+    return table
+
+
+# For statements: the writer and the queries speak SQLAlchemy Core, at a fraction of the ORM's time per row.
+STATIONS, RECIPES, BUNDLES, RUNS = _table(StationRow), _table(RecipeRow), _table(BundleRow), _table(RunRow)
+INSPECTIONS, FINDINGS = _table(InspectionRow), _table(FindingRow)
+IMAGES, EVENTS = _table(ImageRow), _table(EventRow)
