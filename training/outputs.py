@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 
 from inspector.calibration import Calibration, defect_probability, defect_score, fit_platt, fit_temperature
 from inspector.errors import UserError
+from inspector.runtimes import RuntimeSettings, load_runtime
 from inspector.verdict import Policy
 from training.heads import StationGraph
 from training.pictures import Pictures
@@ -54,14 +54,11 @@ def torch_logits(graph: StationGraph, pictures: Pictures) -> Floats:
     return np.concatenate(outputs).astype(np.float64)
 
 
-def graph_logits(path: Path, pictures: Pictures, threads: int) -> Floats:
-    """(N, C) of an exported graph, one picture at a time as on the line."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+def graph_logits(path: Path, pictures: Pictures) -> Floats:
+    """(N, C) of an exported graph, one picture at a time and on the runtime of the line."""
+    runtime = load_runtime(path, RuntimeSettings())
     images = pictures.nhwc()
-    outputs = [session.run(["logits"], {"image": images[i : i + 1]})[0] for i in range(len(images))]
+    outputs = [runtime.run(images[i : i + 1])["logits"] for i in range(len(images))]
     return np.concatenate(outputs).astype(np.float64)
 
 

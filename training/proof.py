@@ -41,26 +41,23 @@ class Proof:
 
 def prove(graph: StationGraph, paths: Mapping[Precision, Path], material: Material, recipe: TrainingRecipe) -> Proof:
     """Calibrate on the calibration part, compare on the validation part; raises `ParityBroken`."""
-    good, threads = material.good_columns, recipe.fit.threads
+    good = material.good_columns
     labels = material.calibration.labels.numpy()
-    held = {name: graph_logits(path, material.calibration, threads) for name, path in paths.items()}
-    seen = {name: graph_logits(path, material.validation, threads) for name, path in paths.items()}
+    held = {name: graph_logits(path, material.calibration) for name, path in paths.items()}
+    seen = {name: graph_logits(path, material.validation) for name, path in paths.items()}
     calibrations = {name: calibrate(logits, labels, good) for name, logits in held.items()}
     policy = _policy(held["cpu-int8"], calibrations["cpu-int8"], material, recipe)
     parity = _parity(torch_logits(graph, material.validation), seen, calibrations, policy, good, recipe)
+
+    def measure(logits: Floats, calibration: Calibration) -> Measured:
+        judged = judge(logits, calibration, policy, good)
+        return Measured(logits, calibration, judged, material.validation.labels.numpy())
+
     return Proof(
         calibrations=calibrations,
         policy=policy,
         held={name: judge(logits, calibrations[name], policy, good) for name, logits in held.items()},
-        measured={
-            name: Measured(
-                logits,
-                calibrations[name],
-                judge(logits, calibrations[name], policy, good),
-                material.validation.labels.numpy(),
-            )
-            for name, logits in seen.items()
-        },
+        measured={name: measure(logits, calibrations[name]) for name, logits in seen.items()},
         parity=parity,
     )
 

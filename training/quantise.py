@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,12 @@ def head_nodes(graph: onnx.GraphProto) -> Iterator[str]:
 
 def spread(pictures: Pictures, count: int, seed: int) -> NDArray[np.uint8]:
     """At most `count` pictures, as many of each class as there are, (N, H, W, 3)."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(pictures))
-    labels = pictures.labels.numpy()[order]
-    rank = np.array([int(np.sum(labels[:place] == label)) for place, label in enumerate(labels)])
-    chosen: Sequence[int] = sorted(order[np.argsort(rank, kind="stable")][:count].tolist())
-    return np.ascontiguousarray(pictures.images[list(chosen)].permute(0, 2, 3, 1).numpy())
+    order = np.random.default_rng(seed).permutation(len(pictures)).tolist()
+    seen: Counter[int] = Counter()
+    ranked = []
+    for index in order:
+        label = int(pictures.labels[index])
+        ranked.append((seen[label], index))
+        seen[label] += 1
+    chosen = sorted(index for _, index in sorted(ranked, key=lambda pair: pair[0])[:count])
+    return np.ascontiguousarray(pictures.images[chosen].permute(0, 2, 3, 1).numpy())

@@ -52,7 +52,7 @@ class FitRecipe(Document):
     dense_weight: float = Field(
         1.0, ge=0, le=10, description="Weight of the per-cell loss on defect masks; 0 leaves the dense map out."
     )
-    patience: int = Field(10, ge=1, description="Stop after so many epochs without a lower loss on the selection part.")
+    patience: int = Field(15, ge=1, description="Stop after so many epochs without a lower loss on the selection part.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="`auto` takes bfloat16 where the processor has instructions for it."
     )

@@ -1,0 +1,115 @@
+"""A tiny surface with two kinds of defects, and one bundle trained on it that the tests share."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from inspector.bundle import Bundle, load_bundle
+
+pytest.importorskip("pytorch_lightning", reason="training needs the extra `training`")
+
+import torch
+
+from inspector.dataset import read_dataset
+from training.budget import Budget
+from training.classify import Order, train_classifier
+from training.recipe import TrainingRecipe
+
+SIDE = 64
+KINDS = ("good", "scratch", "stain")
+
+
+def tiny_recipe(*, int8_flips: float = 1.0, **fit: object) -> TrainingRecipe:
+    """Seconds on one core; the limits on flips are wide open, since a network this young wavers."""
+    return TrainingRecipe.model_validate(
+        {
+            "backbone": "compact",
+            "golden_per_bundle": 4,
+            "input": {"height": SIDE, "width": SIDE},
+            "fit": {"epochs": 2, "batch_size": 8, "threads": 1, "learning_rate": 0.003, **fit},
+            "quantise": {"images": 8, "float_flips": 1.0, "int8_flips": int8_flips},
+        }
+    )
+
+
+def draw_part(kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    image = rng.normal(120, 8, (SIDE, SIDE)).clip(0, 255).astype(np.uint8)
+    mask = np.zeros_like(image)
+    x, y = (int(value) for value in rng.integers(12, SIDE - 12, 2))
+    if kind == "scratch":
+        cv2.line(mask, (x - 8, y - 6), (x + 8, y + 6), 255, 2)
+        image[mask > 0] = 230
+    elif kind == "stain":
+        cv2.circle(mask, (x, y), 6, 255, -1)
+        image[mask > 0] //= 3
+    return image, mask
+
+
+def draw_dataset(folder: Path) -> Path:
+    """40 pictures in 20 groups of two: 28 train, 8 val, 4 test."""
+    rng = np.random.default_rng(7)
+    rows = []
+    for number in range(40):
+        group = number // 2
+        kind = KINDS[group % 3] if group < 14 else KINDS[(group - 14) % 3]
+        split = "train" if group < 14 else "val" if group < 18 else "test"
+        image, mask = draw_part(kind, rng)
+        cv2.imwrite(str(folder / f"{number:02d}.png"), image)
+        mask_name = "" if kind == "good" else f"mask{number:02d}.png"
+        if mask_name:
+            cv2.imwrite(str(folder / mask_name), mask)
+        rows.append((f"{number:02d}.png", split, kind, f"part{group:02d}", mask_name))
+    with (folder / "index.csv").open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([("path", "split", "label", "group", "mask_path"), *rows])
+    return folder
+
+
+def train(
+    folder: Path, out: Path, *, seed: int = 0, recipe: TrainingRecipe | None = None, resume: bool = False
+) -> Bundle:
+    dataset = read_dataset(folder, splits=("train", "val"))
+    order = Order(dataset, out, recipe or tiny_recipe(), seed, resume)
+    return load_bundle(train_classifier(order, Budget.starting_now(None)))
+
+
+@pytest.fixture(name="tiny_recipe", scope="session")
+def tiny_recipe_fixture() -> Callable[..., TrainingRecipe]:
+    return tiny_recipe
+
+
+@pytest.fixture(name="train", scope="session")
+def train_fixture() -> Callable[..., Bundle]:
+    return train
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    folder: Path
+    out: Path
+    bundle: Bundle
+
+
+@pytest.fixture(scope="session")
+def surface(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_dataset(tmp_path_factory.mktemp("surface"))
+
+
+@pytest.fixture(scope="session")
+def trained(surface: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    out = tmp_path_factory.mktemp("bundles")
+    return Trained(surface, out, train(surface, out))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

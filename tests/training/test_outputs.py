@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inspector.calibration import Calibration
+from inspector.verdict import Policy
+from training.outputs import Difference, ParityBroken, choose_policy, compare, outcomes, require_parity
+from training.recipe import PolicyRecipe, QuantiseRecipe
+
+PLAIN = Calibration(temperature=1.0, platt=None, n=10, n_defect=5)
+AIMS = PolicyRecipe(escape=0.1, overkill=0.1)
+
+
+def test_limits_meet_both_aims_on_the_calibration_part() -> None:
+    rng = np.random.default_rng(0)
+    is_defect = rng.random(400) < 0.4
+    probability = np.clip(np.where(is_defect, rng.normal(0.6, 0.25, 400), rng.normal(0.4, 0.25, 400)), 0, 1)
+    policy = choose_policy(probability, is_defect, AIMS, has_good=True)
+    decided = outcomes(probability, policy)
+    assert np.mean(decided[is_defect] == 0) <= AIMS.escape
+    assert np.mean(decided[~is_defect] == 2) <= AIMS.overkill
+    assert policy.pass_below < policy.reject_above
+
+
+def test_separable_parts_leave_nothing_to_review() -> None:
+    probability = np.array([0.01, 0.02, 0.03, 0.97, 0.98, 0.99])
+    policy = choose_policy(probability, probability > 0.5, AIMS, has_good=True)
+    assert policy.pass_below == policy.reject_above
+    assert 0.03 < policy.pass_below < 0.97
+
+
+def test_without_a_good_class_everything_is_rejected() -> None:
+    policy = choose_policy(np.ones(4), np.ones(4, bool), AIMS, has_good=False)
+    assert outcomes(np.array([0.0, 1.0]), policy).tolist() == [2, 2]
+    assert "not certified" in policy.origin
+
+
+def test_limits_are_never_claimed_from_parts_of_one_kind() -> None:
+    policy = choose_policy(np.zeros(4), np.zeros(4, bool), AIMS, has_good=True)
+    assert policy.origin.startswith("default: 0 of 4 defective")
+
+
+def test_a_changed_class_and_a_changed_outcome_are_both_flips() -> None:
+    before = np.array([[2.0, 0.0, -1.0], [2.0, 0.0, -1.0], [0.0, 3.0, 2.9], [0.0, 3.0, 2.9]])
+    after = np.array([[2.0, 0.0, -1.0], [0.4, 0.5, -1.0], [0.0, 2.9, 3.0], [0.1, 3.0, 2.9]])
+    policy = Policy(pass_below=0.5, reject_above=0.5)
+    difference = compare((before, PLAIN), (after, PLAIN), policy, (0,))
+    assert (difference.n, difference.flips) == (4, 2)
+    assert difference.logit == pytest.approx(1.6)
+    assert 0 < difference.probability < 1
+
+
+def test_parity_within_the_limits_is_silent() -> None:
+    require_parity(Difference(100, 0.0, 0.0, 0), Difference(100, 0.1, 0.5, 5), QuantiseRecipe())
+
+
+@pytest.mark.parametrize(("to_float", "to_int8", "name"), [(1, 0, "float"), (0, 6, "int8")])
+def test_parity_beyond_a_limit_names_graph_count_and_field(to_float: int, to_int8: int, name: str) -> None:
+    differences = (Difference(100, 0.1, 0.1, flips) for flips in (to_float, to_int8))
+    with pytest.raises(ParityBroken, match=rf"the {name} graph changes .* of 100 decisions .*quantise\.{name}_flips"):
+        require_parity(*differences, QuantiseRecipe())

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from inspector.errors import RecipeError
+from training.recipe import TrainingRecipe, load_training_recipe
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "training"
+
+
+def fields_of(model: type[BaseModel]) -> Iterator[tuple[str, str | None]]:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from fields_of(inner)
+        else:
+            yield f"{model.__name__}.{name}", field.description
+
+
+def test_no_recipe_means_the_defaults() -> None:
+    assert load_training_recipe(None) == TrainingRecipe()
+
+
+def test_the_written_out_defaults_are_the_defaults() -> None:
+    assert load_training_recipe(CONFIGS / "default.toml") == TrainingRecipe()
+
+
+def test_every_field_is_described() -> None:
+    assert [name for name, description in fields_of(TrainingRecipe) if not description] == []
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_shipped_recipes_are_valid(path: Path) -> None:
+    assert load_training_recipe(path).fit.epochs >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[fit]\nepoch = 3", "fit.epoch: unknown field"),
+        ("[fit]\nepochs = 0", "fit.epochs"),
+        ("backbone = 'resnet'", "backbone"),
+        ("[input]\nheight = 100", "input.height"),
+        ("[fit", "not TOML"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_file(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "fast.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=expected) as caught:
+        load_training_recipe(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
