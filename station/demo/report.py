@@ -1,0 +1,226 @@
+"""The report of a run whose truth is known: one self-contained HTML file that reads on a screen and prints.
+
+jinja2 and matplotlib are needed here and nowhere else on a station; without them `make_report` says what to install.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import cv2
+import numpy as np
+
+from db.images import ImageStore
+from db.records import Event
+from inspector.errors import StorageFault, UserError
+from inspector.values import Image, InspectionRecord, Outcome
+from station.demo.figures import Figures, KnownPart, figures
+from station.demo.look import LOOKS
+
+_THUMBNAIL_PX = (440, 352)
+_MOST_PICTURES = 8
+Pictures = Callable[[InspectionRecord], Image | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the report says about where its records come from."""
+
+    title: str
+    subtitle: str
+    facts: tuple[tuple[str, str], ...] = ()
+    footer: str = "Truth is the renderer's own. Nothing in this file is loaded from elsewhere."
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """A part with its picture, base64 of a JPEG."""
+
+    trigger: int
+    outcome: Outcome
+    truth: str
+    label: str | None
+    probability: float | None
+    why: str
+    picture: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    title: str
+    note: str
+    parts: tuple[Exhibit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A step of the inspection and how long it took."""
+
+    name: str
+    p50_ms: float
+    p99_ms: float
+
+
+def make_report(
+    records: Sequence[InspectionRecord],
+    truth: Mapping[UUID, str],
+    pictures: Pictures,
+    out: Path,
+    head: Head,
+    events: Sequence[Event] = (),
+) -> Figures:
+    """Write the report of `records` to `out` and return its figures. `truth` gives each part's true class by id.
+
+    Raises:
+        UserError: no record has an outcome, a truth is missing, `out` cannot be written, or a package is not installed.
+    """
+    known = figures(records, truth)
+    page = _render(
+        head=head,
+        figures=known,
+        looks=LOOKS,
+        plots=_plots(known),
+        stages=_stages(known),
+        columns=sorted(
+            {label for row in known.by_truth for label in row.labels}, key=lambda name: (name != "good", name)
+        ),
+        galleries=_galleries(known, pictures),
+        events=events,
+        percent=percent,
+    )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"report: {out}: cannot be written ({error.strerror})") from error
+    return known
+
+
+def stored_pictures(root: Path, otherwise: Pictures = lambda record: None) -> Pictures:
+    """Look a record's picture up in an image store; where it has none (a passed part), ask `otherwise`."""
+    store = ImageStore(root)
+
+    def picture(record: InspectionRecord) -> Image | None:
+        if record.image_sha256 is None:
+            return otherwise(record)
+        try:
+            encoded = store.read(record.image_sha256)
+        except StorageFault:
+            return None
+        decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+        return None if decoded is None else np.asarray(decoded, np.uint8)
+
+    return picture
+
+
+def percent(share: float) -> str:
+    """Return a share as text with as many digits as it needs: 12 %, 4.8 %, 0.35 %."""
+    value = 100 * share
+    digits = 0 if value >= 10 else 1 if value >= 1 else 2
+    return f"{value:.{digits}f} %"
+
+
+def require_packages() -> None:
+    """Raise UserError, saying what to install, where a package that the report needs is missing."""
+    try:
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise UserError(f"report needs {error.name}: pip install 'open-inspector[report]', or --no-report") from error
+
+
+def _render(**values: Any) -> str:
+    require_packages()
+    import jinja2
+
+    template = (files("station.demo") / "report.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(template).render(**values)
+
+
+def _plots(known: Figures) -> dict[str, str | None]:
+    require_packages()
+    from station.demo.plots import latency_plot, reliability_plot, time_plot
+
+    return {
+        "latency": latency_plot(known.parts, known.p50_ms, known.p99_ms),
+        "reliability": reliability_plot(known.bins),
+        "time": time_plot(known.parts),
+    }
+
+
+def _stages(known: Figures) -> list[Stage]:
+    """Time per step over all views, in the order of the steps."""
+    times: dict[str, list[float]] = {}
+    for part in known.parts:
+        for view in part.record.views:
+            for name, value in view.timings_ms.items():
+                times.setdefault(name, []).append(value)
+    order = sorted(times, key=lambda name: ("assess preprocess infer".find(name) % 100, name))
+    return [Stage(name, *(float(q) for q in np.quantile(times[name], (0.5, 0.99)))) for name in order]
+
+
+def _galleries(known: Figures, pictures: Pictures) -> list[Gallery]:
+    def is_rightly_rejected(part: KnownPart) -> bool:
+        return part.is_defect and part.record.outcome is Outcome.REJECT
+
+    choices: tuple[tuple[str, str, Callable[[KnownPart], bool]], ...] = (
+        ("Escapes", "defective, and passed", lambda part: part.escaped),
+        ("Overkill", "good, and rejected", lambda part: part.overkilled),
+        ("Reviews", "left to a person", lambda part: part.record.outcome is Outcome.REVIEW),
+        ("Not inspected", "diverted without a judgement", lambda part: part.record.outcome is Outcome.NOT_INSPECTED),
+        ("Rejects", "defective, and rejected", is_rightly_rejected),
+    )
+    galleries = [
+        _gallery(title, note, [p for p in known.parts if chosen(p)], pictures) for title, note, chosen in choices
+    ]
+    return [gallery for gallery in galleries if gallery.parts or gallery.title in ("Escapes", "Overkill")]
+
+
+def _gallery(title: str, note: str, parts: Sequence[KnownPart], pictures: Pictures) -> Gallery:
+    shown = _varied(parts)
+    if len(parts) > len(shown):
+        note = f"{note}; {len(shown)} of {len(parts)} shown"
+    return Gallery(title, note, tuple(_exhibit(part, pictures) for part in shown))
+
+
+def _varied(parts: Sequence[KnownPart]) -> list[KnownPart]:
+    """Choose a few, in turn from each true class."""
+    turns: dict[str, int] = {}
+    ranked: list[tuple[int, int, KnownPart]] = []
+    for place, part in enumerate(parts):
+        turn = turns[part.truth] = turns.get(part.truth, -1) + 1
+        ranked.append((turn, place, part))
+    return [part for _, _, part in sorted(ranked, key=lambda item: item[:2])[:_MOST_PICTURES]]
+
+
+def _exhibit(part: KnownPart, pictures: Pictures) -> Exhibit:
+    record = part.record
+    outcome = record.outcome or Outcome.NOT_INSPECTED
+    return Exhibit(
+        trigger=record.trigger,
+        outcome=outcome,
+        truth=part.truth,
+        label=record.label,
+        probability=record.defect_probability,
+        why="" if outcome is Outcome.REJECT else "; ".join(record.reasons),
+        picture=_thumbnail(pictures(record)),
+    )
+
+
+def _thumbnail(image: Image | None) -> str | None:
+    if image is None:
+        return None
+    scale = min(_THUMBNAIL_PX[0] / image.shape[1], _THUMBNAIL_PX[1] / image.shape[0], 1.0)
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    encoded = cv2.imencode(".jpg", small, (cv2.IMWRITE_JPEG_QUALITY, 82))[1]
+    return base64.b64encode(encoded.tobytes()).decode("ascii")
