@@ -131,14 +131,16 @@ def _connectable(url: URL) -> Engine:
 
 
 def _set_pragmas(connection: Any, _: object) -> None:
-    # The driver would begin transactions only before INSERT and its like, never before DDL or SAVEPOINT: we begin them.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.close()
+    try:
+        # The driver would begin transactions only before INSERT and its like, never before DDL or SAVEPOINT: we do.
+        connection.isolation_level = None
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").close()
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            connection.execute("PRAGMA journal_mode = WAL").close()
+    except sqlite3.Error:
+        connection.close()  # the pool forgets a connection that failed here, with its files open
+        raise
 
 
 def _begin(connection: Connection) -> None:

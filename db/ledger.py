@@ -82,6 +82,7 @@ class Ledger:
         self._in_hand: list[_Waiting] = []
         self._closing = False
         self._give_up = threading.Event()
+        self._lost = 0
         self._fault: StorageFault | None = None
         self._own_runs: frozenset[UUID] = frozenset()
         self._writer = threading.Thread(target=self._write_until_closed, name="ledger-writer", daemon=True)
@@ -152,7 +153,7 @@ class Ledger:
     def close(self, timeout_s: float = 10.0) -> int:
         """Write what waits, stop the writer, close the database; return how many rows could not be written.
 
-        Their futures carry a StorageFault. Closing a closed ledger does nothing.
+        Their futures carry a StorageFault. Closing a closed ledger writes nothing more.
         """
         with self._lock:
             self._closing = True
@@ -160,12 +161,13 @@ class Ledger:
         self._writer.join(timeout_s)
         self._give_up.set()
         self._writer.join(BUSY_TIMEOUT_MS / 1000 + 5.0)
-        lost = self._fail_the_rest()
-        if lost:
-            logger.error("ledger %s closed with %d rows unwritten: %s", self._database, lost, self._fault)
-        self._connection.close()
-        self._engine.dispose()
-        return lost
+        self._fail_the_rest()
+        if self._lost:
+            logger.error("ledger %s closed with %d rows unwritten: %s", self._database, self._lost, self._fault)
+        if not self._writer.is_alive():
+            self._connection.close()
+            self._engine.dispose()
+        return self._lost
 
     def _submit(self, entry: Entry) -> Future[Any]:
         future: Future[Any] = Future()
@@ -200,8 +202,7 @@ class Ledger:
                     _resolve(future, answer)
         finally:
             # Also where a fault of ours ends this thread: nobody may go on waiting, nothing may go on queueing.
-            with self._lock:
-                self._closing = True
+            self._fail_the_rest()
 
     def _take(self) -> list[_Waiting]:
         with self._lock:
@@ -241,14 +242,15 @@ class Ledger:
         if before is None:
             logger.error("ledger does not write, rows wait in memory: %s", fault)
 
-    def _fail_the_rest(self) -> int:
+    def _fail_the_rest(self) -> None:
         with self._lock:
+            self._closing = True
             rest = [*self._in_hand, *self._waiting]
             self._in_hand = []
             self._waiting.clear()
+            self._lost += len(rest)
         for _, future in rest:
             future.set_exception(StorageFault(f"ledger {self._database} was closed before the row was written"))
-        return len(rest)
 
 
 def _resolve(future: Future[Any], answer: Any) -> None:

@@ -255,6 +255,22 @@ def test_closing_writes_what_waits(path: Path, line: Any, engine: Engine) -> Non
             ledger.open_part(line.part(run_id, 200))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_writer_that_dies_of_a_fault_of_ours_leaves_nobody_waiting(path: Path, line: Any) -> None:
+    class Unforeseen:
+        def __getattr__(self, name: str) -> Any:
+            raise KeyError(name)
+
+    with Ledger(path) as ledger:
+        broken: Any = Unforeseen()
+        future = ledger.open_part(broken)
+        with pytest.raises(StorageFault, match="closed before"):
+            future.result(5)
+        with pytest.raises(StorageFault, match="is closed"):
+            ledger.start_run(line.run())
+        assert ledger.close() == 1
+
+
 def test_start_run_does_not_wait_for_ever(path: Path, line: Any, held: Any, engine: Engine) -> None:
     with Ledger(path) as ledger, held(), pytest.raises(StorageFault, match="not written within"):
         ledger.start_run(line.run(), timeout_s=0.05)
