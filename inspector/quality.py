@@ -10,8 +10,8 @@ from pydantic import Field
 from inspector.documents import Document
 from inspector.values import Frame, Image, Quality
 
-_FOCUS_WINDOW_PX = 384
-_STRIDE_PX = 4
+_BANDS = 8
+_BAND_ROWS = 8
 
 
 class QualityLimits(Document):
@@ -32,12 +32,17 @@ class QualityLimits(Document):
 
 
 def assess(frame: Frame, limits: QualityLimits) -> Quality:
-    """Measure a frame and name every limit that it breaks. The frame's image is (H, W) or (H, W, 3) uint8."""
-    grey = _grey(frame.image[::_STRIDE_PX, ::_STRIDE_PX])
-    focus = _focus(frame.image)
-    brightness = float(grey.mean())
-    dark_share = float(np.count_nonzero(grey <= 4) / grey.size)
-    saturated_share = float(np.count_nonzero(grey >= 251) / grey.size)
+    """Measure a frame and name every limit that it breaks. The frame's image is (H, W) or (H, W, 3) uint8.
+
+    Figures are taken on eight bands of eight rows spread over the frame, 6 % of a 1024-row picture: a fault of focus or
+    exposure is nowhere local, and reading every pixel would cost as much as the network.
+    """
+    bands = _bands(frame.image)
+    counts = np.asarray(cv2.calcHist([bands], [0], None, [256], [0, 256]), np.float64).ravel()
+    focus = _focus(bands)
+    brightness = float(counts @ np.arange(256) / bands.size)
+    dark_share = float(counts[:5].sum() / bands.size)
+    saturated_share = float(counts[251:].sum() / bands.size)
     faults = (
         *_size_faults(frame.image, limits),
         *_exposure_faults(brightness, dark_share, saturated_share, limits),
@@ -45,6 +50,16 @@ def assess(frame: Frame, limits: QualityLimits) -> Quality:
         *([f"frozen: {frame.repeats + 1} identical frames"] if frame.repeats > limits.max_repeats else []),
     )
     return Quality(focus, brightness, dark_share, saturated_share, faults)
+
+
+def _bands(image: Image) -> NDArray[np.uint8]:
+    """Return the bands' grey levels, (bands * 8, W); a low picture is one band."""
+    rows = image.shape[0]
+    if rows < 2 * _BANDS * _BAND_ROWS:
+        return _grey(image)
+    pitch = rows // _BANDS
+    tops = range(pitch // 2 - _BAND_ROWS // 2, rows - _BAND_ROWS, pitch)
+    return _grey(np.concatenate([image[top : top + _BAND_ROWS] for top in tops]))
 
 
 def _grey(image: Image) -> NDArray[np.uint8]:
@@ -55,12 +70,12 @@ def _grey(image: Image) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_BGR2GRAY), dtype=np.uint8)
 
 
-def _focus(image: Image) -> float:
-    """Variance of the Laplacian (Pech-Pacheco et al., ICPR 2000) over the middle of the frame."""
-    rows, columns = image.shape[:2]
-    top, left = max(0, (rows - _FOCUS_WINDOW_PX) // 2), max(0, (columns - _FOCUS_WINDOW_PX) // 2)
-    middle = _grey(image[top : top + _FOCUS_WINDOW_PX, left : left + _FOCUS_WINDOW_PX])
-    _, deviation = cv2.meanStdDev(cv2.Laplacian(middle, cv2.CV_16S))
+def _focus(bands: NDArray[np.uint8]) -> float:
+    """Variance of the Laplacian (Pech-Pacheco et al., ICPR 2000), without the rows where two bands meet."""
+    laplacian = np.asarray(cv2.Laplacian(bands, cv2.CV_16S))
+    if bands.shape[0] % _BAND_ROWS == 0 and bands.shape[0] > _BAND_ROWS:
+        laplacian = laplacian.reshape(-1, _BAND_ROWS, bands.shape[1])[:, 1:-1].reshape(-1, bands.shape[1])
+    _, deviation = cv2.meanStdDev(laplacian)
     return float(deviation[0, 0] ** 2)
 
 

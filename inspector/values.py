@@ -46,7 +46,7 @@ class Quality:
     """Is the picture fit to be judged? Shares are of all pixels, 0..1; brightness in grey levels 0..255."""
 
     focus: float
-    """Variance of the Laplacian over the middle of the frame, grey levels squared."""
+    """Variance of the Laplacian over bands of the frame, grey levels squared."""
     brightness: float
     dark_share: float
     saturated_share: float

@@ -78,6 +78,8 @@ class Acquisition:
         self._triggers = triggers
         self._stop = threading.Event()
         self._well = True
+        self._opened = False
+        """Before the first opening a wrong setting is the user's fault; later, a source that has gone may come back."""
         self._pending: Trigger | None = None
         self._exposed_at_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="acquire", daemon=True)
@@ -95,16 +97,16 @@ class Acquisition:
             try:
                 with ExitStack() as stack:
                     camera = stack.enter_context(camera_factory(self._settings.kind)(self._settings, self._start))
-                    pause_s = _FIRST_PAUSE_S
+                    self._opened, pause_s = True, _FIRST_PAUSE_S
                     self._exposed_at_s = time.monotonic()
                     self._expose_until_stopped(camera)
             except CameraEnded as error:
                 self._announce(Ended(str(error)))
                 return
-            except UserError as error:
-                self._announce(Unfit(str(error)))
-                return
-            except CameraError as error:
+            except (CameraError, UserError) as error:
+                if isinstance(error, UserError) and not self._opened:
+                    self._announce(Unfit(str(error)))
+                    return
                 self._report(False, f"{error}; opening it again")
                 self._stop.wait(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

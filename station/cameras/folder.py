@@ -79,7 +79,9 @@ def picture_names(settings: FolderSettings) -> tuple[str, ...]:
         return _listed(settings.names)
     names = sorted(path.name for path in settings.path.iterdir() if path.suffix.lower() in SUFFIXES)
     if not names:
-        raise ConfigError(f"camera {settings.name!r}: path: no picture in {settings.path}; expected JPEG, PNG, BMP or TIFF")
+        raise ConfigError(
+            f"camera {settings.name!r}: path: no picture in {settings.path}; expected JPEG, PNG, BMP or TIFF"
+        )
     return tuple(names)
 
 

@@ -113,7 +113,7 @@ def _dent(blemish: Blemish, window: Window) -> Plane:
     depth = np.exp(-0.5 * (u * u + v * v) ** 1.8)  # flat bottom, sharp shoulder
     gy, gx = np.gradient(depth)
     slope = (gx * LIGHT_X + gy * LIGHT_Y) * blemish.size_px
-    return np.asarray((16 + 100 * blemish.severity) * (1.1 * slope - 0.18 * depth) * (depth > 0.02), np.float32)
+    return np.asarray((4 + 104 * blemish.severity) * (1.1 * slope - 0.18 * depth) * (depth > 0.02), np.float32)
 
 
 def _dust(blemish: Blemish, window: Window) -> Plane:
@@ -124,7 +124,7 @@ def _dust(blemish: Blemish, window: Window) -> Plane:
     for _ in range(int(rng.integers(3, 14))):
         place = (int(rng.integers(width)), int(rng.integers(height)))
         cv2.circle(specks, place, int(rng.integers(1, 3)), float(rng.choice((-1.0, 0.8))), -1)
-    return np.asarray(np.float32(320 * blemish.severity) * cv2.GaussianBlur(specks, (3, 3), 0), np.float32)
+    return np.asarray(np.float32(450 * blemish.severity) * cv2.GaussianBlur(specks, (3, 3), 0), np.float32)
 
 
 def _stain(blemish: Blemish, window: Window) -> Plane:
@@ -136,7 +136,9 @@ def _stain(blemish: Blemish, window: Window) -> Plane:
     body = np.clip((1 - reach) * 5, 0, 1)
     rim = np.exp(-(((reach - 0.86) / 0.09) ** 2))
     mottled = 0.7 + 0.6 * _cloud(rng, along.shape, 9)
-    return np.asarray((0.05 + 0.5 * blemish.severity) * body * np.clip(0.75 * mottled + 0.35 * rim, 0, 1.3), np.float32)
+    return np.asarray(
+        (0.02 + 0.52 * blemish.severity) * body * np.clip(0.75 * mottled + 0.35 * rim, 0, 1.3), np.float32
+    )
 
 
 def _sheen(blemish: Blemish, window: Window) -> Plane:

@@ -125,7 +125,7 @@ def latencies_ms(parts: Sequence[KnownPart]) -> Floats:
     return np.array([part.record.latency_ms for part in parts if part.record.latency_ms is not None], np.float64)
 
 
-def reliability(parts: Sequence[KnownPart], most_bins: int = 10) -> tuple[ReliabilityBin, ...]:
+def reliability(parts: Sequence[KnownPart], most_bins: int = 16) -> tuple[ReliabilityBin, ...]:
     """Sort parts by defect probability and cut them into bins of equal count; empty where no part has one."""
     judged = [(part.record.defect_probability, part.is_defect) for part in parts]
     said = sorted((probability, defect) for probability, defect in judged if probability is not None)

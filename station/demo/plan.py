@@ -111,7 +111,7 @@ def _draw_defect(rng: np.random.Generator, share: float) -> Blemish | None:
     if rng.random() >= share:
         return None
     kind = DEFECTS[rng.integers(len(DEFECTS))]
-    severity = float(0.16 + 0.84 * rng.beta(1.5, 1.7))
+    severity = float(0.1 + 0.9 * rng.beta(1.5, 1.7))
     if kind == "missing_feature":
         return _missing(rng, severity)
     sizes = {"scratch": (70, 420), "dent": (8, 26), "stain": (38, 120)}
@@ -130,7 +130,7 @@ def _draw_marks(rng: np.random.Generator) -> tuple[Blemish, ...]:
     sizes = {"tool_mark": (40, 220), "dust": (120, 330), "sheen": (90, 210)}
     weights = (0.5, 0.3, 0.2)
     kinds = rng.choice(HARMLESS, size=rng.poisson(1.3), p=weights)
-    return tuple(_blemish(rng, str(kind), float(rng.uniform(0.02, 0.15)), sizes[str(kind)]) for kind in kinds)
+    return tuple(_blemish(rng, str(kind), float(rng.uniform(0.02, 0.095)), sizes[str(kind)]) for kind in kinds)
 
 
 def _blemish(rng: np.random.Generator, kind: str, severity: float, sizes: tuple[float, float]) -> Blemish:

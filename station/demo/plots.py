@@ -63,7 +63,7 @@ def latency_plot(parts: Sequence[KnownPart], p50_ms: float | None, p99_ms: float
         axes.grid(axis="x", visible=False)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
-    return svg_of(draw, "latency", 2.7)
+    return svg_of(draw, "latency", 2.5)
 
 
 def reliability_plot(bins: Sequence[ReliabilityBin]) -> str | None:
@@ -84,7 +84,7 @@ def reliability_plot(bins: Sequence[ReliabilityBin]) -> str | None:
         axes.set_xticklabels(_TICKS.values(), rotation=30, ha="right")
         axes.set_yticklabels(_TICKS.values())
 
-    return svg_of(draw, "reliability", 4.0)
+    return svg_of(draw, "reliability", 3.9)
 
 
 def _draw_bin(axes: Axes, one: ReliabilityBin) -> None:
@@ -95,9 +95,9 @@ def _draw_bin(axes: Axes, one: ReliabilityBin) -> None:
     at_edge = one.defective.value in (0.0, 1.0)
     axes.plot([x, x], [low, high], color=_BLUE, linewidth=1.6, alpha=0.55)
     axes.plot([x], [y], marker="o", markersize=6.5, color=_BLUE, markerfacecolor="none" if at_edge else _BLUE)
-    below = one.defective.value > 0.5
-    label = f"{one.defective.count}/{one.defective.n}"
-    axes.annotate(label, (x, y), (-4 if below else 4, -11 if below else 7), textcoords="offset points", fontsize=8)
+    if one.defective.count:  # the many bins without a defect lie side by side; the caption speaks for them
+        label = f"{one.defective.count}/{one.defective.n}"
+        axes.annotate(label, (x, y), (-7, -3), textcoords="offset points", fontsize=8, ha="right")
 
 
 def time_plot(parts: Sequence[KnownPart], most_bins: int = 30) -> str:
@@ -108,7 +108,7 @@ def time_plot(parts: Sequence[KnownPart], most_bins: int = 30) -> str:
         _draw_outcomes(upper, parts, most_bins)
         _draw_brightness(lower, parts)
 
-    return svg_of(draw, "time", 3.7)
+    return svg_of(draw, "time", 3.9, 10.8)
 
 
 def _draw_outcomes(axes: Axes, parts: Sequence[KnownPart], most_bins: int) -> None:
@@ -143,7 +143,7 @@ def _draw_brightness(axes: Axes, parts: Sequence[KnownPart]) -> None:
     axes.grid(axis="x", visible=False)
 
 
-def svg_of(draw: Callable[[Figure], None], name: str, height_in: float, width_in: float = 6.6) -> str:
+def svg_of(draw: Callable[[Figure], None], name: str, height_in: float, width_in: float = 5.3) -> str:
     """Draw a figure and return it as inline SVG; INK becomes the page's text colour, RULE its line colour."""
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(width_in, height_in), layout="constrained")

@@ -25,7 +25,16 @@ from station.demo.look import LOOKS
 
 _THUMBNAIL_PX = (440, 352)
 _MOST_PICTURES = 8
+_DETAIL_PX = (440, 200)
+Box = tuple[int, int, int, int]
+"""Left, top, width, height in pixels of the picture."""
 Pictures = Callable[[InspectionRecord], Image | None]
+Regions = Callable[[InspectionRecord], Box | None]
+"""Where a part's true defect is, as far as that is known."""
+
+
+def _nowhere(_: InspectionRecord) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,8 @@ class Exhibit:
     probability: float | None
     why: str
     picture: str | None
+    detail: str | None
+    """The place of the defect, enlarged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,7 @@ def make_report(
     out: Path,
     head: Head,
     events: Sequence[Event] = (),
+    regions: Regions = _nowhere,
 ) -> Figures:
     """Write the report of `records` to `out` and return its figures. `truth` gives each part's true class by id.
 
@@ -90,7 +102,7 @@ def make_report(
         columns=sorted(
             {label for row in known.by_truth for label in row.labels}, key=lambda name: (name != "good", name)
         ),
-        galleries=_galleries(known, pictures),
+        galleries=_galleries(known, pictures, regions),
         events=events,
         percent=percent,
     )
@@ -102,7 +114,7 @@ def make_report(
     return known
 
 
-def stored_pictures(root: Path, otherwise: Pictures = lambda record: None) -> Pictures:
+def stored_pictures(root: Path, otherwise: Pictures = _nowhere) -> Pictures:
     """Look a record's picture up in an image store; where it has none (a passed part), ask `otherwise`."""
     store = ImageStore(root)
 
@@ -168,7 +180,7 @@ def _stages(known: Figures) -> list[Stage]:
     return [Stage(name, *(float(q) for q in np.quantile(times[name], (0.5, 0.99)))) for name in order]
 
 
-def _galleries(known: Figures, pictures: Pictures) -> list[Gallery]:
+def _galleries(known: Figures, pictures: Pictures, regions: Regions) -> list[Gallery]:
     def is_rightly_rejected(part: KnownPart) -> bool:
         return part.is_defect and part.record.outcome is Outcome.REJECT
 
@@ -180,16 +192,19 @@ def _galleries(known: Figures, pictures: Pictures) -> list[Gallery]:
         ("Rejects", "defective, and rejected", is_rightly_rejected),
     )
     galleries = [
-        _gallery(title, note, [p for p in known.parts if chosen(p)], pictures) for title, note, chosen in choices
+        _gallery(
+            title, note, [part for part in known.parts if chosen(part)], lambda part: _exhibit(part, pictures, regions)
+        )
+        for title, note, chosen in choices
     ]
     return [gallery for gallery in galleries if gallery.parts or gallery.title in ("Escapes", "Overkill")]
 
 
-def _gallery(title: str, note: str, parts: Sequence[KnownPart], pictures: Pictures) -> Gallery:
+def _gallery(title: str, note: str, parts: Sequence[KnownPart], exhibit: Callable[[KnownPart], Exhibit]) -> Gallery:
     shown = _varied(parts)
     if len(parts) > len(shown):
         note = f"{note}; {len(shown)} of {len(parts)} shown"
-    return Gallery(title, note, tuple(_exhibit(part, pictures) for part in shown))
+    return Gallery(title, note, tuple(exhibit(part) for part in shown))
 
 
 def _varied(parts: Sequence[KnownPart]) -> list[KnownPart]:
@@ -202,9 +217,10 @@ def _varied(parts: Sequence[KnownPart]) -> list[KnownPart]:
     return [part for _, _, part in sorted(ranked, key=lambda item: item[:2])[:_MOST_PICTURES]]
 
 
-def _exhibit(part: KnownPart, pictures: Pictures) -> Exhibit:
+def _exhibit(part: KnownPart, pictures: Pictures, regions: Regions) -> Exhibit:
     record = part.record
     outcome = record.outcome or Outcome.NOT_INSPECTED
+    image, box = pictures(record), regions(record) if part.is_defect else None
     return Exhibit(
         trigger=record.trigger,
         outcome=outcome,
@@ -212,15 +228,34 @@ def _exhibit(part: KnownPart, pictures: Pictures) -> Exhibit:
         label=record.label,
         probability=record.defect_probability,
         why="" if outcome is Outcome.REJECT else "; ".join(record.reasons),
-        picture=_thumbnail(pictures(record)),
+        picture=None if image is None else _thumbnail(image, box),
+        detail=None if image is None or box is None else _detail(image, box),
     )
 
 
-def _thumbnail(image: Image | None) -> str | None:
-    if image is None:
-        return None
+def _thumbnail(image: Image, box: Box | None) -> str:
     scale = min(_THUMBNAIL_PX[0] / image.shape[1], _THUMBNAIL_PX[1] / image.shape[0], 1.0)
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    encoded = cv2.imencode(".jpg", small, (cv2.IMWRITE_JPEG_QUALITY, 82))[1]
+    if box is not None:
+        left, top, width, height = (round(side * scale) for side in box)
+        corners = (left - 5, top - 5), (left + width + 5, top + height + 5)
+        cv2.rectangle(small, *corners, (0, 0, 0), 3)
+        cv2.rectangle(small, *corners, (255, 255, 255), 1)
+    return _jpeg(small)
+
+
+def _detail(image: Image, box: Box) -> str:
+    """Cut out the surroundings of a box, as wide as a thumbnail."""
+    left, top, width, height = box
+    scale = min(1.0, _DETAIL_PX[0] / (width + 40), _DETAIL_PX[1] / (height + 40))
+    size = (_DETAIL_PX[0] / scale, _DETAIL_PX[1] / scale)
+    centre = (left + width / 2, top + height / 2)
+    matrix = np.array([[scale, 0, -scale * (centre[0] - size[0] / 2)], [0, scale, -scale * (centre[1] - size[1] / 2)]])
+    cut = cv2.warpAffine(image, matrix, _DETAIL_PX, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return _jpeg(cut)
+
+
+def _jpeg(image: cv2.typing.MatLike) -> str:
+    encoded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, 82))[1]
     return base64.b64encode(encoded.tobytes()).decode("ascii")

@@ -48,7 +48,8 @@ def rows() -> Callable[[RunSummary], list[InspectionRecord]]:
     def read(summary: RunSummary) -> list[InspectionRecord]:
         engine = open_engine(summary.database)
         try:
-            return list(records(engine, summary.run_id))
+            with engine.connect() as connection:
+                return list(records(connection, summary.run_id))
         finally:
             engine.dispose()
 

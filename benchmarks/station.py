@@ -1,0 +1,199 @@
+"""The whole station against a bare loop of preprocess + the same session, on the same frames, in the same run.
+
+    python -m benchmarks.station --bundle BUNDLE --json FILE
+
+The station runs with everything on: durable ledger, image files for rejects, quality checks, output. The bare loop is
+what a script would do: take the next frame from memory, preprocess, infer. Both run one after the other in turns, each
+in a process of its own, with the same threads. Throughput is measured as fast as possible; latency (trigger to
+verdict acted on) at 70 % of the bare rate, since a saturated queue says nothing about a station's own delay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+import psutil
+
+from benchmarks import report
+from db.engine import open_engine
+from db.queries import records
+from inspector.bundle import load_bundle
+from inspector.model import load_model
+from inspector.preprocess import preprocess, read_image
+from inspector.runtimes import RuntimeSettings
+from inspector.values import Outcome
+from station.config import StationConfig, station_config
+from station.running import RunSummary, run_station
+
+FRAMES = 24
+FRAME_PX = (1280, 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class StationRun:
+    """One run with what it used."""
+
+    summary: RunSummary
+    latencies_s: list[float]
+    rate_hz: float
+    rejects: int
+    rss_mb: list[float]
+
+
+def main() -> None:
+    parser = report.arguments("station throughput and latency against a bare loop")
+    default = Path(__file__).parents[1] / "station" / "demo" / "bundle"
+    parser.add_argument("--bundle", type=Path, default=default, help="bundle that both run")
+    parser.add_argument("--frames", type=int, default=3000, help="frames per throughput run")
+    parser.add_argument("--turns", type=int, default=3, help="turns of bare loop and station")
+    parser.add_argument("--soak", type=int, default=0, help="frames of a further run that watches memory")
+    parser.add_argument("--bare", type=Path, default=None, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.bare is not None:
+        _bare_loop(args.bundle, args.bare, args.frames)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        report.write(_measure(args, Path(scratch)), args.json)
+
+
+def _measure(args: argparse.Namespace, scratch: Path) -> dict[str, float | int | str]:
+    pictures = _write_pictures(scratch / "pictures")
+    bare: list[list[float]] = []
+    fast: list[StationRun] = []
+    paced: list[StationRun] = []
+    for turn in range(args.turns):
+        bare.append(_run_bare(args.bundle, pictures, args.frames))
+        fast.append(_run_station(scratch / f"fast-{turn}", args.bundle, pictures, args.frames, 0.0))
+        pace_hz = 0.7 / median(bare[-1])
+        paced.append(_run_station(scratch / f"paced-{turn}", args.bundle, pictures, args.frames // 2, pace_hz))
+    soak = _run_station(scratch / "soak", args.bundle, pictures, args.soak, 0.0) if args.soak else None
+    return {**_figures(bare, fast, paced), **_memory(soak or fast[-1])}
+
+
+def _figures(bare: list[list[float]], fast: list[StationRun], paced: list[StationRun]) -> dict[str, float | int | str]:
+    ratios = [run.rate_hz / _rate_hz(seconds) for run, seconds in zip(fast, bare, strict=True)]
+    p99_ratios = [
+        report.percentile_ms(run.latencies_s, 0.99) / report.percentile_ms(seconds, 0.99)
+        for run, seconds in zip(paced, bare, strict=True)
+    ]
+    middle = bare[len(bare) // 2]
+    return {
+        "throughput_ratio": median(ratios),
+        "throughput_ratio_least": min(ratios),
+        "p99_ratio": median(p99_ratios),
+        "p99_ratio_greatest": max(p99_ratios),
+        "saturated_p99_ratio": report.percentile_ms(fast[-1].latencies_s, 0.99) / report.percentile_ms(bare[-1], 0.99),
+        "bare_hz": median(_rate_hz(seconds) for seconds in bare),
+        "station_hz": median(run.rate_hz for run in fast),
+        "bare_p50_ms": report.percentile_ms(middle, 0.5),
+        "bare_p99_ms": report.percentile_ms(middle, 0.99),
+        "paced_p50_ms": median(report.percentile_ms(run.latencies_s, 0.5) for run in paced),
+        "paced_p99_ms": median(report.percentile_ms(run.latencies_s, 0.99) for run in paced),
+        "parts": sum(len(run.latencies_s) for run in (*fast, *paced)),
+        "stored_images_share": sum(run.rejects for run in fast) / sum(len(run.latencies_s) for run in fast),
+        "not_inspected": sum(run.summary.status.outcomes[Outcome.NOT_INSPECTED] for run in (*fast, *paced)),
+        "turns": len(bare),
+    }
+
+
+def _memory(run: StationRun) -> dict[str, float | int]:
+    """Resident memory of both processes together, without the frames that the camera holds in memory."""
+    pool_mb = FRAMES * FRAME_PX[0] * FRAME_PX[1] * 3 / 1e6
+    settled = run.rss_mb[len(run.rss_mb) // 4 :] or run.rss_mb
+    slope = np.polyfit(np.linspace(0, 1, len(settled)), settled, 1)[0] if len(settled) > 2 else 0.0
+    return {
+        "rss_mb": max(run.rss_mb),
+        "rss_without_frame_pool_mb": max(run.rss_mb) - pool_mb,
+        "rss_growth_mb": float(slope),
+        "rss_frames": run.summary.status.triggers,
+    }
+
+
+def _write_pictures(folder: Path) -> Path:
+    from station.demo.render import render
+
+    folder.mkdir(parents=True)
+    for index in range(FRAMES):
+        cv2.imwrite(str(folder / f"{index:03}.bmp"), render(99, index).image)
+    return folder
+
+
+def _run_bare(bundle: Path, pictures: Path, frames: int) -> list[float]:
+    command = [sys.executable, "-m", "benchmarks.station", "--bundle", str(bundle), "--bare", str(pictures)]
+    answer = subprocess.run([*command, "--frames", str(frames)], check=True, capture_output=True, text=True)
+    return [float(seconds) for seconds in json.loads(answer.stdout)]
+
+
+def _bare_loop(bundle_path: Path, pictures: Path, frames: int) -> None:
+    cv2.setNumThreads(1)
+    bundle = load_bundle(bundle_path)
+    model = load_model(bundle, "cpu-int8", RuntimeSettings())
+    images = [read_image(path) for path in sorted(pictures.iterdir())]
+    seconds = []
+    for number in range(frames + 50):
+        started = time.perf_counter()
+        model.predict([preprocess(images[number % len(images)], bundle.manifest.input)])
+        seconds.append(time.perf_counter() - started)
+    print(json.dumps(seconds[50:]))
+
+
+def _run_station(folder: Path, bundle: Path, pictures: Path, frames: int, pace_hz: float) -> StationRun:
+    rss_mb: list[float] = []
+    stop = threading.Event()
+    watcher = threading.Thread(target=_watch_memory, args=(rss_mb, stop), name="memory")
+    watcher.start()
+    try:
+        summary = run_station(_config(folder, bundle, pictures, frames, pace_hz), threading.Event())
+    finally:
+        stop.set()
+        watcher.join()
+    engine = open_engine(summary.database)
+    with engine.connect() as connection:
+        parts = list(records(connection, summary.run_id))
+    engine.dispose()
+    parts.sort(key=lambda part: part.trigger)
+    span_s = (parts[-1].triggered_at - parts[0].triggered_at).total_seconds()
+    latencies = [part.latency_ms / 1e3 for part in parts if part.latency_ms is not None]
+    kept = sum(part.image_sha256 is not None for part in parts)
+    return StationRun(summary, latencies, (len(parts) - 1) / span_s, kept, rss_mb)
+
+
+def _config(folder: Path, bundle: Path, pictures: Path, frames: int, pace_hz: float) -> StationConfig:
+    camera = {
+        "kind": "folder",
+        "path": str(pictures),
+        "preload": True,
+        "loops": max(1, frames // FRAMES),
+        "pace_hz": pace_hz,
+    }
+    station = {"name": "bench", "folder": str(folder), "bundle": str(bundle.absolute())}
+    return station_config({"station": station, "camera": camera}, "benchmark", folder)
+
+
+def _watch_memory(rss_mb: list[float], stop: threading.Event) -> None:
+    """Sample the resident memory of this process and its vision process once they work."""
+    line = psutil.Process()
+    while not stop.wait(0.5):
+        vision = [child for child in line.children() if "resource_tracker" not in " ".join(child.cmdline())]
+        if vision:
+            total = sum(child.memory_info().rss for child in vision) + line.memory_info().rss
+            rss_mb.append(total / 1e6)
+
+
+def _rate_hz(seconds: list[float]) -> float:
+    return len(seconds) / sum(seconds)
+
+
+if __name__ == "__main__":
+    main()
