@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from db import migrations
+from db.engine import open_any_version
 from db.schema import differences, downgrade, migration_config, upgrade
 from db.tables import BUNDLES, EVENTS, INSPECTIONS, RECIPES, RUNS, STATIONS, Base
 from inspector.errors import DatabaseError
@@ -63,8 +64,6 @@ def test_an_upgrade_that_fails_midway_leaves_the_old_schema(path: Path) -> None:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
         connection.execute(text("CREATE TABLE findings (x INTEGER)"))
     engine.dispose()
-    from db.engine import open_any_version
-
     engine = open_any_version(path)
     with pytest.raises(DatabaseError, match="already exists"):
         upgrade(engine)
