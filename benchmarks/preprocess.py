@@ -1,6 +1,6 @@
 """Speed and faithfulness of `preprocess` against the exact area average of OpenCV, on one thread.
 
-    python -m benchmarks.preprocess --images FOLDER --json FILE
+python -m benchmarks.preprocess --images FOLDER --json FILE
 """
 
 from __future__ import annotations

@@ -74,7 +74,9 @@ def test_timer_triggers_each_expose_one_picture(make_config, run: Run, rows: Row
     assert all(part.outcome in (Outcome.PASS, Outcome.REJECT) for part in parts)
 
 
-def test_part_before_a_silent_camera_is_not_inspected_at_its_deadline(make_config, run: Run, rows: Rows, picture_folder):
+def test_part_before_a_silent_camera_is_not_inspected_at_its_deadline(
+    make_config, run: Run, rows: Rows, picture_folder
+):
     camera = {"kind": "folder", "path": str(picture_folder), "pace_hz": 0.01, "grab_timeout_s": 0.3}
     trigger = {"kind": "timer", "rate_hz": 10, "count": 6}
     parts = rows(run(make_config(camera=camera, trigger=trigger, deadline_ms=300)))

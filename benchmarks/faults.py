@@ -1,0 +1,175 @@
+"""Kill -9 of either process at random moments: after each restart, is every part accounted for?
+
+    python -m benchmarks.faults --bundle BUNDLE --kills 50 --json FILE
+
+A folder of pictures is shown once, through as many starts of `inspector station run` as it takes. The truth is the
+folder: each picture must end up with exactly one row, with an outcome or a reason, and each stored image must be there
+and be what its hash says. A part that was let go (the output said PASS) and is not PASS in the ledger is counted apart.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+
+from benchmarks import report
+from db.engine import open_engine
+from db.images import ImageStore
+from db.queries import open_count, records, runs
+from inspector.bundle import load_bundle
+from inspector.errors import StorageFault
+from inspector.preprocess import decode_image, read_image
+from inspector.values import InspectionRecord, Outcome
+
+PACE_HZ = 60
+_JPEG_DIFFERENCE = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What was done to the station, and where it left its account."""
+
+    folder: Path
+    pictures: tuple[str, ...]
+    kills: Counter[str]
+    starts: int
+
+
+def main() -> None:
+    parser = report.arguments("kill -9 campaign on a real station")
+    default = Path(__file__).parents[1] / "station" / "demo" / "bundle"
+    parser.add_argument("--bundle", type=Path, default=default, help="bundle that the station runs")
+    parser.add_argument("--kills", type=int, default=50, help="kills, of the line or the vision process at random")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments and victims")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        report.write(figures(kill_campaign(Path(scratch), args.bundle, args.kills, args.seed)), args.json)
+
+
+def kill_campaign(folder: Path, bundle: Path, kills: int, seed: int) -> Campaign:
+    """Run a station over a folder of pictures, killing it `kills` times, then let it finish."""
+    chance = random.Random(seed)
+    names = _write_pictures(folder / "pictures", bundle, count=30 * kills + 60)
+    config = _write_config(folder, bundle)
+    done: Counter[str] = Counter()
+    starts = 0
+    while done.total() < kills:
+        station = _start(config)
+        starts += 1
+        victim = _kill_once(station, chance)
+        if victim == "vision":
+            done[victim] += 1
+            victim = _kill_once(station, chance, only="line")
+        if victim is None:
+            break
+        done[victim] += 1
+        station.wait()
+    _start(config).wait(600)
+    return Campaign(folder, names, done, starts + 1)
+
+
+def figures(campaign: Campaign) -> dict[str, float | int | str]:
+    """Count what must be zero: pictures without a row, rows doubled, open rows, rows whose image is missing."""
+    engine = open_engine(f"sqlite:///{campaign.folder / 'station' / 'ledger.sqlite'}")
+    with engine.connect() as connection:
+        rows = [part for run in runs(connection) for part in records(connection, run.run_id)]
+        still_open = open_count(connection)
+    engine.dispose()
+    per_picture = Counter(part.source for part in rows)
+    outcomes = Counter(part.outcome for part in rows)
+    return {
+        "pictures_without_a_row": sum(per_picture[name] == 0 for name in campaign.pictures),
+        "pictures_with_two_rows": sum(count > 1 for count in per_picture.values()),
+        "open_rows": still_open,
+        "rows_without_reason": sum(part.outcome is not Outcome.PASS and not part.reasons for part in rows),
+        "images_missing_or_wrong": sum(not _image_is_right(part, campaign.folder) for part in rows),
+        "images_stored": sum(part.image_sha256 is not None for part in rows),
+        "pictures": len(campaign.pictures),
+        "rows": len(rows),
+        "not_inspected": outcomes[Outcome.NOT_INSPECTED],
+        "kills_of_line": campaign.kills["line"],
+        "kills_of_vision": campaign.kills["vision"],
+        "starts": campaign.starts,
+    }
+
+
+def _image_is_right(part: InspectionRecord, folder: Path) -> bool:
+    """Tell whether the row's image is there and shows the row's picture: another one differs by some 17 grey levels."""
+    if part.image_sha256 is None:
+        return True
+    try:
+        stored = decode_image(ImageStore(folder / "station" / "images").read(part.image_sha256), part.image_sha256)
+    except StorageFault:
+        return False
+    picture = read_image(folder / "pictures" / part.source)
+    return bool(np.abs(stored.astype(np.int16) - picture).mean() < _JPEG_DIFFERENCE)
+
+
+def _write_pictures(folder: Path, bundle: Path, count: int) -> tuple[str, ...]:
+    """Write pictures that differ in every pixel: noise around grey levels from dark to bright."""
+    folder.mkdir(parents=True)
+    spec = load_bundle(bundle).manifest.input
+    noise = np.random.default_rng(0)
+    names = tuple(f"{number:05}.bmp" for number in range(count))
+    for number, name in enumerate(names):
+        level = 30 + 200 * (number % 7) / 6
+        picture = noise.normal(level, 15, (spec.height, spec.width, 3))
+        cv2.imwrite(str(folder / name), np.clip(picture, 0, 255).astype(np.uint8))
+    return names
+
+
+def _write_config(folder: Path, bundle: Path) -> Path:
+    config = folder / "station.toml"
+    config.write_text(
+        f'[station]\nname = "faults"\nfolder = "station"\nbundle = "{bundle.absolute()}"\nkeep_images = "all"\n'
+        f'[camera]\nkind = "folder"\npath = "pictures"\npace_hz = {PACE_HZ}\n'
+    )
+    return config
+
+
+def _start(config: Path) -> subprocess.Popen[bytes]:
+    command: Sequence[str] = (sys.executable, "-m", "inspector.cli", "station", "run", str(config))
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _kill_once(station: subprocess.Popen[bytes], chance: random.Random, only: str | None = None) -> str | None:
+    """Wait until the vision process is there and a random moment more, kill one; None if the station has ended."""
+    delay_s = chance.uniform(0.0, 0.9)
+    victim = only or chance.choice(("line", "vision"))
+    while (vision := _vision(station.pid)) is None:
+        if station.poll() is not None:
+            return None
+        time.sleep(0.01)
+    time.sleep(chance.choice((0.0, 0.6)) + delay_s)
+    if station.poll() is not None:
+        return None
+    os.kill(station.pid if victim == "line" else (_vision(station.pid) or vision), signal.SIGKILL)
+    return victim
+
+
+def _vision(pid: int) -> int | None:
+    """Return the id of a station's vision process; it is started by multiprocessing's spawn."""
+    try:
+        for child in psutil.Process(pid).children():
+            if "spawn_main" in " ".join(child.cmdline()):
+                return int(child.pid)
+    except psutil.Error:
+        return None
+    return None
+
+
+if __name__ == "__main__":
+    main()
