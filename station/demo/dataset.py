@@ -1,4 +1,4 @@
-"""Write rendered parts as a labelled folder: `python -m station.demo.dataset OUT --parts 4000 --seed 7`.
+"""Write rendered parts as a labelled folder: `python -m station.demo.dataset OUT --parts 4000`.
 
 The share of defects is the line's own, so that probabilities calibrated on such a folder hold on the line.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 
 from inspector.errors import DatasetError, InspectorError
-from station.demo.plan import DEFAULT_DEFECT_SHARE, GOOD
+from station.demo.plan import DEFAULT_DEFECT_SHARE, GOOD, TRAINING_SEED
 from station.demo.render import RenderedPart, render
 from station.demo.surface import Grey
 
@@ -94,7 +94,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m station.demo.dataset", description="Write rendered parts.")
     parser.add_argument("out", type=Path, metavar="OUT", help="new folder for index.csv, images and masks")
     parser.add_argument("--parts", type=int, default=4000, metavar="N", help="how many (default 4000)")
-    parser.add_argument("--seed", type=int, default=7, metavar="S", help="line of parts (default 7, not the demo's)")
+    parser.add_argument("--seed", type=int, default=TRAINING_SEED, metavar="S", help="line of parts (default 7)")
     parser.add_argument("--defect-share", type=float, default=DEFAULT_DEFECT_SHARE, metavar="X", help="default 0.12")
     parser.add_argument("--halved", action="store_true", help="write 640 x 512 pictures, a quarter of the bytes")
     args = parser.parse_args(words)

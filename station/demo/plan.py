@@ -15,6 +15,8 @@ DEFECTS = ("scratch", "dent", "stain", "missing_feature")
 HARMLESS = ("tool_mark", "dust", "sheen")
 """What good parts show too, faintly: none of it is a defect."""
 DEFAULT_DEFECT_SHARE = 0.12
+TRAINING_SEED = 7
+"""The line whose parts the shipped bundle learned from; the demo must show it another."""
 VARIANTS = 4
 """Grinding patterns kept per seed."""
 

@@ -57,7 +57,7 @@ def latency_plot(parts: Sequence[KnownPart], p50_ms: float | None, p99_ms: float
         for value, name, style in ((p50_ms, "p50", "-"), (p99_ms, "p99", "--")):
             axes.axvline(value, color=INK, linewidth=1.2, linestyle=style)
             axes.annotate(
-                f" {name} {value:.1f} ms", (value, 0.93 if name == "p50" else 0.80), xycoords=("data", "axes fraction")
+                f"  {name} {value:.1f} ms", (value, 0.93 if name == "p50" else 0.80), xycoords=("data", "axes fraction")
             )
         axes.set(xlabel="trigger to verdict, ms (the last bar holds everything beyond)", ylabel="parts")
         axes.grid(axis="x", visible=False)
@@ -126,7 +126,7 @@ def _draw_outcomes(axes: Axes, parts: Sequence[KnownPart], most_bins: int) -> No
         bottom += shares
     missed = [part.record.trigger for part in parts if part.escaped]
     if missed:
-        axes.plot(missed, [0] * len(missed), "v", color=INK, markersize=7, clip_on=False, label="▼ escaped")
+        axes.plot(missed, [0] * len(missed), "v", color=INK, markersize=7, clip_on=False, label="escaped")
     axes.set(ylabel="% of parts")
     axes.margins(x=0.01)
     axes.grid(axis="x", visible=False)

@@ -22,6 +22,7 @@ from inspector.errors import StorageFault, UserError
 from inspector.values import Image, InspectionRecord, Outcome
 from station.demo.figures import Figures, KnownPart, figures
 from station.demo.look import LOOKS
+from station.demo.plan import GOOD
 
 _THUMBNAIL_PX = (440, 352)
 _MOST_PICTURES = 8
@@ -93,15 +94,27 @@ def make_report(
         UserError: no record has an outcome, a truth is missing, `out` cannot be written, or a package is not installed.
     """
     known = figures(records, truth)
+    write_report(known, pictures, out, head, events, regions)
+    return known
+
+
+def write_report(
+    known: Figures,
+    pictures: Pictures,
+    out: Path,
+    head: Head,
+    events: Sequence[Event] = (),
+    regions: Regions = _nowhere,
+) -> None:
+    """Write the report of figures that are known already; see `make_report`."""
+    labels = {label for row in known.by_truth for label in row.labels}
     page = _render(
         head=head,
         figures=known,
         looks=LOOKS,
         plots=_plots(known),
         stages=_stages(known),
-        columns=sorted(
-            {label for row in known.by_truth for label in row.labels}, key=lambda name: (name != "good", name)
-        ),
+        columns=sorted(labels, key=lambda name: (name != GOOD, name)),
         galleries=_galleries(known, pictures, regions),
         events=events,
         percent=percent,
@@ -111,7 +124,6 @@ def make_report(
         out.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UserError(f"report: {out}: cannot be written ({error.strerror})") from error
-    return known
 
 
 def stored_pictures(root: Path, otherwise: Pictures = _nowhere) -> Pictures:
