@@ -31,17 +31,23 @@ class FrameShelf:
     """
 
     def __init__(self, room: int) -> None:
-        self._room = threading.Semaphore(room)
+        self._room: queue.SimpleQueue[None] = queue.SimpleQueue()  # in C; a Semaphore's timed wait costs 0.1 ms
         self._lock = threading.Lock()
         self._frames: dict[int, Frame] = {}
+        for _ in range(room):
+            self._room.put(None)
 
     def wait_for_room(self, timeout_s: float) -> bool:
         """Reserve a place; False if none came free in time."""
-        return self._room.acquire(timeout=timeout_s)
+        try:
+            self._room.get(timeout=timeout_s)
+        except queue.Empty:
+            return False
+        return True
 
     def give_back(self) -> None:
         """Return a place that was reserved and not used."""
-        self._room.release()
+        self._room.put(None)
 
     def put(self, frame: Frame) -> None:
         with self._lock:
@@ -52,7 +58,7 @@ class FrameShelf:
         with self._lock:
             frame = self._frames.pop(sequence, None)
         if frame is not None:
-            self._room.release()
+            self._room.put(None)
         return frame
 
 
