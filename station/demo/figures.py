@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from uuid import UUID
 
 import numpy as np
@@ -128,7 +129,8 @@ def latencies_ms(parts: Sequence[KnownPart]) -> Floats:
 def reliability(parts: Sequence[KnownPart], most_bins: int = 16) -> tuple[ReliabilityBin, ...]:
     """Sort parts by defect probability and cut them into bins of equal count; empty where no part has one."""
     judged = [(part.record.defect_probability, part.is_defect) for part in parts]
-    said = sorted((probability, defect) for probability, defect in judged if probability is not None)
+    said = [(probability, defect) for probability, defect in judged if probability is not None]
+    said.sort(key=itemgetter(0))  # ties stay in the order of the triggers, so that the truth does not sort them
     cuts = np.array_split(np.arange(len(said)), max(1, min(most_bins, len(said))))
     return tuple(_bin([said[i] for i in cut]) for cut in cuts if cut.size)
 

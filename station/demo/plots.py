@@ -56,9 +56,9 @@ def latency_plot(parts: Sequence[KnownPart], p50_ms: float | None, p99_ms: float
         axes.hist(shown, bins=40, color=_BLUE, alpha=0.85, linewidth=0)
         for value, name, style in ((p50_ms, "p50", "-"), (p99_ms, "p99", "--")):
             axes.axvline(value, color=INK, linewidth=1.2, linestyle=style)
-            axes.annotate(
-                f"  {name} {value:.1f} ms", (value, 0.93 if name == "p50" else 0.80), xycoords=("data", "axes fraction")
-            )
+            place = (value, 0.92 if name == "p50" else 0.78)
+            text = f"{name} {value:.1f} ms"
+            axes.annotate(text, place, (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points")
         axes.set(xlabel="trigger to verdict, ms (the last bar holds everything beyond)", ylabel="parts")
         axes.grid(axis="x", visible=False)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -117,6 +117,12 @@ def test_bins_hold_every_part_once_and_bracket_their_share() -> None:
     assert [one.mean_probability for one in bins] == sorted(one.mean_probability for one in bins)
 
 
+def test_equal_probabilities_are_not_sorted_by_the_truth() -> None:
+    tied = [("dent" if number % 4 == 0 else "good", DOUBTED) for number in range(160)]
+    bins = reliability(figures(*run_of(tied)).parts)
+    assert {one.defective.count for one in bins} == {2, 3}
+
+
 def test_interval_of_a_bin_is_the_exact_binomial_one() -> None:
     for one in figures(*plain_run()).bins:
         exact = stats.binomtest(one.defective.count, one.defective.n).proportion_ci(0.95, method="exact")
