@@ -119,15 +119,15 @@ def _image_is_right(part: InspectionRecord, folder: Path) -> bool:
 
 
 def _write_pictures(folder: Path, bundle: Path, count: int) -> tuple[str, ...]:
-    """Write pictures that differ in every pixel: noise around grey levels from dark to bright."""
+    """Write pictures that differ in every pixel: grey noise (JPEG keeps it) from dark to bright."""
     folder.mkdir(parents=True)
     spec = load_bundle(bundle).manifest.input
     noise = np.random.default_rng(0)
     names = tuple(f"{number:05}.bmp" for number in range(count))
     for number, name in enumerate(names):
         level = 30 + 200 * (number % 7) / 6
-        picture = noise.normal(level, 15, (spec.height, spec.width, 3))
-        cv2.imwrite(str(folder / name), np.clip(picture, 0, 255).astype(np.uint8))
+        picture = np.clip(noise.normal(level, 15, (spec.height, spec.width)), 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
     return names
 
 

@@ -88,6 +88,7 @@ class Acquisition:
         """Before the first opening a wrong setting is the user's fault; later, a source that has gone may come back."""
         self._pending: Trigger | None = None
         self._exposed_at_s = time.monotonic()
+        self._round_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="acquire", daemon=True)
 
     def start(self) -> None:
@@ -97,9 +98,14 @@ class Acquisition:
         self._stop.set()
         self._thread.join(timeout_s)
 
+    def silent_s(self) -> float:
+        """Return how long the thread has not gone round; 0 after its end. Called by the inspecting thread."""
+        return time.monotonic() - self._round_s if self._thread.is_alive() else 0.0
+
     def _run(self) -> None:
         pause_s = _FIRST_PAUSE_S
         while not self._stop.is_set():
+            self._round_s = time.monotonic()
             try:
                 with ExitStack() as stack:
                     camera = stack.enter_context(camera_factory(self._settings.kind)(self._settings, self._start))
@@ -120,6 +126,7 @@ class Acquisition:
 
     def _expose_until_stopped(self, camera: Camera) -> None:
         while not self._stop.is_set():
+            self._round_s = time.monotonic()
             if not self._shelf.wait_for_room(_SLICE_S):
                 continue
             frame = None

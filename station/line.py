@@ -28,6 +28,7 @@ from inspector.values import InspectionRecord, Verdict
 from inspector.verdict import not_inspected
 from station.config import StationConfig
 from station.messages import (
+    Alive,
     CameraState,
     Discard,
     Ended,
@@ -109,11 +110,11 @@ class LineLoop:
         self._budget = RestartBudget(config.station.restarts)
         self._in_flight: dict[UUID, PartInFlight] = {}
         self._awaiting_image: dict[UUID, PartAwaitingImage] = {}
-        self._owed_since_ns: dict[UUID, int] = {}
-        self._triggered: dict[int, UUID] = {}
+        self._unexposed: dict[int, UUID] = {}
         self._later: SimpleQueue[Durable] = SimpleQueue()
         self._woken, self._wake = multiprocessing.connection.Pipe(duplex=False)
         self._ready = False
+        self._alive_ns = 0
         self._ended = False
         self._stop_by_ns: int | None = None
         self._next_trigger_ns = 0
@@ -166,7 +167,10 @@ class LineLoop:
         match message:
             case Exposed():
                 self._expose(message)
+            case Alive():
+                self._alive_ns = time.monotonic_ns()
             case Inspected():
+                self._alive_ns = time.monotonic_ns()
                 self._inspected(message)
             case ImageStored(part_id, image):
                 self._complete_with_image(part_id, image)
@@ -174,7 +178,6 @@ class LineLoop:
                 self._event(Severity.ALARM, "image not stored", why)
                 self._complete_with_image(part_id, None)
             case NotHeld(part_id):
-                self._owed_since_ns.pop(part_id, None)
                 self._answer_for(part_id, not_inspected("frame no longer held"))
             case _:
                 self._note_state(message)
@@ -193,7 +196,7 @@ class LineLoop:
                 raise UserError(why)
 
     def _start_running(self, description: dict[str, str], golden_samples: int) -> None:
-        self._ready = True
+        self._ready, self._alive_ns = True, time.monotonic_ns()
         self._tally.state, self._tally.camera = "running", "well"
         self._next_trigger_ns = time.monotonic_ns()
         runtime = ", ".join(f"{name} {value}" for name, value in description.items())
@@ -219,7 +222,7 @@ class LineLoop:
 
     def _match(self, exposed: Exposed) -> None:
         """Attach an exposure to the part that it was made for; one that came too late belongs to nobody."""
-        part_id = self._triggered.get(exposed.sequence)
+        part_id = self._unexposed.pop(exposed.sequence, None)
         part = self._in_flight.get(part_id) if part_id else None
         if part_id is None or part is None:
             self._vision.send(Discard(exposed.sequence))
@@ -241,7 +244,7 @@ class LineLoop:
         self._next_trigger_ns = max(self._next_trigger_ns + int(1e9 / settings.rate_hz), now_ns)
         sequence = self._next_sequence
         part = self._new_part(sequence, "", datetime.now(UTC), now_ns)
-        self._triggered[sequence] = part.record.part_id
+        self._unexposed[sequence] = part.record.part_id
         self._open(part, lambda: self._request_exposure(sequence, part.deadline_ns))
 
     def _request_exposure(self, sequence: int, deadline_ns: int) -> None:
@@ -280,7 +283,6 @@ class LineLoop:
         self._ledger.open_part(part.record).add_done_callback(opened)
 
     def _ask(self, part_id: UUID, sequence: int) -> None:
-        self._owed_since_ns[part_id] = time.monotonic_ns()
         self._vision.send(Inspect(part_id, sequence))
 
     def _do_later(self, action: Durable) -> None:
@@ -296,7 +298,6 @@ class LineLoop:
     # ---- a part gets its verdict
 
     def _inspected(self, message: Inspected) -> None:
-        self._owed_since_ns.pop(message.part_id, None)
         part = self._in_flight.get(message.part_id)
         if part is None:
             return
@@ -315,7 +316,7 @@ class LineLoop:
 
     def _act(self, part: PartInFlight, verdict: Verdict, record: InspectionRecord) -> InspectionRecord:
         del self._in_flight[record.part_id]
-        self._triggered.pop(record.sequence, None)
+        self._unexposed.pop(record.sequence, None)
         self._output.act(record.part_id, record.trigger, verdict)
         latency_ms = (time.monotonic_ns() - part.triggered_ns) / 1e6
         self._tally.add(LastVerdict(record.trigger, record.source, verdict, latency_ms))
@@ -342,7 +343,8 @@ class LineLoop:
     def _expire(self, now_ns: int) -> None:
         late = [part for part in self._in_flight.values() if part.deadline_ns <= now_ns]
         for part in late:
-            self._answer_for(part.record.part_id, not_inspected(self._why_late(part)))
+            why = self._why_late(part)
+            self._answer_for(part.record.part_id, not_inspected(why))
             self._vision.send(Discard(part.record.sequence))
         self._tally.ledger = str(self._ledger.fault or "well")
         for part_id in [part_id for part_id, part in self._awaiting_image.items() if part.until_ns <= now_ns]:
@@ -353,7 +355,7 @@ class LineLoop:
         limit = f"deadline of {self._config.station.deadline_ms:g} ms passed"
         if self._ledger.fault is not None:
             return f"{limit}: ledger row not durable ({self._ledger.fault})"
-        if self._by_timer and part.record.part_id not in self._owed_since_ns:
+        if part.record.sequence in self._unexposed:
             return f"{limit}: no exposure (camera: {self._tally.camera})"
         return f"{limit}: no verdict"
 
@@ -362,7 +364,7 @@ class LineLoop:
         if not self._ready:
             if time.monotonic() - self._vision.started_s > station.start_s:
                 self._replace_vision(f"vision process was not ready within {station.start_s:g} s")
-        elif any(now_ns - since_ns > station.hang_s * 1e9 for since_ns in list(self._owed_since_ns.values())):
+        elif now_ns - self._alive_ns > station.hang_s * 1e9:
             self._replace_vision(f"vision process hung for {station.hang_s:g} s")
 
     def _replace_vision(self, why: str) -> None:
@@ -385,7 +387,6 @@ class LineLoop:
         self._abandon(why)
 
     def _abandon(self, why: str) -> None:
-        self._owed_since_ns.clear()
         for part_id in list(self._in_flight):
             self._answer_for(part_id, not_inspected(why))
         for part_id in list(self._awaiting_image):

@@ -26,6 +26,11 @@ class Unfit:
 
 
 @dataclass(frozen=True, slots=True)
+class Alive:
+    """Vision: the inspecting thread and the acquire thread both go round; told while there is nothing else to tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Exposed:
     """Vision: an exposure was made. With `fault` there is no picture, and nothing to inspect."""
 
@@ -84,7 +89,7 @@ class Ended:
     message: str
 
 
-FromVision = Ready | Unfit | Exposed | Inspected | NotHeld | ImageStored | ImageFailed | CameraState | Ended
+FromVision = Ready | Unfit | Alive | Exposed | Inspected | NotHeld | ImageStored | ImageFailed | CameraState | Ended
 
 
 @dataclass(frozen=True, slots=True)

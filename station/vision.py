@@ -27,6 +27,7 @@ from inspector.values import Frame, Image, Outcome, PartResult
 from station.acquire import Acquisition, FrameShelf
 from station.config import StationConfig
 from station.messages import (
+    Alive,
     Discard,
     FromLine,
     FromVision,
@@ -44,6 +45,8 @@ from station.messages import (
 FRAMES_IN_FLIGHT = 2
 """One being inspected, one announced: its row becomes durable meanwhile."""
 _IMAGES_WAITING = 8
+_ACQUIRE_HANG_S = 30.0
+"""A camera driver that does not come back for so long is hung: no sign of life, and the line replaces the process."""
 _JPEG = (".jpg", (cv2.IMWRITE_JPEG_QUALITY, 95))
 _PNG = (".png", (cv2.IMWRITE_PNG_COMPRESSION, 1))
 
@@ -66,8 +69,11 @@ class Pipe:
         except (BrokenPipeError, ConnectionResetError) as error:
             raise LineGone from error
 
-    def receive(self) -> FromLine:
+    def receive(self, timeout_s: float) -> FromLine | None:
+        """Return the next message, or None if none came in time."""
         try:
+            if not self.connection.poll(timeout_s):
+                return None
             message: FromLine = self.connection.recv()
         except (EOFError, ConnectionResetError) as error:
             raise LineGone from error
@@ -113,6 +119,7 @@ class Vision:
         self._inspector = inspector
         self._encoder = encoder
         self._keep = config.station.keep_images
+        self._life_sign_s = config.station.hang_s / 4
         self._shelf = FrameShelf(FRAMES_IN_FLIGHT)
         self._triggers: queue.Queue[Trigger] | None = queue.Queue() if config.trigger.kind == "timer" else None
         self._acquisition = Acquisition(config.camera, start, self._shelf, self._announce, self._triggers)
@@ -122,7 +129,11 @@ class Vision:
         self._acquisition.start()
         try:
             while True:
-                self._answer(self._pipe.receive())
+                message = self._pipe.receive(self._life_sign_s)
+                if message is not None:
+                    self._answer(message)
+                elif self._acquisition.silent_s() < _ACQUIRE_HANG_S:
+                    self._pipe.send(Alive())
         finally:
             self._acquisition.stop(timeout_s=1.0)
 
