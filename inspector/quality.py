@@ -23,9 +23,9 @@ class QualityLimits(Document):
         default=1.0, ge=0, le=1e5, description="least variance of the Laplacian, grey levels squared; 0 switches it off"
     )
     min_brightness: float = Field(default=8.0, ge=0, le=255, description="least mean grey level")
-    max_brightness: float = Field(default=250.0, ge=0, le=255, description="greatest mean grey level")
+    max_brightness: float = Field(default=253.0, ge=0, le=255, description="greatest mean grey level")
     max_dark_share: float = Field(default=0.98, ge=0, le=1, description="greatest share of pixels at 4 or below")
-    max_saturated_share: float = Field(default=0.95, ge=0, le=1, description="greatest share of pixels at 251 or above")
+    max_saturated_share: float = Field(default=0.99, ge=0, le=1, description="greatest share of pixels at 251 or above")
     max_repeats: int = Field(
         default=2, ge=0, le=1000, description="identical frames in a row before a live camera counts as frozen"
     )
