@@ -9,6 +9,7 @@ mean difference from the exact average 0.42 grey level, 0.71 ms against 3.05 ms 
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,8 @@ from pydantic import Field
 from inspector.documents import Document, read_bytes
 from inspector.errors import UnreadableImage
 from inspector.values import Image
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class InputSpec(Document):
@@ -67,8 +70,8 @@ def resize(image: Image, width: int, height: int) -> Image:
     rows, columns = image.shape[:2]
     if (columns, rows) == (width, height):
         return image
-    if columns <= width and rows <= height:
-        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    if columns < width or rows < height:
+        return _enlarge(image, width, height)
     while min(image.shape[1] / width, image.shape[0] / height) >= 4:
         image = _halve(image)
     across, down = image.shape[1] / width, image.shape[0] / height
@@ -92,7 +95,7 @@ def decode_image(encoded: bytes, name: str) -> Image:
     """Return the picture in `encoded`; `name` is for the message. See `read_image`."""
     if not encoded or not _is_whole(encoded):
         raise UnreadableImage(
-            f"{name}: truncated image ({len(encoded)} bytes); expected a whole JPEG, PNG, BMP or TIFF"
+            f"{name}: truncated or altered image ({len(encoded)} bytes); expected a whole JPEG, PNG, BMP or TIFF"
         )
     image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if image is None:
@@ -103,12 +106,28 @@ def decode_image(encoded: bytes, name: str) -> Image:
 
 
 def _is_whole(encoded: bytes) -> bool:
-    """Tell whether a JPEG or PNG has its end marker; OpenCV fills what is missing with grey and says nothing."""
+    """Tell whether a JPEG has its end marker and a PNG all its chunks.
+
+    OpenCV fills what a JPEG lacks with grey and says nothing, and libpng writes lines of its own to stderr.
+    """
     if encoded.startswith(b"\xff\xd8"):
         return b"\xff\xd9" in encoded[-1024:]
-    if encoded.startswith(b"\x89PNG"):
-        return b"IEND" in encoded[-1024:]
+    if encoded.startswith(_PNG_SIGNATURE):
+        return _has_whole_chunks(encoded)
     return True
+
+
+def _has_whole_chunks(png: bytes) -> bool:
+    """Walk length, type, content and CRC of each chunk (PNG specification, 5.3) up to IEND."""
+    start = len(_PNG_SIGNATURE)
+    while start + 12 <= len(png):
+        end = start + 12 + int.from_bytes(png[start : start + 4], "big")
+        if zlib.crc32(png[start + 4 : end - 4]) != int.from_bytes(png[end - 4 : end], "big"):
+            return False
+        if png[start + 4 : start + 8] == b"IEND":
+            return True
+        start = end
+    return False
 
 
 def require_8_bit(image: Image) -> None:
@@ -138,6 +157,15 @@ def _letterbox(image: Image, spec: InputSpec) -> Image:
     inside = resize(image, width, height)
     canvas[top : top + height, left : left + width] = inside.reshape(height, width, *image.shape[2:])
     return canvas
+
+
+def _enlarge(image: Image, width: int, height: int) -> Image:
+    """Average along the axis that shrinks, if one does, then enlarge linearly; in one step OpenCV would alias."""
+    rows, columns = image.shape[:2]
+    least = (min(columns, width), min(rows, height))
+    if least != (columns, rows):
+        image = np.asarray(cv2.resize(image, least, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
 def _halve(image: Image) -> Image:
