@@ -6,7 +6,8 @@ The station, `inspector evaluate`, `inspector predict`, back-tests and the deskt
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from inspector.bundle import Bundle
 from inspector.errors import BundleError, RuntimeFault, UnreadableImage
@@ -21,6 +22,18 @@ _GOLDEN_TOLERANCE = 0.05
 """Largest difference of a golden sample's probability: int8 kernels of other processors round differently."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedView:
+    """A frame made ready for the network; without a picture, `fault` says why."""
+
+    frame: Frame
+    quality: Quality
+    picture: Image | None
+    """(H, W, 3) uint8 BGR of the bundle's input size."""
+    fault: str | None
+    timings_ms: Mapping[str, float]
+
+
 class Inspector:
     """A bundle and a recipe, ready to judge parts. Not thread-safe: one per inspecting thread."""
 
@@ -33,10 +46,28 @@ class Inspector:
     def inspect(self, frames: Sequence[Frame]) -> PartResult:
         """Judge one part from its frames, one per view. Never raises for a bad picture or a failing network.
 
-        A picture unfit to be judged gives REVIEW, a network that raises or answers NaN gives NOT_INSPECTED.
+        A picture unfit to be judged gives REVIEW; an unreadable one, or a network that raises or answers NaN, gives
+        NOT_INSPECTED. The same as `judge` of what `prepare` makes of each frame.
         """
-        views = tuple(self._inspect_view(frame) for frame in frames)
-        return PartResult(combine([view.verdict for view in views]), views)
+        return self.judge([self.prepare(frame) for frame in frames])
+
+    def prepare(self, frame: Frame) -> PreparedView:
+        """Assess and preprocess a frame. Any thread may call it, also while another judges."""
+        started = time.perf_counter()
+        try:
+            require_8_bit(frame.image)
+            quality = assess(frame, self.recipe.quality)
+            assessed = time.perf_counter()
+            picture = preprocess(frame.image, self.bundle.manifest.input, self.recipe.roi)
+        except UnreadableImage as error:
+            return PreparedView(frame, _UNSEEN, None, f"unreadable frame: {error}", {})
+        timings = {"assess": (assessed - started) * 1e3, "preprocess": (time.perf_counter() - assessed) * 1e3}
+        return PreparedView(frame, quality, picture, None, timings)
+
+    def judge(self, views: Sequence[PreparedView]) -> PartResult:
+        """Infer, calibrate, decide and combine. Only one thread at a time."""
+        judged = tuple(self._judge_view(view) for view in views)
+        return PartResult(combine([view.verdict for view in judged]), judged)
 
     def describe(self) -> dict[str, str]:
         """Return what runs where: runtime, device, threads, precision."""
@@ -47,11 +78,14 @@ class Inspector:
         return self._model.predict(images)
 
     def self_test(self) -> int:
-        """Inspect the bundle's golden samples and return their number; raise BundleError for the first that differs."""
-        for sample in self.bundle.golden:
-            expected = sample.expected.get(self.recipe.precision)
-            if expected is None:
-                continue
+        """Inspect the golden samples recorded at this precision and return their number.
+
+        Raises:
+            BundleError: the first sample that differs from what was recorded.
+        """
+        recorded = [sample for sample in self.bundle.golden if self.recipe.precision in sample.expected]
+        for sample in recorded:
+            expected = sample.expected[self.recipe.precision]
             path = self.bundle.path / "golden" / sample.file
             prediction = self._model.predict([preprocess(read_image(path), self.bundle.manifest.input)])[0]
             outcome = decide(_UNSEEN, prediction, self.bundle.manifest.limits).outcome
@@ -61,37 +95,23 @@ class Inspector:
                     f"{path}: golden self-test: {outcome} at {prediction.defect_probability:.4f}, expected "
                     f"{expected.outcome} at {expected.defect_probability:.4f}"
                 )
-        return len(self.bundle.golden)
+        return len(recorded)
 
-    def _inspect_view(self, frame: Frame) -> ViewInspection:
-        try:
-            require_8_bit(frame.image)
-        except UnreadableImage as error:
-            verdict = not_inspected(f"unreadable frame: {error}")
-            return ViewInspection(frame.camera, frame.sequence, frame.source, _UNSEEN, None, verdict)
+    def _judge_view(self, view: PreparedView) -> ViewInspection:
         started = time.perf_counter()
-        quality = assess(frame, self.recipe.quality)
-        assessed = time.perf_counter()
-        prediction, verdict, preprocessed = self._judge(frame, quality)
-        inferred = time.perf_counter()
-        timings = {
-            "assess": (assessed - started) * 1e3,
-            "preprocess": (preprocessed - assessed) * 1e3,
-            "infer": (inferred - preprocessed) * 1e3,
-        }
-        return ViewInspection(frame.camera, frame.sequence, frame.source, quality, prediction, verdict, timings)
+        prediction, verdict = self._predict(view)
+        timings = {**view.timings_ms, "infer": (time.perf_counter() - started) * 1e3}
+        frame = view.frame
+        return ViewInspection(frame.camera, frame.sequence, frame.source, view.quality, prediction, verdict, timings)
 
-    def _judge(self, frame: Frame, quality: Quality) -> tuple[Prediction | None, Verdict, float]:
-        preprocessed = time.perf_counter()
+    def _predict(self, view: PreparedView) -> tuple[Prediction | None, Verdict]:
+        if view.picture is None:
+            return None, not_inspected(view.fault or "no picture")
         try:
-            picture = preprocess(frame.image, self.bundle.manifest.input, self.recipe.roi)
-            preprocessed = time.perf_counter()
-            prediction = self._model.predict([picture])[0]
-        except UnreadableImage as error:
-            return None, not_inspected(f"unreadable frame: {error}"), preprocessed
+            prediction = self._model.predict([view.picture])[0]
         except RuntimeFault as error:
-            return None, not_inspected(f"runtime: {error}"), preprocessed
-        return prediction, decide(quality, prediction, self.policy), preprocessed
+            return None, not_inspected(f"runtime: {error}")
+        return prediction, decide(view.quality, prediction, self.policy)
 
 
 _UNSEEN = Quality(focus=0.0, brightness=0.0, dark_share=0.0, saturated_share=0.0)

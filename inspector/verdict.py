@@ -36,10 +36,10 @@ def decide(quality: Quality, prediction: Prediction | None, policy: Policy) -> V
     if prediction is None:
         return Verdict(Outcome.REVIEW, quality.faults or ("no prediction",))
     probability, label = prediction.defect_probability, prediction.label
-    if not quality.usable:
-        return Verdict(Outcome.REVIEW, quality.faults, probability, label)
     if not math.isfinite(probability):
         return Verdict(Outcome.NOT_INSPECTED, ("defect probability is not a number",))
+    if not quality.usable:
+        return Verdict(Outcome.REVIEW, quality.faults, probability, label)
     if probability >= policy.reject_above:
         reason = f"defect probability {probability:.4f} reaches reject limit {policy.reject_above:.4f}"
         return Verdict(Outcome.REJECT, (reason,), probability, label)
