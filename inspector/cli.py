@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from inspector.errors import InspectorError, UserError
 
@@ -25,6 +25,13 @@ class Command(Protocol):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
     def run(self, args: argparse.Namespace) -> int: ...
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser, and by inheritance its sub-parsers, that says in one line what is wrong and where help is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {one_line(message)}; see `{self.prog} --help`\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,7 +63,7 @@ def one_line(message: str) -> str:
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="inspector",
         description="Industrial defect inspection: train, prove, run and audit. Start with `inspector demo`.",
     )

@@ -13,9 +13,9 @@ from inspector.errors import UserError
 
 
 class Document(BaseModel):
-    """Base of what crosses a file: frozen, and an unknown field is a fault."""
+    """Base of what crosses a file: frozen; an unknown field is a fault, and so is a number that is none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 D = TypeVar("D", bound=BaseModel)

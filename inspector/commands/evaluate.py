@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
         "seconds_per_image": fmean(part.seconds for part in parts),
         "runtime": inspector.describe(),
     }
-    _write(args, figures, parts)
     _print(figures)
+    _write(args, figures, parts)
     return 0
 
 
