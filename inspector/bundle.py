@@ -144,16 +144,22 @@ def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, bytes]) -> P
 
     `files` maps paths within the bundle to content; manifest.json and SHA256SUMS are added. `out/LATEST` then holds
     the folder's name, so that `out` itself can be given wherever a bundle is asked for.
+
+    Raises:
+        BundleError: `out` cannot be written; what stood there before still stands.
     """
     content = {**files, "manifest.json": (manifest.model_dump_json(indent=2) + "\n").encode()}
     sums = "".join(f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in sorted(content)).encode()
     name = hashlib.sha256(sums).hexdigest()[:ID_DIGITS]
-    out.mkdir(parents=True, exist_ok=True)
-    if not (out / name).exists():
-        _place(out, name, {**content, SUMS: sums})
-    latest = out / f".{LATEST}.{os.getpid()}"
-    latest.write_text(name + "\n")
-    latest.replace(out / LATEST)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not (out / name).exists():
+            _place(out, name, {**content, SUMS: sums})
+        latest = out / f".{LATEST}.{os.getpid()}"
+        latest.write_text(name + "\n")
+        latest.replace(out / LATEST)
+    except OSError as error:
+        raise BundleError(f"{out / name}: bundle cannot be written ({error.strerror})") from error
     return out / name
 
 
