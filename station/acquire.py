@@ -7,11 +7,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from inspector.errors import CameraEnded, CameraError, FrameLost, TriggerTimeout, UserError
+from inspector.inspection import PreparedView
 from inspector.values import Frame
 from station.cameras import camera_factory
 from station.cameras.base import Camera, CameraSettings
@@ -24,18 +26,24 @@ Announce = Callable[[FromVision], None]
 
 
 class FrameShelf:
-    """Frames announced and not yet inspected: at most `room` of them, each taken once.
+    """Frames announced and not yet judged: at most `room` of them, each taken once.
 
-    The acquire thread waits for room before it exposes, so that a source which can wait is never hurried; the
-    inspecting thread takes a frame by its number.
+    The acquire thread waits for room before it exposes, so that a source which can wait is never hurried. A frame is
+    prepared (assessed, preprocessed) by a thread of its own while the one before it is inferred and while its
+    ledger row becomes durable; the inspecting thread takes it by its number.
     """
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, prepare: Callable[[Frame], PreparedView]) -> None:
         self._room: queue.SimpleQueue[None] = queue.SimpleQueue()  # in C; a Semaphore's timed wait costs 0.1 ms
         self._lock = threading.Lock()
-        self._frames: dict[int, Frame] = {}
+        self._views: dict[int, Future[PreparedView]] = {}
+        self._prepare = prepare
+        self._preparer = ThreadPoolExecutor(1, thread_name_prefix="prepare")
         for _ in range(room):
             self._room.put(None)
+
+    def close(self) -> None:
+        self._preparer.shutdown(cancel_futures=True)
 
     def wait_for_room(self, timeout_s: float) -> bool:
         """Reserve a place; False if none came free in time."""
@@ -50,16 +58,18 @@ class FrameShelf:
         self._room.put(None)
 
     def put(self, frame: Frame) -> None:
+        view = self._preparer.submit(self._prepare, frame)
         with self._lock:
-            self._frames[frame.sequence] = frame
+            self._views[frame.sequence] = view
 
-    def take(self, sequence: int) -> Frame | None:
-        """Return the frame and free its place; None if it was taken or discarded before."""
+    def take(self, sequence: int) -> PreparedView | None:
+        """Wait until the frame is prepared, return it and free its place; None if it was taken or discarded before."""
         with self._lock:
-            frame = self._frames.pop(sequence, None)
-        if frame is not None:
-            self._room.put(None)
-        return frame
+            view = self._views.pop(sequence, None)
+        if view is None:
+            return None
+        self._room.put(None)
+        return view.result()
 
 
 class Acquisition:

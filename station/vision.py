@@ -1,6 +1,7 @@
 """The vision process: owns the camera and the network. Grab, assess, preprocess, infer, decide, store the image.
 
-Three threads: `acquire` exposes and announces, the main thread inspects what the line asks for, `encode` writes images.
+Four threads: `acquire` exposes and announces, `prepare` assesses and preprocesses, the main thread infers and decides
+what the line asks for, `encode` writes images.
 Nothing here decides what the line does: a verdict is only told. The process ends when the line process does, since
 the pipe between them then ends.
 """
@@ -22,8 +23,8 @@ import numpy as np
 from db.images import ImageStore, StoredImage
 from inspector.bundle import load_bundle
 from inspector.errors import StationError, StorageFault, UserError
-from inspector.inspection import Inspector
-from inspector.values import Frame, Image, Outcome, PartResult
+from inspector.inspection import Inspector, PreparedView
+from inspector.values import Image, Outcome, PartResult
 from station.acquire import Acquisition, FrameShelf
 from station.config import StationConfig
 from station.messages import (
@@ -120,7 +121,7 @@ class Vision:
         self._encoder = encoder
         self._keep = config.station.keep_images
         self._life_sign_s = config.station.hang_s / 4
-        self._shelf = FrameShelf(FRAMES_IN_FLIGHT)
+        self._shelf = FrameShelf(FRAMES_IN_FLIGHT, inspector.prepare)
         self._triggers: queue.Queue[Trigger] | None = queue.Queue() if config.trigger.kind == "timer" else None
         self._acquisition = Acquisition(config.camera, start, self._shelf, self._announce, self._triggers)
 
@@ -136,6 +137,7 @@ class Vision:
                     self._pipe.send(Alive())
         finally:
             self._acquisition.stop(timeout_s=1.0)
+            self._shelf.close()
 
     def _answer(self, message: FromLine) -> None:
         match message:
@@ -148,15 +150,15 @@ class Vision:
             case Stop():
                 self._acquisition.stop(timeout_s=0.0)
 
-    def _inspect(self, part_id: UUID, frame: Frame | None) -> None:
-        if frame is None:
+    def _inspect(self, part_id: UUID, view: PreparedView | None) -> None:
+        if view is None:
             self._pipe.send(NotHeld(part_id))
             return
-        part = self._inspector.inspect([frame])
+        part = self._inspector.judge([view])
         keep = keeps_image(part, self._keep)
         self._pipe.send(Inspected(part_id, part, keep))
         if keep:
-            self._encoder.put(part_id, frame.image)
+            self._encoder.put(part_id, view.frame.image)
 
     def _announce(self, message: FromVision) -> None:
         """Tell the line; called by the acquire thread. When the line is gone, the main thread notices it and ends."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import threading
@@ -9,9 +10,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 
 from db.engine import open_engine
+from db.images import ImageStore
 from db.queries import events
 from inspector.errors import UserError
 from station.running import RunSummary, run_station
@@ -38,8 +41,12 @@ def fill(disk: Path) -> Path:
             return filler
 
 
-def test_full_disk_loses_no_part_and_the_line_goes_on(make_config, rows, small_disk: Path, picture_folder: Path):
-    camera = {"kind": "folder", "path": str(picture_folder), "pace_hz": 60, "loops": 20}
+def test_full_disk_loses_no_part_and_the_line_goes_on(make_config, rows, small_disk: Path, tmp_path: Path, part_image):
+    pictures = tmp_path / "many"
+    pictures.mkdir()
+    for number in range(240):
+        cv2.imwrite(str(pictures / f"{number:03}.bmp"), part_image(215 if number % 2 else 40, number))
+    camera = {"kind": "folder", "path": str(pictures), "pace_hz": 60}
     config = make_config(camera=camera, folder=str(small_disk / "station"), deadline_ms=300, keep_images="all")
     summaries: list[RunSummary] = []
     thread = threading.Thread(target=lambda: summaries.append(run_station(config, threading.Event())))
@@ -53,11 +60,15 @@ def test_full_disk_loses_no_part_and_the_line_goes_on(make_config, rows, small_d
     parts = rows(summaries[0])
     assert [part.sequence for part in parts] == list(range(240))
     assert all(part.outcome is not None for part in parts)
-    assert any(part.image_sha256 is None for part in parts)
     engine = open_engine(config.database_url)
     with engine.connect() as connection:
-        assert any("No space left" in event.message for event in events(connection, 1000))
+        messages = [event.message for event in events(connection, 1000)]
     engine.dispose()
+    reasons = [reason for part in parts for reason in part.reasons]
+    assert any("No space left" in text or "not durable" in text for text in (*messages, *reasons)), messages
+    stored = [part.image_sha256 for part in parts if part.image_sha256]
+    assert all(hashlib.sha256(ImageStore(config.images).read(sha256)).hexdigest() == sha256 for sha256 in stored)
+    assert 0 < len(stored) < 240
 
 
 def test_disk_that_is_full_from_the_start_is_one_clear_line(make_config, small_disk: Path):
