@@ -75,7 +75,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands: argparse._SubParsersAction[argparse.ArgumentParser], point: EntryPoint, asked: str | None) -> None:
+def _add(commands: argparse._SubParsersAction[OneLineParser], point: EntryPoint, asked: str | None) -> None:
     """Add a sub-command. Only the one asked for is imported; the others must not cost its start."""
     if asked is not None and asked != point.name:
         commands.add_parser(point.name, add_help=False)
@@ -93,7 +93,7 @@ def _add(commands: argparse._SubParsersAction[argparse.ArgumentParser], point: E
 
 
 def _add_missing(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], point: EntryPoint, error: ModuleNotFoundError
+    commands: argparse._SubParsersAction[OneLineParser], point: EntryPoint, error: ModuleNotFoundError
 ) -> None:
     package = point.value.split(".")[0]
     advice = f"needs {error.name}: pip install 'open-inspector[{_EXTRAS.get(package, 'all')}]'"

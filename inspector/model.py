@@ -39,6 +39,8 @@ class ClassifyHead:
     calibration: Calibration
 
     def predict(self, outputs: Outputs) -> list[Prediction]:
+        if "logits" not in outputs:
+            raise RuntimeFault(f"network has no output logits; it gives {', '.join(sorted(outputs))}")
         logits = np.asarray(outputs["logits"], np.float64)
         if logits.ndim != 2 or logits.shape[1] != len(self.classes):
             raise RuntimeFault(f"network gave logits of shape {logits.shape}; expected (N, {len(self.classes)})")

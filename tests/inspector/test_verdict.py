@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from inspector.values import Outcome, Prediction, Quality, Verdict
+from inspector.verdict import Policy, combine, decide, not_inspected
+
+SHARP = Quality(focus=10, brightness=128, dark_share=0, saturated_share=0)
+BLURRED = Quality(focus=0, brightness=128, dark_share=0, saturated_share=0, faults=("focus 0.0 below 1",))
+POLICY = Policy(pass_below=0.2, reject_above=0.8)
+
+probabilities = st.floats(0, 1)
+parts = st.lists(st.tuples(probabilities, st.booleans()), min_size=1, max_size=40)
+
+
+def prediction(probability: float) -> Prediction:
+    return Prediction("scratch", (1 - probability, probability), probability, (0.0, 0.0))
+
+
+def outcome(probability: float, policy: Policy = POLICY) -> Outcome:
+    return decide(SHARP, prediction(probability), policy).outcome
+
+
+@pytest.mark.parametrize(
+    ("probability", "expected"),
+    [
+        (0.0, Outcome.PASS),
+        (math.nextafter(0.2, 0), Outcome.PASS),
+        (0.2, Outcome.REVIEW),
+        (math.nextafter(0.8, 0), Outcome.REVIEW),
+        (0.8, Outcome.REJECT),
+        (1.0, Outcome.REJECT),
+    ],
+)
+def test_the_limits_themselves_belong_to_the_stricter_outcome(probability: float, expected: Outcome) -> None:
+    assert outcome(probability) is expected
+
+
+def test_equal_limits_leave_no_review() -> None:
+    policy = Policy(pass_below=0.5, reject_above=0.5)
+    assert outcome(math.nextafter(0.5, 0), policy) is Outcome.PASS
+    assert outcome(0.5, policy) is Outcome.REJECT
+
+
+def test_limits_in_the_wrong_order_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"pass_below 0\.9 must not exceed reject_above 0\.1"):
+        Policy(pass_below=0.9, reject_above=0.1)
+
+
+@pytest.mark.parametrize("limit", [-0.1, 1.1, math.nan, math.inf])
+def test_a_limit_that_is_no_probability_is_refused(limit: float) -> None:
+    with pytest.raises(ValidationError):
+        Policy(pass_below=0, reject_above=limit)
+
+
+@given(probability=probabilities)
+def test_every_outcome_but_pass_has_a_reason(probability: float) -> None:
+    verdict = decide(SHARP, prediction(probability), POLICY)
+    assert bool(verdict.reasons) is (verdict.outcome is not Outcome.PASS)
+    assert (verdict.defect_probability, verdict.label) == (probability, "scratch")
+
+
+@given(probability=probabilities)
+def test_an_unusable_frame_goes_to_review_whatever_the_network_says(probability: float) -> None:
+    verdict = decide(BLURRED, prediction(probability), POLICY)
+    assert (verdict.outcome, verdict.reasons) == (Outcome.REVIEW, BLURRED.faults)
+
+
+@pytest.mark.parametrize("quality", [SHARP, BLURRED])
+@pytest.mark.parametrize("probability", [math.nan, math.inf, -math.inf])
+def test_a_probability_that_is_no_number_is_not_an_inspection(quality: Quality, probability: float) -> None:
+    verdict = decide(quality, prediction(probability), POLICY)
+    assert verdict == not_inspected("defect probability is not a number")
+
+
+def test_without_a_prediction_a_part_goes_to_review() -> None:
+    assert decide(SHARP, None, POLICY) == Verdict(Outcome.REVIEW, ("no prediction",))
+    assert decide(BLURRED, None, POLICY) == Verdict(Outcome.REVIEW, BLURRED.faults)
+
+
+@given(parts=parts, limits=st.tuples(probabilities, probabilities, probabilities).map(sorted))
+def test_a_lower_pass_limit_never_adds_an_escape(parts: list[tuple[float, bool]], limits: list[float]) -> None:
+    tight, loose, reject = limits
+
+    def escapes(pass_below: float) -> int:
+        policy = Policy(pass_below=pass_below, reject_above=reject)
+        return sum(defective and outcome(p, policy) is Outcome.PASS for p, defective in parts)
+
+    assert escapes(tight) <= escapes(loose)
+
+
+@given(parts=parts, limits=st.tuples(probabilities, probabilities, probabilities).map(sorted))
+def test_a_higher_reject_limit_never_adds_overkill(parts: list[tuple[float, bool]], limits: list[float]) -> None:
+    passing, tight, loose = limits
+
+    def overkill(reject_above: float) -> int:
+        policy = Policy(pass_below=passing, reject_above=reject_above)
+        return sum(not defective and outcome(p, policy) is Outcome.REJECT for p, defective in parts)
+
+    assert overkill(loose) <= overkill(tight)
+
+
+verdicts = st.builds(
+    Verdict,
+    st.sampled_from(Outcome),
+    st.lists(st.sampled_from(["a", "b", "c"]), max_size=2).map(tuple),
+    st.none() | probabilities,
+    st.none() | st.sampled_from(["good", "scratch"]),
+)
+
+
+@given(data=st.data(), views=st.lists(verdicts, min_size=1, max_size=5))
+def test_combine_ignores_the_order_of_the_views(data: st.DataObject, views: list[Verdict]) -> None:
+    shuffled = data.draw(st.permutations(views))
+    assert combine(shuffled) == combine(views)
+
+
+@given(views=st.lists(verdicts, min_size=1, max_size=5))
+def test_combine_is_idempotent(views: list[Verdict]) -> None:
+    once = combine(views)
+    assert combine([once]) == once
+    assert combine([*views, *views]) == once
+
+
+@given(views=st.lists(verdicts, min_size=1, max_size=5))
+def test_a_part_passes_only_when_every_view_does(views: list[Verdict]) -> None:
+    passes = combine(views).outcome is Outcome.PASS
+    assert passes is all(view.outcome is Outcome.PASS for view in views)
+
+
+def test_the_most_urgent_view_decides_with_its_own_reasons() -> None:
+    order = [Outcome.REJECT, Outcome.NOT_INSPECTED, Outcome.REVIEW, Outcome.PASS]
+    views = [Verdict(each, (f"because {each}",)) for each in order]
+    for first in range(len(order)):
+        combined = combine(views[first:])
+        assert (combined.outcome, combined.reasons) == (order[first], (f"because {order[first]}",))
+
+
+def test_probability_and_label_are_those_of_the_worst_view() -> None:
+    views = [
+        Verdict(Outcome.PASS, (), 0.1, "good"),
+        Verdict(Outcome.REVIEW, ("doubtful",), 0.6, "dent"),
+        not_inspected("camera lost"),
+    ]
+    assert combine(views) == Verdict(Outcome.NOT_INSPECTED, ("camera lost",), 0.6, "dent")
+
+
+def test_a_part_without_views_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one view"):
+        combine([])
