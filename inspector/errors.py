@@ -16,7 +16,8 @@
         |   |-- TriggerTimeout       no exposure within the time given
     |   `-- FrameLost            an exposure was made, but its picture cannot be had
         |-- RuntimeFault         a network that raised or answered NaN
-        `-- StorageFault         a disk that is full or read-only
+        |-- StorageFault         a disk that is full or read-only
+        `-- RowRefused           a row that the ledger will never take (db.entries)
 
 Messages are one line and name the file, the field and what was expected.
 """

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -63,6 +64,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
     tally = Tally(config.station.name)
     started_s = time.monotonic()
     with (
+        _alone(config.station.folder),
         Ledger(config.database_url) as ledger,
         output_factory(config.output.kind)(config.output) as output,
         screen(tally) if screen else nullcontext(),
@@ -82,8 +84,20 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "station.lock").touch()
     except OSError as error:
         raise ConfigError(f"{folder}: station.folder cannot be made ({error.strerror})") from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the station's folder: a second process there would close the rows that this one has open."""
+    with (folder / "station.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"{folder}: another station process runs in this folder; stop it first") from error
+        yield
 
 
 def _run_value(config: StationConfig, bundle: Bundle) -> Run:

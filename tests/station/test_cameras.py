@@ -76,7 +76,7 @@ def test_video_file_started_at_n_skips_what_was_seen(video: Path):
 
 
 def test_device_that_is_not_there_is_lost_and_named():
-    with pytest.raises(CameraLost, match="cannot open 'nowhere.avi'"):
+    with pytest.raises(CameraLost, match=r"cannot open 'nowhere\.avi'"):
         OpenCvCamera(OpenCvSettings(kind="opencv", source="nowhere.avi")).__enter__()
 
 

@@ -273,6 +273,15 @@ def test_unwritable_station_folder_is_one_clear_line(make_config, run: Run, tmp_
         run(make_config(folder="blocked/below"))
 
 
+def test_second_station_in_the_same_folder_is_refused(make_config, run: Run, picture_folder: Path):
+    config = make_config(camera=paced(picture_folder))
+    with running(config) as summaries:
+        vision_pid(config, 3)
+        with pytest.raises(ConfigError, match="another station process runs in this folder"):
+            run(config)
+    assert summaries[0].status.outcomes[Outcome.NOT_INSPECTED] == 0
+
+
 def test_records_of_a_run_are_of_that_run_only(make_config, run: Run):
     config = make_config()
     first, second = run(config), run(config)
