@@ -32,7 +32,7 @@ class Rate:
         """Return the one-sided lower limit: with `confidence`, the true rate is at least this."""
         if self.count == 0:
             return 0.0
-        return 1 - Rate(self.n - self.count, self.n).upper(confidence)
+        return _solve(lambda p: binomial_cdf(self.count - 1, self.n, p) - confidence)
 
     def text(self, confidence: float = 0.95) -> str:
         """Return e.g. `0 of 40; at most 7.2 % (95 %)`."""
@@ -40,11 +40,13 @@ class Rate:
 
 
 def binomial_cdf(k: int, n: int, p: float) -> float:
-    """Return P(X <= k) for X ~ Binomial(n, p), summed in logarithms."""
-    if p <= 0:
+    """Return P(X <= k) for X ~ Binomial(n, p), summed in logarithms over the shorter tail."""
+    if p <= 0 or k >= n:
         return 1.0
     if p >= 1:
-        return 1.0 if k >= n else 0.0
+        return 0.0
+    if k > n / 2:
+        return 1.0 - binomial_cdf(n - k - 1, n, 1 - p)
     log_p, log_q = math.log(p), math.log1p(-p)
     terms = (_log_choose(n, i) + i * log_p + (n - i) * log_q for i in range(k + 1))
     return min(1.0, math.fsum(math.exp(term) for term in terms))

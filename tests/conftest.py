@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+import psutil
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
 from inspector.bundle import Lineage, Manifest, Parity, load_bundle, write_bundle
@@ -28,11 +29,15 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SIZE = 32
 CLASSES = ("good", "dark")
 
+# A deadline per example would fail on a busy machine and prove nothing.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
+
 
 @pytest.fixture(autouse=True)
 def no_leaks() -> Iterator[None]:
     """Fail a test that leaves a thread or a process behind."""
-    before = set(threading.enumerate())
+    before = {*threading.enumerate(), *_children()}
     yield
     deadline_s = time.monotonic() + 3.0
     while (left := _left_behind(before)) and time.monotonic() < deadline_s:
@@ -40,9 +45,22 @@ def no_leaks() -> Iterator[None]:
     assert not left, f"left behind: {left}"
 
 
-def _left_behind(before: set[threading.Thread]) -> list[object]:
+def _left_behind(before: set[object]) -> list[object]:
     threads = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
-    return [*threads, *multiprocessing.active_children()]
+    return [*threads, *(child for child in _children() if child not in before)]
+
+
+def _children() -> list[psutil.Process]:
+    """Live child processes, however they were started; `multiprocessing` keeps its resource tracker to the end."""
+    return [child for child in psutil.Process().children() if _runs(child)]
+
+
+def _runs(child: psutil.Process) -> bool:
+    try:
+        tracker = any("multiprocessing.resource_tracker" in word for word in child.cmdline())
+        return child.is_running() and child.status() != psutil.STATUS_ZOMBIE and not tracker
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,12 @@ def test_the_binomial_sum_is_scipys(n: int, k: int, p: float) -> None:
     assert binomial_cdf(min(k, n), n, p) == pytest.approx(binom.cdf(min(k, n), n, p), abs=1e-9)
 
 
+def test_a_rate_of_a_million_parts_takes_no_longer_than_its_shorter_tail() -> None:
+    rate = Rate(999_990, 1_000_000)
+    assert rate.upper() == pytest.approx(beta.ppf(0.95, 999_991, 10), rel=1e-9)
+    assert rate.lower() == pytest.approx(beta.ppf(0.05, 999_990, 11), rel=1e-9)
+
+
 def test_certain_events_are_exact() -> None:
     assert binomial_cdf(3, 5, 0.0) == 1.0
     assert binomial_cdf(3, 5, 1.0) == 0.0
