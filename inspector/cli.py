@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _parser(words).print_help()
             return 0 if not words else 2
         status: int = args.run(args)
+        sys.stdout.flush()
     except InspectorError as error:
         print(f"inspector: {one_line(str(error))}", file=sys.stderr)
         return 2
