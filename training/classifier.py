@@ -27,13 +27,15 @@ GRADIENT_LIMIT = 5.0
 class Classifier(lightning.LightningModule):
     """Fits `network`; `averaged` follows it slowly and is what is used; `best` is the averaged one at its best."""
 
-    def __init__(self, network: Network, mapped: Sequence[int], recipe: FitRecipe, plan: Plan, budget: Budget) -> None:
+    def __init__(
+        self, network: Network, mapped: Sequence[int], recipe: FitRecipe, plan: Plan, budget: Budget, seed: int = 0
+    ) -> None:
         super().__init__()
         self.graph = StationGraph(network)
         self.averaged = copy.deepcopy(self.graph).eval().requires_grad_(False)
         self.best = copy.deepcopy(self.averaged)
         self.mapped = tuple(mapped)
-        self.recipe, self.plan, self.budget = recipe, plan, budget
+        self.recipe, self.plan, self.budget, self.seed = recipe, plan, budget, seed
         self.best_loss = math.inf
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
@@ -73,6 +75,7 @@ class Classifier(lightning.LightningModule):
         return AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
     def on_train_batch_start(self, batch: Batch, step: int) -> None:
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step)  # dropout of a resumed run goes on as it would have
         progress = self.plan.progress(self.global_step, self.budget.used_s())
         rate = self.recipe.learning_rate * rate_share(progress)
         for group in self.trainer.optimizers[0].param_groups:

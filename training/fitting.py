@@ -92,7 +92,7 @@ def fit(request: FitRequest, out: Path, budget: Budget, *, must_resume: bool) ->
     counts = {"steps": len(steps), "selection": len(request.selection), "afterwards": request.afterwards}
     plan = plan_fit(budget, pace, epochs=recipe.fit.epochs, done=done, **counts)
     logger.info("fitting %d epochs of %d steps (%.2f s a step)", plan.epochs, plan.steps, pace.step_s)
-    classifier = Classifier(network, request.mapped, recipe.fit, plan, budget)
+    classifier = Classifier(network, request.mapped, recipe.fit, plan, budget, request.seed)
     return _run(classifier, FitData(steps, request.selection), request, out, checkpoint)
 
 

@@ -75,7 +75,7 @@ class QuantiseRecipe(Document):
     float_flips: float = Field(
         0.005, ge=0, le=1, description="Most decisions the float graph may change, share of val."
     )
-    int8_flips: float = Field(0.05, ge=0, le=1, description="Most decisions the int8 graph may change, share of val.")
+    int8_flips: float = Field(0.08, ge=0, le=1, description="Most decisions the int8 graph may change, share of val.")
 
 
 class PolicyRecipe(Document):

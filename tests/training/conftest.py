@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -12,15 +13,12 @@ import numpy as np
 import pytest
 
 from inspector.bundle import Bundle, load_bundle
-
-pytest.importorskip("pytorch_lightning", reason="training needs the extra `training`")
-
-import torch
-
 from inspector.dataset import read_dataset
 from training.budget import Budget
-from training.classify import Order, train_classifier
 from training.recipe import TrainingRecipe
+
+collect_ignore_glob = [] if find_spec("pytorch_lightning") else ["test_*.py"]
+"""Without the extra `training` these tests are left out; what follows imports torch only when called."""
 
 SIDE = 64
 KINDS = ("good", "scratch", "stain")
@@ -74,6 +72,8 @@ def draw_dataset(folder: Path) -> Path:
 def train(
     folder: Path, out: Path, *, seed: int = 0, recipe: TrainingRecipe | None = None, resume: bool = False
 ) -> Bundle:
+    from training.classify import Order, train_classifier
+
     dataset = read_dataset(folder, splits=("train", "val"))
     order = Order(dataset, out, recipe or tiny_recipe(), seed, resume)
     return load_bundle(train_classifier(order, Budget.starting_now(None)))
@@ -109,6 +109,12 @@ def trained(surface: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
+    """One core for each test, and no monitor thread of the progress bars inside the quantiser."""
+    import torch
+    import tqdm
+
+    tqdm.tqdm.monitor_interval = 0
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
