@@ -1,0 +1,58 @@
+# One environment to look (.venv-demo: the edge install and the report) and one to work (.venv: all that tests need).
+# Each is made once and again when pyproject.toml changes. Another interpreter: make test PYTHON=python3.12
+
+PYTHON ?= python3
+MINUTES ?= 30
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_ROOT_USER_ACTION = ignore
+
+DEMO := .venv-demo/bin
+WORK := .venv/bin
+BUILD := build
+
+.PHONY: demo test lint bench demo-bundle clean
+.DELETE_ON_ERROR:
+
+demo: .venv-demo/.made
+	$(DEMO)/inspector demo
+
+test: lint
+	$(WORK)/python -m pytest
+
+lint: .venv/.made
+	$(WORK)/ruff format --check .
+	$(WORK)/ruff check .
+	$(WORK)/mypy
+	$(WORK)/lint-imports
+
+bench: .venv/.made
+	mkdir -p $(BUILD)
+	$(WORK)/python -m benchmarks.preprocess --json $(BUILD)/preprocess.json
+	$(WORK)/python -m benchmarks.station --json $(BUILD)/station.json
+	$(WORK)/python -m benchmarks.faults --json $(BUILD)/faults.json
+
+# Renders a line of its own seed, trains from scratch on it, and puts the bundle where `inspector demo` looks for it.
+demo-bundle: .venv/.made
+	rm -rf $(BUILD)/demo-parts $(BUILD)/demo-bundle
+	mkdir -p $(BUILD)
+	$(WORK)/python -m station.demo.dataset $(BUILD)/demo-parts --parts 4000 --halved
+	$(WORK)/inspector train $(BUILD)/demo-parts --task classify --recipe configs/training/compact.toml \
+		--seed 0 --minutes $(MINUTES) --out $(BUILD)/demo-bundle
+	rm -rf station/demo/bundle
+	mkdir station/demo/bundle
+	cp $(BUILD)/demo-bundle/LATEST station/demo/bundle/
+	cp -r $(BUILD)/demo-bundle/$$(cat $(BUILD)/demo-bundle/LATEST) station/demo/bundle/
+	$(WORK)/inspector bundle verify station/demo/bundle
+
+clean:
+	rm -rf .venv .venv-demo $(BUILD) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.venv-demo/.made: pyproject.toml
+	$(PYTHON) -m venv .venv-demo
+	$(DEMO)/python -m pip install --quiet --editable '.[report]'
+	touch $@
+
+.venv/.made: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(WORK)/python -m pip install --quiet --editable '.[training,dev]'
+	touch $@

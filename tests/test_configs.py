@@ -1,0 +1,97 @@
+"""The example configurations are documentation: they load, they name every field, and they tell the truth."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from inspector.preprocess import Roi
+from inspector.quality import QualityLimits
+from inspector.recipe import Recipe, load_recipe
+from inspector.runtimes import RuntimeSettings
+from inspector.verdict import Policy
+from station.cameras import CAMERAS, camera_factory
+from station.config import StationBlock, TriggerSettings, load_station_config, station_config
+from station.outputs import output_factory
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+RECIPE = CONFIGS / "recipe.example.toml"
+STATION = CONFIGS / "station.example.toml"
+CHOSEN = {"name", "folder", "bundle", "path", "source", "roi", "kind"}
+"""Fields whose example is a choice and not the default."""
+
+
+def blocks(path: Path) -> list[str]:
+    """Return the file as it stands, then each block behind `#:`."""
+    text = path.read_text()
+    return [
+        text,
+        *re.split(r"(?=^\[)", "".join(re.findall(r"^#: ?(.*\n)", text, re.MULTILINE)), flags=re.MULTILINE)[1:],
+    ]
+
+
+def uncommented(text: str) -> str:
+    """Return a block with the optional fields in force."""
+    return re.sub(r"^# (?=[a-z_]+ = |\[)", "", text, flags=re.MULTILINE)
+
+
+def cameras() -> dict[str, str]:
+    found = [uncommented(block) for block in blocks(STATION)]
+    return {tomllib.loads(block)["camera"]["kind"]: block for block in found}
+
+
+def test_the_examples_load_as_they_stand() -> None:
+    assert load_recipe(RECIPE) == Recipe(name="flange-12")
+    assert load_station_config(STATION).camera.kind == "synthetic"
+
+
+def test_every_camera_of_the_product_has_its_block() -> None:
+    assert set(cameras()) == set(CAMERAS)
+
+
+@pytest.mark.parametrize("kind", CAMERAS)
+def test_the_station_example_loads_with_every_optional_field_and_each_camera(kind: str) -> None:
+    content = tomllib.loads(uncommented(STATION.read_text()))
+    content["camera"] = tomllib.loads(cameras()[kind])["camera"]
+    config = station_config(content, "example", CONFIGS)
+    assert config.recipe.name == "flange-12"
+    assert config.camera.kind == kind
+
+
+def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
+    station = tomllib.loads(uncommented(STATION.read_text()))
+    recipe = tomllib.loads(uncommented(RECIPE.read_text()))
+    return [
+        (StationBlock, station["station"]),
+        (TriggerSettings, station["trigger"]),
+        (output_factory("log").Settings, station["output"]),
+        *[(camera_factory(kind).Settings, tomllib.loads(text)["camera"]) for kind, text in cameras().items()],
+        (Recipe, recipe),
+        (QualityLimits, recipe["quality"]),
+        (RuntimeSettings, recipe["runtime"]),
+        (Policy, recipe["policy"]),
+        (Roi, recipe["roi"]),
+    ]
+
+
+@pytest.mark.parametrize(("model", "table"), tables(), ids=lambda value: getattr(value, "__name__", ""))
+def test_every_field_is_shown_and_what_is_written_out_is_the_default(
+    model: type[BaseModel], table: dict[str, Any]
+) -> None:
+    assert set(table) == set(model.model_fields)
+    for name, field in model.model_fields.items():
+        optional = field.default is None or field.default is PydanticUndefined
+        if not optional and name not in CHOSEN and model is not Policy:
+            assert table[name] == field.default, f"{model.__name__}.{name}"
+
+
+def test_every_training_recipe_of_the_repository_loads() -> None:
+    training_recipe = pytest.importorskip("training.recipe", reason="the training extra")
+    for path in (CONFIGS / "training").glob("*.toml"):
+        training_recipe.load_training_recipe(path)
