@@ -34,7 +34,7 @@ class ConvUnit(nn.Module):
         self.groups = inward if depthwise else 1
         self.weight = nn.Parameter(torch.empty(outward, inward // self.groups, kernel, kernel))
         nn.init.kaiming_normal_(self.weight, mode="fan_out")
-        self.norm = nn.BatchNorm2d(outward, eps=1e-3, momentum=0.05)
+        self.norm = nn.BatchNorm2d(outward, eps=1e-3, momentum=0.1)
         self.stride, self.padding, self.active, self.frozen = stride, padding, active, False
 
     def folded(self) -> tuple[Tensor, Tensor]:

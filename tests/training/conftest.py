@@ -22,6 +22,7 @@ collect_ignore_glob = [] if find_spec("pytorch_lightning") else ["test_*.py"]
 
 SIDE = 64
 KINDS = ("good", "scratch", "stain")
+FIT = {"epochs": 20, "batch_size": 8, "threads": 1, "learning_rate": 0.01, "backbone_rate_share": 1.0, "averaging": 0.9}
 
 
 def tiny_recipe(*, int8_flips: float = 1.0, **fit: object) -> TrainingRecipe:
@@ -31,7 +32,7 @@ def tiny_recipe(*, int8_flips: float = 1.0, **fit: object) -> TrainingRecipe:
             "backbone": "compact",
             "golden_per_bundle": 4,
             "input": {"height": SIDE, "width": SIDE},
-            "fit": {"epochs": 2, "batch_size": 8, "threads": 1, "learning_rate": 0.003, **fit},
+            "fit": {**FIT, **fit},
             "quantise": {"images": 8, "float_flips": 1.0, "int8_flips": int8_flips},
         }
     )
