@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "run" not in args:
             _parser(words).print_help()
             return 0 if not words else 2
-        status: int = args.run(args)
+        status = _run(args)
         sys.stdout.flush()
     except InspectorError as error:
         print(f"inspector: {one_line(str(error))}", file=sys.stderr)
@@ -54,6 +54,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("inspector: interrupted", file=sys.stderr)
         return 130
+    return status
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Run the command; a package of an extra that it imports only now, and that is not there, is bad usage."""
+    try:
+        status: int = args.run(args)
+    except ModuleNotFoundError as error:
+        raise UserError(f"{args.command} {_advice(args.package, error)}") from error
     return status
 
 
@@ -89,15 +98,14 @@ def _add(commands: argparse._SubParsersAction[OneLineParser], point: EntryPoint,
     sub = commands.add_parser(
         point.name, help=command.HELP, description=command.HELP, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    sub.set_defaults(run=command.run)
+    sub.set_defaults(run=command.run, command=point.name, package=_package(point))
     command.add_arguments(sub)
 
 
 def _add_missing(
     commands: argparse._SubParsersAction[OneLineParser], point: EntryPoint, error: ModuleNotFoundError
 ) -> None:
-    package = point.value.split(".")[0]
-    advice = f"needs {error.name}: pip install 'open-inspector[{_EXTRAS.get(package, 'all')}]'"
+    advice = _advice(_package(point), error)
     sub = commands.add_parser(point.name, help=advice, add_help=False)
     sub.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
@@ -105,6 +113,14 @@ def _add_missing(
         raise UserError(f"{point.name} {advice}")
 
     sub.set_defaults(run=refuse)
+
+
+def _package(point: EntryPoint) -> str:
+    return point.value.split(".")[0]
+
+
+def _advice(package: str, error: ModuleNotFoundError) -> str:
+    return f"needs {error.name}: pip install 'open-inspector[{_EXTRAS.get(package, 'all')}]'"
 
 
 def _position(point: EntryPoint) -> tuple[int, str]:

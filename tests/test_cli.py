@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.abc import MetaPathFinder
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import cv2
@@ -17,7 +19,7 @@ import numpy as np
 import pytest
 
 from inspector.bundle import SUMS, load_bundle
-from inspector.cli import main
+from inspector.cli import GROUP, main
 
 SIZE = 32
 PARTS = {
@@ -343,6 +345,33 @@ def test_without_words_the_commands_are_listed(capsys: pytest.CaptureFixture[str
     told = capsys.readouterr().out
     for command in HELP:
         assert command.split()[0] in told
+
+
+def test_training_without_its_extra_says_which_one(
+    dataset: Path, tmp_path: Path, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("training.classif", "training.fit", "torch"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [NoTorch(), *sys.meta_path])
+    told = refusal("train", dataset, "--task", "classify", "--out", tmp_path / "out")
+    assert told == "inspector: train needs torch: pip install 'open-inspector[training]'\n"
+
+
+class NoTorch(MetaPathFinder):
+    """A machine with the edge install."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if fullname == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+
+def test_a_command_that_cannot_be_imported_says_what_it_needs(
+    refusal: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = EntryPoint("absent", "training.absent_command", GROUP)
+    monkeypatch.setattr("inspector.cli.entry_points", lambda group: [absent])
+    told = refusal("absent", "whatever")
+    assert told == "inspector: absent needs training.absent_command: pip install 'open-inspector[training]'\n"
 
 
 def test_the_installed_command_behaves_like_main(tmp_path: Path) -> None:
