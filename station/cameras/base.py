@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from typing import Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from inspector.documents import Document
 from inspector.errors import TriggerTimeout
 from inspector.values import Frame
 
 
-class CameraSettings(BaseModel):
+class CameraSettings(Document):
     """What every camera's block may say; each kind adds its own fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str = Field(description="camera plug-in: folder, synthetic, opencv, or one installed as a plug-in")
     name: str = Field(default="camera-1", min_length=1, max_length=64, description="name in records and messages")

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Protocol, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from inspector.documents import Document
 from inspector.values import Outcome, Verdict
 
 
-class OutputSettings(BaseModel):
+class OutputSettings(Document):
     """What every output's block may say; each kind adds its own fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str = Field(default="log", description="output plug-in: log, or one installed as a plug-in")
 
