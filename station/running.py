@@ -14,12 +14,13 @@ from uuid import UUID
 from db.ledger import Ledger, Recovery
 from db.records import Event, Run, Severity
 from inspector.bundle import Bundle, load_bundle
-from inspector.errors import ConfigError
+from inspector.errors import ConfigError, StorageFault
 from station.config import StationConfig
 from station.line import Identity, LineLoop
 from station.outputs import output_factory
 from station.status import StationStatus, Tally
 
+_LAST_ROWS_S = 30.0
 Screen = Callable[[Tally], AbstractContextManager[object]]
 
 
@@ -76,7 +77,8 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
         LineLoop(config, identity, ledger, output, tally, stop, start).run()
-        ledger.end_run(run.run_id, clean=True).result(timeout=30)
+        _end_run(ledger, run.run_id)
+        tally.state = "ended"
     seconds = time.monotonic() - started_s
     return RunSummary(run.run_id, tally.snapshot(), seconds, recovery.completed, config.database_url, config.images)
 
@@ -87,6 +89,15 @@ def _make_folder(folder: Path) -> None:
         (folder / "station.lock").touch()
     except OSError as error:
         raise ConfigError(f"{folder}: station.folder cannot be made ({error.strerror})") from error
+
+
+def _end_run(ledger: Ledger, run_id: UUID) -> None:
+    """Wait for the last rows; raise StorageFault where the disk does not take them."""
+    try:
+        ledger.end_run(run_id, clean=True).result(timeout=_LAST_ROWS_S)
+    except TimeoutError as error:
+        cause = ledger.fault or "the storage is slow"
+        raise StorageFault(f"{ledger.unwritten} rows are not on the disk after {_LAST_ROWS_S:g} s: {cause}") from error
 
 
 @contextmanager
