@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inspector.calibration import Calibration, defect_probability, defect_score, fit_platt, fit_temperature
+from inspector.calibration import Calibration, defect_probability, defect_score, fit_platt, fit_temperature, softmax
 from inspector.errors import UserError
 from inspector.runtimes import RuntimeSettings, load_runtime
 from inspector.verdict import Policy
@@ -20,6 +20,8 @@ from training.recipe import PolicyRecipe, QuantiseRecipe
 
 Floats = NDArray[np.float64]
 BATCH = 16
+LOG_T_LIMIT = 4.0
+"""Temperatures are sought where `fit_temperature` seeks them, from e^-4 to e^4."""
 
 
 class ParityBroken(UserError):
@@ -67,11 +69,26 @@ def calibrate(logits: Floats, labels: NDArray[np.int64], good_columns: Sequence[
     is_defect = ~np.isin(labels, list(good_columns))
     both = bool(is_defect.any() and not is_defect.all())
     return Calibration(
-        temperature=fit_temperature(logits, labels),
+        temperature=max(fit_temperature(logits, labels), modest_temperature(logits)),
         platt=fit_platt(defect_score(logits, good_columns), is_defect) if both else None,
         n=len(labels),
         n_defect=int(is_defect.sum()),
     )
+
+
+def modest_temperature(logits: Floats) -> float:
+    """Least temperature at which the mean confidence on these N parts is no more than (N + 1) / (N + 2).
+
+    Where every calibration part is right, least log loss asks for a temperature of zero and all probabilities become 0
+    or 1; N parts without an error support no more than Laplace's rule of succession says.
+    """
+    supported = (len(logits) + 1) / (len(logits) + 2)
+    low, high = -LOG_T_LIMIT, LOG_T_LIMIT
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        confident = float(softmax(logits / np.exp(middle)).max(axis=1).mean()) > supported
+        low, high = (middle, high) if confident else (low, middle)
+    return float(np.exp(high))
 
 
 def choose_policy(probability: Floats, is_defect: NDArray[np.bool_], recipe: PolicyRecipe, *, has_good: bool) -> Policy:

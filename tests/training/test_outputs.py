@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inspector.calibration import Calibration
+from inspector.calibration import Calibration, fit_temperature
 from inspector.verdict import Policy
-from training.outputs import Difference, ParityBroken, choose_policy, compare, outcomes, require_parity
+from training.outputs import Difference, ParityBroken, calibrate, choose_policy, compare, outcomes, require_parity
 from training.recipe import PolicyRecipe, QuantiseRecipe
 
 PLAIN = Calibration(temperature=1.0, platt=None, n=10, n_defect=5)
@@ -28,6 +28,20 @@ def test_separable_parts_leave_nothing_to_review() -> None:
     policy = choose_policy(probability, probability > 0.5, AIMS, has_good=True)
     assert policy.pass_below == policy.reject_above
     assert 0.03 < policy.pass_below < 0.97
+
+
+def test_parts_without_an_error_do_not_make_certainty() -> None:
+    labels = np.arange(90) % 3
+    logits = 8.0 * np.eye(3)[labels] + np.random.default_rng(0).normal(0, 0.5, (90, 3))
+    confidence = calibrate(logits, labels, ()).probabilities(logits, ()).max(1)
+    assert confidence.mean() == pytest.approx(91 / 92, abs=1e-4)
+
+
+def test_errors_set_the_temperature_by_least_log_loss() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 400)
+    logits = 2.0 * np.eye(3)[labels] + rng.normal(0, 2.0, (400, 3))
+    assert calibrate(logits, labels, ()).temperature == pytest.approx(fit_temperature(logits, labels))
 
 
 def test_without_a_good_class_everything_is_rejected() -> None:
