@@ -171,11 +171,24 @@ def _run(classifier: Classifier, data: FitData, request: FitRequest, out: Path, 
     with warnings.catch_warnings():
         _ignore_advice()
         trainer = _trainer(classifier.plan.epochs, request.recipe, [stopper, keeper, _progress(classifier.budget)])
-        trainer.fit(classifier, data, ckpt_path=checkpoint, weights_only=True)
+        _fit_or_interrupt(trainer, classifier, data, checkpoint)
     stopped = "stopped early" if stopper.stopped_epoch else "budget spent" if trainer.should_stop else "schedule ended"
     graph = classifier.best if stopper.stopped_epoch else classifier.averaged
     fit_s = time.perf_counter() - began
     return Fitted(graph, trainer.current_epoch, stopped, classifier.best_loss, fit_s)
+
+
+def _fit_or_interrupt(
+    trainer: lightning.Trainer, classifier: Classifier, data: FitData, checkpoint: Path | None
+) -> None:
+    """Fit, and tell an interruption from success: Lightning answers SIGTERM by exiting with status 0.
+
+    The state of the last whole epoch is on disk by then; the same command goes on from it.
+    """
+    try:
+        trainer.fit(classifier, data, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as stopped:
+        raise KeyboardInterrupt from stopped
 
 
 def _ignore_advice() -> None:

@@ -130,7 +130,17 @@ def test_a_killed_run_goes_on_and_ends_with_the_network_of_one_that_was_not(
     assert not (out / CHECKPOINT).exists()
 
 
-def kill_after_epoch(epoch: int, surface: Path, out: Path, recipe: Path) -> None:
+@pytest.mark.slow
+def test_a_terminated_run_is_no_success_and_keeps_its_last_epoch(
+    surface: Path, tmp_path: Path, tiny_recipe: Callable[..., TrainingRecipe]
+) -> None:
+    path = write_recipe(tmp_path / "tiny.toml", tiny_recipe(epochs=1000, patience=1000))
+    assert kill_after_epoch(1, surface, tmp_path / "o", path, signal.SIGTERM) == 130
+    assert (tmp_path / "o" / CHECKPOINT).is_file()
+
+
+def kill_after_epoch(epoch: int, surface: Path, out: Path, recipe: Path, how: signal.Signals = signal.SIGKILL) -> int:
+    """Return the exit status of a training command that is stopped one epoch after `epoch`."""
     words = ["-m", "inspector.cli", "train", str(surface), "--task", "classify", "--out", str(out)]
     command = [sys.executable, *words, "--recipe", str(recipe)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
@@ -138,5 +148,7 @@ def kill_after_epoch(epoch: int, surface: Path, out: Path, recipe: Path) -> None
             raise RuntimeError("no pipe")
         for line in process.stderr:
             if line.startswith(f"epoch {epoch + 1}/"):
-                os.kill(process.pid, signal.SIGKILL)
+                os.kill(process.pid, how)
                 break
+        process.stderr.read()
+    return process.returncode
