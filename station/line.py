@@ -99,6 +99,7 @@ class LineLoop:
         tally: Tally,
         stop: threading.Event,
         start: int,
+        start_vision: Callable[[StationConfig, int], VisionProcess] = VisionProcess,
     ) -> None:
         self._config = config
         self._identity = identity
@@ -118,7 +119,8 @@ class LineLoop:
         self._ended = False
         self._stop_by_ns: int | None = None
         self._next_trigger_ns = 0
-        self._vision = VisionProcess(config, start)
+        self._start_vision = start_vision
+        self._vision = start_vision(config, start)
 
     def run(self) -> None:
         """Serve the line until the end; raise UserError or StationError for what a restart cannot mend."""
@@ -301,6 +303,9 @@ class LineLoop:
         part = self._in_flight.get(message.part_id)
         if part is None:
             return
+        if time.monotonic_ns() > part.deadline_ns:  # The part has moved on: a verdict now would hit its neighbour.
+            self._answer_for(message.part_id, not_inspected(self._why_late(part)))
+            return
         verdict = message.part.verdict
         record = self._act(part, verdict, replace(part.record, views=message.part.views))
         if message.image_follows:
@@ -381,7 +386,7 @@ class LineLoop:
             self._tally.restarts += 1
             self._tally.state = "restarting"
             self._event(Severity.ALARM, "vision restarted", why)
-            self._vision = VisionProcess(self._config, self._next_sequence)
+            self._vision = self._start_vision(self._config, self._next_sequence)
         else:
             raise StationError(f"{why}; {self._config.station.restarts} restarts within ten minutes did not mend it")
         self._abandon(why)
