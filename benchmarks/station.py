@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -29,10 +30,13 @@ from benchmarks import report
 from db.engine import open_engine
 from db.queries import records
 from inspector.bundle import load_bundle
+from inspector.inspection import Inspector
 from inspector.model import load_model
 from inspector.preprocess import preprocess, read_image
+from inspector.recipe import Recipe
 from inspector.runtimes import RuntimeSettings
-from inspector.values import Outcome
+from inspector.values import Frame, Outcome
+from inspector.verdict import Policy
 from station.config import StationConfig, station_config
 from station.running import RunSummary, run_station
 
@@ -57,6 +61,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=default, help="bundle that both run")
     parser.add_argument("--frames", type=int, default=3000, help="frames per throughput run")
     parser.add_argument("--turns", type=int, default=3, help="turns of bare loop and station")
+    parser.add_argument("--stored", type=int, default=2, help=f"of {FRAMES} pictures, how many are rejected and stored")
     parser.add_argument("--soak", type=int, default=0, help="frames of a further run that watches memory")
     parser.add_argument("--bare", type=Path, default=None, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -69,6 +74,7 @@ def main() -> None:
 
 def _measure(args: argparse.Namespace, scratch: Path) -> dict[str, float | int | str]:
     pictures = _write_pictures(scratch / "pictures")
+    _write_recipe(scratch, args.bundle, pictures, args.stored)
     bare: list[list[float]] = []
     fast: list[StationRun] = []
     paced: list[StationRun] = []
@@ -129,6 +135,19 @@ def _write_pictures(folder: Path) -> Path:
     return folder
 
 
+def _write_recipe(folder: Path, bundle: Path, pictures: Path, stored: int) -> Path:
+    """Write a recipe whose limit rejects `stored` of the pictures; a bundle that tells none apart rejects all."""
+    inspector = Inspector(load_bundle(bundle), Recipe(policy=Policy(pass_below=1, reject_above=1)))
+    frames = (Frame(read_image(path), "bench", 0, datetime.now(UTC)) for path in sorted(pictures.iterdir()))
+    verdicts = [inspector.inspect([frame]).verdict for frame in frames]
+    probabilities = sorted((verdict.defect_probability or 0.0 for verdict in verdicts), reverse=True)
+    limit = probabilities[stored - 1] if stored else 1.0
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe = folder / "recipe.toml"
+    recipe.write_text(f"[policy]\npass_below = {limit!r}\nreject_above = {limit!r}\n")
+    return recipe
+
+
 def _run_bare(bundle: Path, pictures: Path, frames: int) -> list[float]:
     command = [sys.executable, "-m", "benchmarks.station", "--bundle", str(bundle), "--bare", str(pictures)]
     answer = subprocess.run([*command, "--frames", str(frames)], check=True, capture_output=True, text=True)
@@ -177,7 +196,8 @@ def _config(folder: Path, bundle: Path, pictures: Path, frames: int, pace_hz: fl
         "loops": max(1, frames // FRAMES),
         "pace_hz": pace_hz,
     }
-    station = {"name": "bench", "folder": str(folder), "bundle": str(bundle.absolute())}
+    recipe = str(pictures.parent / "recipe.toml")
+    station = {"name": "bench", "folder": str(folder), "bundle": str(bundle.absolute()), "recipe": recipe}
     return station_config({"station": station, "camera": camera}, "benchmark", folder)
 
 
