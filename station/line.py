@@ -1,8 +1,10 @@
 """The line process's loop: triggers in, verdicts out, and an account of every part.
 
-Per part: open the ledger row (durable) -> ask for the inspection -> act on the line -> complete the row. A part whose
-verdict is late, lost or failed is NOT_INSPECTED at its deadline, and diverted. The loop loads no camera SDK and no
-runtime, so nothing of theirs can take it down; what it owns dies only with it, and the ledger says so at the restart.
+Per part: open the ledger row and ask for the inspection, both at once -> when the row is durable and the verdict is
+there, act on the line -> complete the row. A verdict that comes before its row is durable waits for it. A part whose
+verdict is late, lost or failed, or whose row is refused, is NOT_INSPECTED, at its deadline at the latest, and diverted.
+The loop loads no camera SDK and no runtime, so nothing of theirs can take it down; what it owns dies only with it, and
+the ledger says so at the restart.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from queue import SimpleQueue
 from uuid import UUID
 
@@ -44,6 +47,7 @@ from station.messages import (
     Trigger,
     Unfit,
 )
+from station.openings import Action, Openings
 from station.outputs.base import Output
 from station.status import LastVerdict, Tally
 from station.supervisor import RestartBudget, VisionLost, VisionProcess
@@ -54,7 +58,6 @@ _LONGEST_WAIT_S = 0.1
 _IMAGE_WAIT_S = 10.0
 _STOP_GRACE_S = 5.0
 _MOST_TRIGGERS_WAITING = 64
-Durable = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class LineLoop:
         self._in_flight: dict[UUID, PartInFlight] = {}
         self._awaiting_image: dict[UUID, PartAwaitingImage] = {}
         self._unexposed: dict[int, UUID] = {}
-        self._later: SimpleQueue[Durable] = SimpleQueue()
+        self._later: SimpleQueue[Action] = SimpleQueue()
+        self._openings = Openings(ledger, self._do_later)
         self._woken, self._wake = multiprocessing.connection.Pipe(duplex=False)
         self._ready = False
         self._alive_ns = 0
@@ -134,7 +138,7 @@ class LineLoop:
                 self._heed_stop(time.monotonic_ns())
         finally:
             self._tally.state = "ending"
-            self._abandon("station stopped before the verdict")
+            self._answer_for_all("station stopped before the verdict")
             self._vision.stop(_STOP_GRACE_S)
             self._woken.close()
             self._wake.close()
@@ -171,16 +175,16 @@ class LineLoop:
                 self._expose(message)
             case Alive():
                 self._alive_ns = time.monotonic_ns()
-            case Inspected():
+            case Inspected(part_id):
                 self._alive_ns = time.monotonic_ns()
-                self._inspected(message)
+                self._when_durable(part_id, lambda: self._inspected(message))
             case ImageStored(part_id, image):
-                self._complete_with_image(part_id, image)
+                self._when_durable(part_id, lambda: self._complete_with_image(part_id, image))
             case ImageFailed(part_id, why):
                 self._event(Severity.ALARM, "image not stored", why)
-                self._complete_with_image(part_id, None)
+                self._when_durable(part_id, lambda: self._complete_with_image(part_id, None))
             case NotHeld(part_id):
-                self._answer_for(part_id, not_inspected("frame no longer held"))
+                self._fail(part_id, "frame no longer held")
             case _:
                 self._note_state(message)
 
@@ -215,12 +219,13 @@ class LineLoop:
             self._match(exposed)
             return
         part = self._new_part(exposed.sequence, exposed.source, exposed.captured_at, exposed.exposed_ns)
-        part_id = part.record.part_id
+        self._exposed(part.record.part_id, exposed)
+
+    def _exposed(self, part_id: UUID, exposed: Exposed) -> None:
         if exposed.fault is not None:
-            verdict = not_inspected(f"no picture: {exposed.fault}")
-            self._open(part, lambda: self._do_later(lambda: self._answer_for(part_id, verdict)))
+            self._fail(part_id, f"no picture: {exposed.fault}")
         else:
-            self._open(part, lambda: self._ask(part_id, exposed.sequence))
+            self._ask(part_id, exposed.sequence)
 
     def _match(self, exposed: Exposed) -> None:
         """Attach an exposure to the part that it was made for; one that came too late belongs to nobody."""
@@ -228,11 +233,9 @@ class LineLoop:
         part = self._in_flight.get(part_id) if part_id else None
         if part_id is None or part is None:
             self._vision.send(Discard(exposed.sequence))
-        elif exposed.fault is not None:
-            self._answer_for(part_id, not_inspected(f"no picture: {exposed.fault}"))
         else:
             self._in_flight[part_id] = replace(part, record=replace(part.record, source=exposed.source))
-            self._ask(part_id, exposed.sequence)
+            self._exposed(part_id, exposed)
 
     def _trigger_by_timer(self, now_ns: int) -> None:
         settings = self._config.trigger
@@ -247,11 +250,8 @@ class LineLoop:
         sequence = self._next_sequence
         part = self._new_part(sequence, "", datetime.now(UTC), now_ns)
         self._unexposed[sequence] = part.record.part_id
-        self._open(part, lambda: self._request_exposure(sequence, part.deadline_ns))
-
-    def _request_exposure(self, sequence: int, deadline_ns: int) -> None:
         if len(self._in_flight) <= _MOST_TRIGGERS_WAITING:
-            self._vision.send(Trigger(sequence, deadline_ns))
+            self._vision.send(Trigger(sequence, part.deadline_ns))
 
     def _new_part(self, sequence: int, source: str, triggered_at: datetime, triggered_ns: int) -> PartInFlight:
         self._tally.triggers += 1
@@ -269,25 +269,26 @@ class LineLoop:
         )
         part = PartInFlight(record, triggered_ns, triggered_ns + int(self._config.station.deadline_ms * 1e6))
         self._in_flight[record.part_id] = part
+        self._openings.open(record, lambda why: self._answer_for(record.part_id, not_inspected(f"ledger: {why}")))
         return part
 
-    def _open(self, part: PartInFlight, when_durable: Durable) -> None:
-        """Open the row; `when_durable` is called on the ledger's writer thread."""
-        part_id = part.record.part_id
-
-        def opened(future: Future[None]) -> None:
-            refusal = future.exception()
-            if refusal is None:
-                when_durable()
-            else:
-                self._do_later(lambda: self._answer_for(part_id, not_inspected(f"ledger: {refusal}")))
-
-        self._ledger.open_part(part.record).add_done_callback(opened)
-
     def _ask(self, part_id: UUID, sequence: int) -> None:
-        self._vision.send(Inspect(part_id, sequence))
+        """Ask for the inspection: at once, or, while the ledger stalls, when the part's row is durable."""
+        if self._openings.full:
+            self._when_durable(part_id, lambda: self._vision.send(Inspect(part_id, sequence)))
+        else:
+            self._vision.send(Inspect(part_id, sequence))
 
-    def _do_later(self, action: Durable) -> None:
+    def _when_durable(self, part_id: UUID, action: Action) -> None:
+        """Do `action` when the part's row is durable, after what waited for earlier rows: parts are acted on in order.
+
+        A part that is not known has no row on its way; its action is done at once, and finds no part.
+        """
+        if not self._openings.hold(part_id, action):
+            self._run_later()
+            action()
+
+    def _do_later(self, action: Action) -> None:
         """Have the loop's thread call `action`, from another thread."""
         self._later.put(action)
         with contextlib.suppress(OSError):
@@ -314,8 +315,12 @@ class LineLoop:
         else:
             self._complete(record, None)
 
+    def _fail(self, part_id: UUID, why: str) -> None:
+        """Answer for a part without a verdict, when its row is durable."""
+        self._when_durable(part_id, lambda: self._answer_for(part_id, not_inspected(why)))
+
     def _answer_for(self, part_id: UUID, verdict: Verdict) -> None:
-        """Give a part the fail-safe verdict, unless it has one."""
+        """Give a part the fail-safe verdict at once, unless it has one."""
         if (part := self._in_flight.get(part_id)) is not None:
             self._complete(self._act(part, verdict, part.record), None)
 
@@ -358,8 +363,8 @@ class LineLoop:
 
     def _why_late(self, part: PartInFlight) -> str:
         limit = f"deadline of {self._config.station.deadline_ms:g} ms passed"
-        if self._ledger.fault is not None:
-            return f"{limit}: ledger row not durable ({self._ledger.fault})"
+        if part.record.part_id in self._openings:
+            return f"{limit}: ledger row not durable ({self._ledger.fault or 'the storage is slow'})"
         if part.record.sequence in self._unexposed:
             return f"{limit}: no exposure (camera: {self._tally.camera})"
         return f"{limit}: no verdict"
@@ -375,8 +380,8 @@ class LineLoop:
     def _replace_vision(self, why: str) -> None:
         """Start another vision process, unless none is wanted any more, and answer for what the lost one owed.
 
-        The new one is in place before the old one's debts are cleared: a row that becomes durable just now asks the
-        new process, which answers NotHeld.
+        The new one is in place before the old one's debts are cleared: a part whose question waited for its row asks
+        the new process, which answers NotHeld.
         """
         self._ready = False
         self._vision.kill()
@@ -392,11 +397,20 @@ class LineLoop:
         self._abandon(why)
 
     def _abandon(self, why: str) -> None:
-        for part_id in list(self._in_flight):
-            self._answer_for(part_id, not_inspected(why))
-        for part_id in list(self._awaiting_image):
+        """Answer for what the vision process will say no more about; a verdict that waits for its row still counts."""
+        for part_id in [*self._in_flight, *self._awaiting_image]:
+            self._when_durable(part_id, partial(self._abandon_part, part_id, why))
+
+    def _abandon_part(self, part_id: UUID, why: str) -> None:
+        self._answer_for(part_id, not_inspected(why))
+        if part_id in self._awaiting_image:
             self._event(Severity.ALARM, "image not stored", why)
             self._complete_with_image(part_id, None)
+
+    def _answer_for_all(self, why: str) -> None:
+        """Answer for every part at once: nobody will be there when its row is durable."""
+        for part_id in [*self._in_flight, *self._awaiting_image]:
+            self._abandon_part(part_id, why)
 
     def _heed_stop(self, now_ns: int) -> None:
         if self._stop.is_set() and self._stop_by_ns is None:

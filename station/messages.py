@@ -94,7 +94,7 @@ FromVision = Ready | Unfit | Alive | Exposed | Inspected | NotHeld | ImageStored
 
 @dataclass(frozen=True, slots=True)
 class Inspect:
-    """Line: the part's row is durable; inspect the frame announced as `sequence`."""
+    """Line: inspect the frame announced as `sequence`; the line acts on the verdict when the part's row is durable."""
 
     part_id: UUID
     sequence: int

@@ -6,6 +6,7 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -14,7 +15,7 @@ import pytest
 
 from db.engine import open_engine
 from db.images import StoredImage
-from db.ledger import Ledger
+from db.ledger import Ledger, RowRefused
 from db.queries import records
 from db.records import Run
 from inspector.errors import UserError
@@ -27,6 +28,7 @@ from station.messages import (
     Exposed,
     FromLine,
     FromVision,
+    ImageFailed,
     ImageStored,
     Inspect,
     Inspected,
@@ -34,6 +36,7 @@ from station.messages import (
     Ready,
     Unfit,
 )
+from station.openings import ROWS_AHEAD
 from station.outputs.base import Output
 from station.status import Tally
 from station.supervisor import VisionProcess
@@ -73,15 +76,50 @@ class FakeVision(VisionProcess):
         self._theirs.send(message)
 
 
-class Gate(Output):
-    """Remembers what the line was told."""
+class SlowLedger(Ledger):
+    """Says that a row is durable so much later than it is, or that it is refused; knows which it has called durable."""
 
-    def __init__(self, delay_s: float) -> None:
-        self.acts: list[tuple[int, Outcome]] = []
+    def __init__(self, database: Path, delay_s: float = 0.0, refusal: RowRefused | None = None) -> None:
+        super().__init__(database)
+        self.durable: set[UUID] = set()
         self._delay_s = delay_s
+        self._refusal = refusal
+        self._timers: list[threading.Timer] = []
+
+    def open_part(self, record: InspectionRecord) -> Future[None]:
+        answer: Future[None] = Future()
+
+        def say() -> None:
+            if self._refusal is not None:
+                answer.set_exception(self._refusal)
+                return
+            written.result()
+            self.durable.add(record.part_id)
+            answer.set_result(None)
+
+        written = super().open_part(record)
+        self._timers.append(threading.Timer(self._delay_s, say))
+        self._timers[-1].start()
+        return answer
+
+    def close(self, timeout_s: float = 10.0) -> int:
+        for timer in self._timers:
+            timer.join()
+        return super().close(timeout_s)
+
+
+class Gate(Output):
+    """Remembers what the line was told, and whether the part's row was durable by then."""
+
+    def __init__(self, delay_s: float, ledger: Ledger) -> None:
+        self.acts: list[tuple[int, Outcome]] = []
+        self.durable: list[bool] = []
+        self._delay_s = delay_s
+        self._ledger = ledger
 
     def act(self, part_id: UUID, trigger: int, verdict: Verdict) -> None:
         self.acts.append((trigger, verdict.outcome))
+        self.durable.append(isinstance(self._ledger, SlowLedger) and part_id in self._ledger.durable)
         time.sleep(self._delay_s)
 
 
@@ -90,11 +128,12 @@ def serve(make_config, tmp_path: Path):
     """Return a function that runs the loop against a fake vision process, and returns rows and what the gate did."""
 
     def run(
-        answer: Answer, exposures: int = 1, gate_s: float = 0.0, **station: object
+        answer: Answer, exposures: int = 1, gate_s: float = 0.0, ledger: Ledger | None = None, **station: object
     ) -> tuple[list[InspectionRecord], Gate]:
         config: StationConfig = make_config(**station)
-        gate = Gate(gate_s)
-        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger = ledger or Ledger(tmp_path / "ledger.sqlite")
+        gate = Gate(gate_s, ledger)
+        with ledger:
             described = Run("test-1", "r", "0" * 64, "{}", "0" * 64, "classify", ("good",))
             identity = Identity(ledger.start_run(described), "test-1", "r", "0" * 64)
             loop = LineLoop(
@@ -115,6 +154,79 @@ def serve(make_config, tmp_path: Path):
         return rows, gate
 
     return run
+
+
+@pytest.fixture
+def make_ledger(tmp_path: Path) -> Callable[..., SlowLedger]:
+    return lambda *args: SlowLedger(tmp_path / "ledger.sqlite", *args)
+
+
+def test_part_is_inspected_while_its_row_becomes_durable_and_acted_on_when_it_is(serve, make_ledger):
+    ledger = make_ledger(0.2)
+    durable_when_asked: list[bool] = []
+
+    def at_once(message: Inspect) -> Iterable[FromVision]:
+        durable_when_asked.append(message.part_id in ledger.durable)
+        yield Inspected(message.part_id, PASS, image_follows=False)
+
+    rows, gate = serve(at_once, ledger=ledger)
+    assert durable_when_asked == [False]
+    assert (gate.acts, gate.durable) == ([(1, Outcome.PASS)], [True])
+    assert [row.outcome for row in rows] == [Outcome.PASS]
+    assert rows[0].latency_ms >= 190
+
+
+def test_verdict_whose_row_is_refused_is_not_acted_on(serve, make_ledger):
+    ledger = make_ledger(0.1, RowRefused("the row is wrong"))
+    _, gate = serve(lambda message: [Inspected(message.part_id, PASS, image_follows=False)], ledger=ledger)
+    assert gate.acts == [(1, Outcome.NOT_INSPECTED)]
+
+
+def test_deadline_passes_while_the_row_is_not_durable_and_the_part_is_diverted_once(serve, make_ledger):
+    ledger = make_ledger(0.5)
+    rows, gate = serve(
+        lambda message: [Inspected(message.part_id, PASS, image_follows=False)], ledger=ledger, deadline_ms=100
+    )
+    assert gate.acts == [(1, Outcome.NOT_INSPECTED)]
+    assert [row.outcome for row in rows] == [Outcome.NOT_INSPECTED]
+    assert "deadline of 100 ms passed: ledger row not durable" in rows[0].reasons[0]
+    assert rows[0].latency_ms < 400
+
+
+def test_image_that_was_stored_before_the_row_was_durable_is_recorded_with_it(serve, make_ledger):
+    image = StoredImage("1" * 64, "11/11/1.jpg", 1)
+
+    def at_once(message: Inspect) -> Iterable[FromVision]:
+        yield Inspected(message.part_id, PASS, image_follows=True)
+        yield ImageStored(message.part_id, image)
+
+    rows, gate = serve(at_once, ledger=make_ledger(0.2))
+    assert (gate.acts, gate.durable) == ([(1, Outcome.PASS)], [True])
+    assert [(row.outcome, row.image_sha256) for row in rows] == [(Outcome.PASS, image.sha256)]
+
+
+def test_image_that_failed_before_the_row_was_durable_leaves_the_verdict(serve, make_ledger):
+    def at_once(message: Inspect) -> Iterable[FromVision]:
+        yield Inspected(message.part_id, PASS, image_follows=True)
+        yield ImageFailed(message.part_id, "disk is full")
+
+    rows, gate = serve(at_once, ledger=make_ledger(0.2))
+    assert gate.acts == [(1, Outcome.PASS)]
+    assert [(row.outcome, row.image_sha256) for row in rows] == [(Outcome.PASS, None)]
+
+
+def test_while_the_ledger_stalls_only_a_few_parts_are_inspected_ahead_of_their_rows(serve, make_ledger):
+    ledger = make_ledger(0.3)
+    ahead: list[bool] = []
+
+    def at_once(message: Inspect) -> Iterable[FromVision]:
+        ahead.append(message.part_id not in ledger.durable)
+        yield Inspected(message.part_id, PASS, image_follows=False)
+
+    rows, gate = serve(at_once, exposures=3 * ROWS_AHEAD, ledger=ledger)
+    assert [row.outcome for row in rows] == [Outcome.PASS] * 3 * ROWS_AHEAD
+    assert all(gate.durable)
+    assert sum(ahead) == ROWS_AHEAD
 
 
 def test_verdict_after_the_deadline_is_not_acted_on(serve):
