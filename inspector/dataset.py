@@ -1,7 +1,7 @@
 """A labelled folder of images: `index.csv`, checked row by row before anything is read from it.
 
-Columns `path,split,label,group` are needed; `mask_path` and `boxes_path` may be there; any other column is kept in
-`Sample.extra`. Paths are relative to the folder.
+Columns `path,split,label,group` are needed; `mask_path`, `boxes_path` and `template_path` may be there; any other
+column is kept in `Sample.extra`. Paths are relative to the folder.
 """
 
 from __future__ import annotations
@@ -9,48 +9,17 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, cast, get_args
+from typing import cast
 
 from inspector.errors import DatasetError
+from inspector.samples import SPLITS, Dataset, Sample, Split
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
+__all__ = ["SPLITS", "Dataset", "Sample", "Split", "read_dataset"]
+
 NEEDED = ("path", "split", "label", "group")
-FILE_COLUMNS = ("path", "mask_path", "boxes_path")
+FILE_COLUMNS = ("path", "mask_path", "boxes_path", "template_path")
 FAULTS_SHOWN = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One row. Paths are joined to the folder; `name` is the path as the index has it."""
-
-    name: str
-    path: Path
-    split: Split
-    label: str
-    group: str
-    mask_path: Path | None
-    boxes_path: Path | None
-    extra: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """All rows of an index without a fault. Labels in `good` mean a defect-free part."""
-
-    folder: Path
-    rows: tuple[Sample, ...]
-    good: tuple[str, ...]
-    content_hash: str
-    """SHA-256 over the index and over the bytes of every file named by the splits that were asked for."""
-
-    def select(self, split: Split) -> tuple[Sample, ...]:
-        return tuple(row for row in self.rows if row.split == split)
-
-    def is_defect(self, label: str) -> bool:
-        return label not in self.good
 
 
 def read_dataset(folder: Path, good: Sequence[str] = ("good",), splits: Sequence[Split] = SPLITS) -> Dataset:
@@ -172,6 +141,7 @@ def _sample(folder: Path, fields: Mapping[str, str]) -> Sample:
         mask_path=joined("mask_path"),
         boxes_path=joined("boxes_path"),
         extra={column: value for column, value in fields.items() if column not in known},
+        template_path=joined("template_path"),
     )
 
 
@@ -180,7 +150,7 @@ def _content_hash(index: Path, rows: Iterable[Sample], splits: Sequence[Split]) 
     total = hashlib.sha256(index.read_bytes())
     for row in rows:
         if row.split in splits:
-            for path in filter(None, (row.path, row.mask_path, row.boxes_path)):
+            for path in row.files():
                 digest = hashlib.sha256(path.read_bytes()).hexdigest()
                 total.update(f"{path.relative_to(index.parent).as_posix()}\0{digest}\n".encode())
     return total.hexdigest()

@@ -108,3 +108,15 @@ def test_content_hash_follows_index_and_file_bytes(tmp_path: Path) -> None:
     (folder / "b").write_bytes(b"altered")
     assert read_dataset(folder).content_hash != before
     assert read_dataset(folder, splits=("train",)).content_hash == training_only
+
+
+def test_a_template_is_a_checked_file_and_part_of_the_content(tmp_path: Path) -> None:
+    header = "path,split,label,group,template_path"
+    folder = write_index(tmp_path, ["a,train,scratch,g1,c", "b,train,good,g1,"], header)
+    dataset = read_dataset(folder)
+    assert [row.template_path for row in dataset.rows] == [tmp_path / "c", None]
+    assert "template_path" not in dataset.rows[0].extra
+    (folder / "c").write_bytes(b"altered")
+    assert read_dataset(folder).content_hash != dataset.content_hash
+    (folder / "c").unlink()
+    assert "row 2: template_path: expected an existing file, found 'c'" in faults_of(folder)
