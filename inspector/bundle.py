@@ -66,15 +66,34 @@ class Parity(Document):
     int8_flips: int = Field(ge=0, description="decisions that differ, float to cpu-int8")
 
 
+class Tiles(Document):
+    """How a frame larger than the input is cut; neighbours share `overlap` pixels, so that no defect is cut twice."""
+
+    width: int = Field(ge=32, le=8192, description="columns of a tile, frame px")
+    height: int = Field(ge=32, le=8192, description="rows of a tile, frame px")
+    overlap: int = Field(ge=0, le=4096, description="frame px that neighbours share; at least the largest defect")
+
+    @model_validator(mode="after")
+    def _moves_on(self) -> Tiles:
+        if self.overlap >= min(self.width, self.height):
+            raise ValueError(f"overlap {self.overlap} must be less than the tile's sides")
+        return self
+
+
 class Manifest(Document):
     """What a station must know before it loads a bundle."""
 
     format: Literal[1] = 1
     task: Task
     classes: tuple[str, ...] = Field(min_length=1, description="in the order of the network's outputs")
-    good: tuple[str, ...] = Field(default=(), description="classes that mean a defect-free part")
+    good: tuple[str, ...] = Field(
+        default=(), description="labels that mean a defect-free part; classes of a classifier"
+    )
     input: InputSpec
+    template: bool = Field(default=False, description="input is (N, H, W, 6): the picture, then its golden template")
+    tiles: Tiles | None = Field(default=None, description="unset: the whole region of interest is one picture")
     output_names: tuple[str, ...] = ("logits",)
+    reading: dict[str, float] = Field(default_factory=dict, description="numbers with which the outputs are read")
     limits: Policy
     lineage: Lineage
     parity: Parity
@@ -84,7 +103,7 @@ class Manifest(Document):
     def _consistent(self) -> Manifest:
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes must differ")
-        if unknown := set(self.good) - set(self.classes):
+        if self.task == "classify" and (unknown := set(self.good) - set(self.classes)):
             raise ValueError(f"good names {sorted(unknown)}, which are not among the classes")
         return self
 

@@ -50,6 +50,12 @@ class Calibration(Document):
         rescaled[:, ~is_good] = _share(classes[:, ~is_good]) * defective[:, None]
         return rescaled
 
+    def part_probability(self, scores: Floats) -> Floats:
+        """Return (N,) defect probability of a part's raw scores (N,), for tasks that give one score for a part."""
+        if self.platt is None:
+            raise ValueError("a part's score becomes a probability by Platt scaling only, and none was fitted")
+        return sigmoid(self.platt.slope * np.asarray(scores, np.float64) + self.platt.intercept)
+
 
 def defect_probability(probabilities: Floats, good_columns: Sequence[int]) -> Floats:
     """Return (N,) probability of any defect from class probabilities (N, C); 1 where no class is good."""

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import numpy as np
-
-from inspector import metrics
 from inspector.bundle import Manifest
 from inspector.dataset import Sample
 from inspector.errors import DatasetError
+from inspector.figures import JudgedPart
 from inspector.inspection import Inspector
-from inspector.preprocess import read_image
+from inspector.preprocess import placement, read_image
 from inspector.risk import Rate
-from inspector.values import Frame, Outcome, PartResult, Prediction, Verdict
+from inspector.values import Frame, Image, Outcome, PartResult, Prediction
 
 CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedPart:
-    """A labelled part with what the inspection said of it."""
-
-    sample: Sample
-    verdict: Verdict
-    prediction: Prediction
-    is_defect: bool
-    seconds: float
 
 
 def judge(inspector: Inspector, samples: Sequence[Sample], progress: Callable[[int], None]) -> list[JudgedPart]:
@@ -38,19 +24,35 @@ def judge(inspector: Inspector, samples: Sequence[Sample], progress: Callable[[i
     _require_known(samples, manifest)
     parts = []
     for number, sample in enumerate(samples):
-        frame = Frame(read_image(sample.path), "dataset", number, datetime.now(UTC), sample.name)
-        started = time.perf_counter()
-        inspected = inspector.inspect([frame])
-        seconds = time.perf_counter() - started
-        prediction = _prediction(inspected, sample)
-        parts.append(JudgedPart(sample, inspected.verdict, prediction, sample.label not in manifest.good, seconds))
+        parts.append(_judge_one(inspector, sample, number))
         progress(number + 1)
     return parts
+
+
+def _judge_one(inspector: Inspector, sample: Sample, number: int) -> JudgedPart:
+    manifest, roi = inspector.bundle.manifest, inspector.recipe.roi
+    template = _template(sample, manifest) if manifest.template else None
+    frame = Frame(read_image(sample.path), "dataset", number, datetime.now(UTC), sample.name, template=template)
+    started = time.perf_counter()
+    inspected = inspector.inspect([frame])
+    seconds = time.perf_counter() - started
+    prediction = _prediction(inspected, sample)
+    place = placement(frame.image.shape, manifest.input, roi)
+    return JudgedPart(sample, inspected.verdict, prediction, sample.label not in manifest.good, seconds, place)
+
+
+def _template(sample: Sample, manifest: Manifest) -> Image:
+    """Return the sample's golden template; a good part without one is its own."""
+    if sample.template_path is None and sample.label not in manifest.good:
+        raise DatasetError(f"{sample.path}: template_path: expected a golden template, which the network compares with")
+    return read_image(sample.template_path or sample.path)
 
 
 def _require_known(samples: Sequence[Sample], manifest: Manifest) -> None:
     if not samples:
         raise DatasetError("no part in this split; expected at least one")
+    if manifest.task != "classify":  # Only classifiers name the part's label; others tell defective from good.
+        return
     if unknown := sorted({sample.label for sample in samples} - set(manifest.classes)):
         raise DatasetError(f"label {', '.join(unknown)} unknown to the bundle; expected {', '.join(manifest.classes)}")
 
@@ -60,33 +62,6 @@ def _prediction(inspected: PartResult, sample: Sample) -> Prediction:
     if prediction is None:
         raise DatasetError(f"{sample.path}: could not be inspected ({'; '.join(inspected.verdict.reasons)})")
     return prediction
-
-
-def classify_figures(parts: Sequence[JudgedPart], manifest: Manifest) -> dict[str, object]:
-    """Return accuracy, macro_f1, auroc, ece, brier and the confusion table of a classifier.
-
-    `auroc` is of the defect probability and None where only good or only defective parts are there.
-    """
-    columns = {name: i for i, name in enumerate(manifest.classes)}
-    labels = np.array([columns[part.sample.label] for part in parts])
-    probabilities = np.array([part.prediction.class_probabilities for part in parts])
-    predicted = probabilities.argmax(axis=1)
-    defective = np.array([part.is_defect for part in parts])
-    scores = np.array([part.prediction.defect_probability for part in parts])
-    counts = metrics.confusion(labels, predicted, len(columns))
-    both = 0 < int(defective.sum()) < len(parts)
-    hits = int((labels == predicted).sum())
-    return {
-        "accuracy": metrics.accuracy(labels, predicted),
-        "accuracy_text": f"{hits} of {len(parts)} right; {Rate(len(parts) - hits, len(parts)).text()} wrong",
-        "macro_f1": metrics.macro_f1(counts),
-        "auroc": metrics.auroc(scores, defective) if both else None,
-        "ece": metrics.ece(probabilities.max(axis=1), predicted == labels),
-        "defect_ece": metrics.ece(scores, defective) if both else None,
-        "brier": metrics.brier(probabilities, labels),
-        "classes": list(manifest.classes),
-        "confusion": counts.tolist(),
-    }
 
 
 def policy_figures(parts: Sequence[JudgedPart]) -> dict[str, object]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from inspector.bundle import Bundle
 from inspector.errors import BundleError, RuntimeFault, UnreadableImage
 from inspector.model import Model, load_model
-from inspector.preprocess import preprocess, read_image, require_8_bit
+from inspector.preprocess import Placement, placement, preprocess, read_image, require_8_bit
 from inspector.quality import assess
 from inspector.recipe import Recipe
 from inspector.values import Frame, Image, PartResult, Prediction, Quality, Verdict, ViewInspection
@@ -28,8 +31,9 @@ class PreparedView:
 
     frame: Frame
     quality: Quality
-    picture: Image | None
-    """(H, W, 3) uint8 BGR of the bundle's input size."""
+    pictures: tuple[Image, ...]
+    """Each (H, W, 3) uint8 BGR of the bundle's input size, (H, W, 6) with the golden template; one but for tiles."""
+    placements: tuple[Placement, ...]
     fault: str | None
     timings_ms: Mapping[str, float]
 
@@ -42,6 +46,7 @@ class Inspector:
         self.recipe = recipe or Recipe()
         self.policy = self.recipe.policy or bundle.manifest.limits
         self._model = model or load_model(bundle, self.recipe.precision, self.recipe.runtime)
+        self._template = read_image(self.recipe.template) if self.recipe.template else None
 
     def inspect(self, frames: Sequence[Frame]) -> PartResult:
         """Judge one part from its frames, one per view. Never raises for a bad picture or a failing network.
@@ -58,11 +63,29 @@ class Inspector:
             require_8_bit(frame.image)
             quality = assess(frame, self.recipe.quality)
             assessed = time.perf_counter()
-            picture = preprocess(frame.image, self.bundle.manifest.input, self.recipe.roi)
+            pictures, placements = self._pictures(frame)
         except UnreadableImage as error:
-            return PreparedView(frame, _UNSEEN, None, f"unreadable frame: {error}", {})
+            return PreparedView(frame, _UNSEEN, (), (), f"unreadable frame: {error}", {})
         timings = {"assess": (assessed - started) * 1e3, "preprocess": (time.perf_counter() - assessed) * 1e3}
-        return PreparedView(frame, quality, picture, None, timings)
+        return PreparedView(frame, quality, pictures, placements, None, timings)
+
+    def _pictures(self, frame: Frame) -> tuple[tuple[Image, ...], tuple[Placement, ...]]:
+        spec, roi = self.bundle.manifest.input, self.recipe.roi
+        picture = preprocess(frame.image, spec, roi)
+        if self.bundle.manifest.template:
+            picture = np.concatenate([picture, preprocess(self._template_of(frame), spec, roi)], axis=2)
+        return (picture,), (placement(frame.image.shape, spec, roi),)
+
+    def _template_of(self, frame: Frame) -> Image:
+        template = self._template if frame.template is None else frame.template
+        if template is None:
+            raise UnreadableImage("no golden template; expected one with the frame or `template` in the recipe")
+        if template.shape[:2] != frame.image.shape[:2]:
+            raise UnreadableImage(
+                f"golden template is {template.shape[1]}x{template.shape[0]} px; expected the frame's "
+                f"{frame.image.shape[1]}x{frame.image.shape[0]}"
+            )
+        return template
 
     def judge(self, views: Sequence[PreparedView]) -> PartResult:
         """Infer, calibrate, decide and combine. Only one thread at a time."""
@@ -73,9 +96,12 @@ class Inspector:
         """Return what runs where: runtime, device, threads, precision."""
         return dict(self._model.describe())
 
-    def predict_preprocessed(self, images: Sequence[Image]) -> list[Prediction]:
-        """Predict pictures that are preprocessed already, each of the bundle's input size; raise RuntimeFault."""
-        return self._model.predict(images)
+    def warm_up(self) -> None:
+        """Run the network once, so that the first part does not pay for lazy allocation; raise RuntimeFault."""
+        spec = self.bundle.manifest.input
+        self._model.predict(
+            [np.full((spec.height, spec.width, 6 if self.bundle.manifest.template else 3), 128, np.uint8)]
+        )
 
     def self_test(self) -> int:
         """Inspect the golden samples recorded at this precision and return their number.
@@ -87,7 +113,7 @@ class Inspector:
         for sample in recorded:
             expected = sample.expected[self.recipe.precision]
             path = self.bundle.path / "golden" / sample.file
-            prediction = self._model.predict([preprocess(read_image(path), self.bundle.manifest.input)])[0]
+            prediction = self._model.predict([self._golden(path)])[0]
             outcome = decide(_UNSEEN, prediction, self.bundle.manifest.limits).outcome
             difference = abs(prediction.defect_probability - expected.defect_probability)
             if outcome is not expected.outcome or difference > _GOLDEN_TOLERANCE:
@@ -97,6 +123,14 @@ class Inspector:
                 )
         return len(recorded)
 
+    def _golden(self, path: Path) -> Image:
+        """A golden sample holds the template below the picture where the network compares."""
+        spec, stored = self.bundle.manifest.input, read_image(path)
+        if not self.bundle.manifest.template:
+            return preprocess(stored, spec)
+        middle = len(stored) // 2
+        return np.concatenate([preprocess(half, spec) for half in (stored[:middle], stored[middle:])], axis=2)
+
     def _judge_view(self, view: PreparedView) -> ViewInspection:
         started = time.perf_counter()
         prediction, verdict = self._predict(view)
@@ -105,10 +139,10 @@ class Inspector:
         return ViewInspection(frame.camera, frame.sequence, frame.source, view.quality, prediction, verdict, timings)
 
     def _predict(self, view: PreparedView) -> tuple[Prediction | None, Verdict]:
-        if view.picture is None:
+        if not view.pictures:
             return None, not_inspected(view.fault or "no picture")
         try:
-            prediction = self._model.predict([view.picture])[0]
+            prediction = self._model.predict(view.pictures, view.placements)[0]
         except RuntimeFault as error:
             return None, not_inspected(f"runtime: {error}")
         return prediction, decide(view.quality, prediction, self.policy)

@@ -11,6 +11,7 @@ second moment of the exact average's box (see `_taps`). Measured on 80 real fram
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -81,6 +82,62 @@ def resize(image: Image, width: int, height: int) -> Image:
     return _sample(image, width, height)
 
 
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the network's input lies in the frame: frame px = offset + input px * scale, on each axis."""
+
+    frame_width: int
+    frame_height: int
+    x: float
+    y: float
+    scale_x: float
+    scale_y: float
+
+    def boxes_to_frame(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(N, 4) of x1, y1, x2, y2 in input px -> frame px, clipped to the frame."""
+        frame = np.asarray(boxes, np.float64).reshape(-1, 4) * self._scale + self._offset
+        limits = [self.frame_width, self.frame_height] * 2
+        return np.asarray(np.clip(frame, 0, limits))
+
+    def boxes_to_input(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(N, 4) of x1, y1, x2, y2 in frame px -> input px, not clipped."""
+        return np.asarray((np.asarray(boxes, np.float64).reshape(-1, 4) - self._offset) / self._scale)
+
+    @property
+    def _scale(self) -> NDArray[np.float64]:
+        return np.array([self.scale_x, self.scale_y] * 2)
+
+    @property
+    def _offset(self) -> NDArray[np.float64]:
+        return np.array([self.x, self.y] * 2, np.float64)
+
+
+def placement(shape: tuple[int, ...], spec: InputSpec, roi: Roi | None = None) -> Placement:
+    """Return where `preprocess` puts a frame of `shape` (H, W, ...)."""
+    rows, columns = shape[:2]
+    left, top, width, height = _region(shape, roi)
+    if spec.fit == "stretch":
+        return Placement(columns, rows, left, top, width / spec.width, height / spec.height)
+    inner_left, inner_top, inner_width, inner_height = _letterbox_inside(width, height, spec)
+    scale_x, scale_y = width / inner_width, height / inner_height
+    return Placement(columns, rows, left - inner_left * scale_x, top - inner_top * scale_y, scale_x, scale_y)
+
+
+def heat_to_frame(heat: NDArray[np.floating], place: Placement, spec: InputSpec) -> NDArray[np.float32]:
+    """Spread a map (h, w) over the network's input on the frame: (H, W) float32, 0 where the network does not look."""
+    across, down = spec.width / heat.shape[1] * place.scale_x, spec.height / heat.shape[0] * place.scale_y
+    # A cell's centre lies half a cell inside its edge, a pixel's half a pixel.
+    move = [[across, 0, place.x + across / 2 - 0.5], [0, down, place.y + down / 2 - 0.5]]
+    size = (place.frame_width, place.frame_height)
+    spread = cv2.warpAffine(
+        np.asarray(heat, np.float32), np.array(move), size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    x1, y1, x2, y2 = np.rint(place.boxes_to_frame(np.array([[0, 0, spec.width, spec.height]]))[0]).astype(int)
+    seen = np.zeros((place.frame_height, place.frame_width), np.float32)
+    seen[y1:y2, x1:x2] = spread[y1:y2, x1:x2]
+    return seen
+
+
 def read_image(path: Path) -> Image:
     """Return the picture in `path` as (H, W, 3) uint8 BGR, turned as its EXIF says.
 
@@ -140,20 +197,33 @@ def require_8_bit(image: Image) -> None:
 
 
 def _crop(image: Image, roi: Roi) -> Image:
-    crop = image[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width]
-    if crop.size == 0:
+    left, top, width, height = _region(image.shape, roi)
+    return image[top : top + height, left : left + width]
+
+
+def _region(shape: tuple[int, ...], roi: Roi | None) -> tuple[int, int, int, int]:
+    """Left, top, width and height of what is judged; raise UnreadableImage when nothing is left of it."""
+    rows, columns = shape[:2]
+    if roi is None:
+        return 0, 0, columns, rows
+    width, height = min(roi.width, columns - roi.x), min(roi.height, rows - roi.y)
+    if width <= 0 or height <= 0:
         raise UnreadableImage(
             f"frame: region of interest {roi.width}x{roi.height} at ({roi.x}, {roi.y}) lies outside the "
-            f"{image.shape[1]}x{image.shape[0]} frame"
+            f"{columns}x{rows} frame"
         )
-    return crop
+    return roi.x, roi.y, width, height
+
+
+def _letterbox_inside(columns: int, rows: int, spec: InputSpec) -> tuple[int, int, int, int]:
+    """Left, top, width and height of a picture of columns x rows within the input."""
+    scale = min(spec.width / columns, spec.height / rows)
+    width, height = max(1, round(columns * scale)), max(1, round(rows * scale))
+    return (spec.width - width) // 2, (spec.height - height) // 2, width, height
 
 
 def _letterbox(image: Image, spec: InputSpec) -> Image:
-    rows, columns = image.shape[:2]
-    scale = min(spec.width / columns, spec.height / rows)
-    width, height = max(1, round(columns * scale)), max(1, round(rows * scale))
-    left, top = (spec.width - width) // 2, (spec.height - height) // 2
+    left, top, width, height = _letterbox_inside(image.shape[1], image.shape[0], spec)
     canvas = np.full((spec.height, spec.width, *image.shape[2:]), spec.pad_value, np.uint8)
     inside = resize(image, width, height)
     canvas[top : top + height, left : left + width] = inside.reshape(height, width, *image.shape[2:])

@@ -22,6 +22,9 @@ class Recipe(Document):
     name: str = Field(default="default", min_length=1, max_length=64, description="name in records and reports")
     precision: Precision = Field(default="cpu-int8", description="which of the bundle's networks runs")
     roi: Roi | None = Field(default=None, description="region of interest; unset: the whole frame")
+    template: Path | None = Field(
+        default=None, description="golden template for networks that compare: a picture of the frame's size"
+    )
     quality: QualityLimits = Field(default_factory=QualityLimits, description="limits on the picture")
     policy: Policy | None = Field(default=None, description="limits on the defect probability; unset: the bundle's")
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="how the network runs on this box")

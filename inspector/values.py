@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -39,6 +39,8 @@ class Frame:
     """File name for cameras that read files, else empty."""
     repeats: int = 0
     """How many frames just before this one had the very same pixels (live cameras only)."""
+    template: Image | None = None
+    """Golden template of this very part; where it is None, the recipe's is used by networks that compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,22 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """One defect where it was found: its box in frame pixels, fractions included."""
+
+    label: str
+    probability: float
+    x: float
+    y: float
+    width: float
+    height: float
+    area_px: float | None = None
+    """Area of its mask in frame pixels; None where the network gives boxes only."""
+    longest_px: float | None = None
+    """Longer side of the smallest turned rectangle around its mask."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What the network says of one view, calibrated. Class order is the bundle's."""
 
@@ -65,7 +83,12 @@ class Prediction:
     class_probabilities: tuple[float, ...]
     defect_probability: float
     scores: tuple[float, ...]
-    """Raw logits, before calibration."""
+    """Raw, before calibration: logits of a classifier, else the part's score first (larger is more defective)."""
+    findings: tuple[Finding, ...] = ()
+    novelty: float | None = None
+    """Share of known parts, 0..1, that were less unlike the training set; None where the network does not tell."""
+    heat: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    """(h, w) of 0..1 over the network's input: where the defect is seen. It stays inside the vision process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +121,16 @@ class PartResult:
 
     verdict: Verdict
     views: tuple[ViewInspection, ...]
+
+    def without_heat(self) -> PartResult:
+        """Return the same without heat maps: what may leave the vision process."""
+        return replace(self, views=tuple(_without_heat(view) for view in self.views))
+
+
+def _without_heat(view: ViewInspection) -> ViewInspection:
+    if view.prediction is None or view.prediction.heat is None:
+        return view
+    return replace(view, prediction=replace(view.prediction, heat=None))
 
 
 @dataclass(frozen=True, slots=True)

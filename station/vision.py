@@ -18,7 +18,6 @@ from multiprocessing.connection import Connection
 from uuid import UUID
 
 import cv2
-import numpy as np
 
 from db.images import ImageStore, StoredImage
 from inspector.bundle import load_bundle
@@ -103,7 +102,7 @@ def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
     try:
         inspector = Inspector(load_bundle(config.station.bundle), config.recipe)
         golden_samples = inspector.self_test()
-        warm_up(inspector)
+        inspector.warm_up()
     except (UserError, StationError) as error:
         pipe.send(Unfit(str(error)))
         return
@@ -156,7 +155,7 @@ class Vision:
             return
         part = self._inspector.judge([view])
         keep = keeps_image(part, self._keep)
-        self._pipe.send(Inspected(part_id, part, keep))
+        self._pipe.send(Inspected(part_id, part.without_heat(), keep))
         if keep:
             self._encoder.put(part_id, view.frame.image)
 
@@ -169,13 +168,6 @@ class Vision:
 def keeps_image(part: PartResult, policy: str) -> bool:
     """Tell whether a part's image is stored: `all`, `none`, or `not-pass`."""
     return policy == "all" or (policy == "not-pass" and part.verdict.outcome is not Outcome.PASS)
-
-
-def warm_up(inspector: Inspector) -> None:
-    """Run once, so that the first part does not pay for lazy allocation."""
-    spec = inspector.bundle.manifest.input
-    blank = np.full((spec.height, spec.width, 3), 128, np.uint8)
-    inspector.predict_preprocessed([blank])
 
 
 class Encoder:

@@ -15,7 +15,8 @@ from rich.progress import Progress
 from inspector.bundle import load_bundle
 from inspector.dataset import SPLITS, read_dataset
 from inspector.errors import UserError
-from inspector.evaluation import JudgedPart, classify_figures, judge, policy_figures
+from inspector.evaluation import judge, policy_figures
+from inspector.figures import JudgedPart, TaskFigures, load_figures
 from inspector.inspection import Inspector
 from inspector.recipe import Recipe, load_recipe
 
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
         recipe = recipe.model_copy(update={"precision": args.precision})
     inspector = Inspector(load_bundle(args.bundle), recipe)
     manifest = inspector.bundle.manifest
+    task = load_figures(manifest.task)
     samples = read_dataset(args.dataset, good=manifest.good, splits=(args.split,)).select(args.split)
     if not samples:
         raise UserError(f"{args.dataset / 'index.csv'}: no row of split {args.split!r}; expected at least one")
@@ -51,13 +53,13 @@ def run(args: argparse.Namespace) -> int:
         "bundle": inspector.bundle.id,
         "split": args.split,
         "dataset": str(args.dataset),
-        **classify_figures(parts, manifest),
+        **task.figures(parts, manifest),
         **policy_figures(parts),
         "policy": inspector.policy.model_dump(),
         "seconds_per_image": fmean(part.seconds for part in parts),
         "runtime": inspector.describe(),
     }
-    _print(figures)
+    _print(figures, task)
     _write(args, figures, parts)
     return 0
 
@@ -82,12 +84,10 @@ def _rows(parts: Sequence[JudgedPart]) -> Iterator[tuple[str, ...]]:
         yield (part.sample.name, part.sample.label, verdict.outcome, verdict.label or "", probability, why)
 
 
-def _print(figures: dict[str, object]) -> None:
+def _print(figures: dict[str, object], task: TaskFigures) -> None:
     print(f"bundle {str(figures['bundle'])[:16]}, {figures['precision']}, {figures['n']} parts of {figures['split']}")
-    print(f"accuracy     {figures['accuracy']:.4f}  ({figures['accuracy_text']})")
-    for name in ("macro_f1", "auroc", "ece", "brier"):
-        value = figures[name]
-        print(f"{name:12} {'undefined: one kind of part only' if value is None else f'{value:.4f}'}")
+    for line in task.lines(figures):
+        print(line)
     for name, kind in (("escape", "defective"), ("overkill", "good")):
         rate = figures[name]
         print(f"{name:12} {rate['text'] if isinstance(rate, dict) else f'undefined: no {kind} parts'}")

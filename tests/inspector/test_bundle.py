@@ -191,9 +191,9 @@ def test_a_precision_that_a_bundle_lacks_is_named(tmp_path: Path) -> None:
 
 
 def test_a_bundle_of_a_task_that_cannot_be_run_is_refused(tmp_path: Path) -> None:
-    bundle = load_bundle(write_bundle(tmp_path, manifest(task="segment"), bundle_files(brightness_network())))
-    with pytest.raises(BundleError, match="task segment cannot be run by this version; expected classify"):
-        Inspector(bundle)
+    weld = manifest().model_copy(update={"task": "weld"})
+    with pytest.raises(BundleError, match=r"manifest\.json: task: .*'classify'.*got 'weld'"):
+        load_bundle(write_bundle(tmp_path, weld, bundle_files(brightness_network())))
 
 
 def visible(out: Path) -> list[str]:

@@ -10,12 +10,13 @@ import pytest
 from inspector.bundle import load_bundle
 from inspector.calibration import Calibration
 from inspector.errors import BundleError, RuntimeFault, UnknownPlugin
-from inspector.model import ClassifyHead, load_model
+from inspector.heads.classify import ClassifyHead
+from inspector.model import load_model
 from inspector.plugins import load_plugin
 from inspector.runtimes import RuntimeSettings, load_runtime
-from tests.conftest import SIZE, brightness_network
+from tests.conftest import SIZE, brightness_network, manifest
 
-HEAD = ClassifyHead(("good", "dark"), (0,), Calibration(temperature=1.0, n=2, n_defect=1))
+HEAD = ClassifyHead(manifest(), Calibration(temperature=1.0, n=2, n_defect=1))
 
 
 def pictures(n: int) -> list[np.ndarray]:
@@ -54,7 +55,7 @@ def test_a_model_says_what_runs_where(bundle_path: Path) -> None:
 )
 def test_outputs_that_are_no_logits_are_a_fault_of_the_runtime(logits: np.ndarray, expected: str) -> None:
     with pytest.raises(RuntimeFault, match=expected):
-        HEAD.predict({"logits": logits})
+        HEAD.predict({"logits": logits}, [])
 
 
 def test_an_input_that_the_network_refuses_is_a_fault_of_the_runtime(bundle_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_random_bytes_for_a_network_are_refused_in_one_line(tmp_path: Path, seed
 
 def test_a_network_without_the_output_of_its_task_is_a_fault_of_the_runtime() -> None:
     with pytest.raises(RuntimeFault, match=r"no output logits; it gives boxes, scores"):
-        HEAD.predict({"scores": np.zeros((1, 2), np.float32), "boxes": np.zeros((1, 4), np.float32)})
+        HEAD.predict({"scores": np.zeros((1, 2), np.float32), "boxes": np.zeros((1, 4), np.float32)}, [])
 
 
 def test_an_unknown_runtime_is_named_with_the_known_ones(bundle_path: Path) -> None:
