@@ -15,6 +15,8 @@ from inspector.values import Prediction, Verdict
 
 FIGURES: Mapping[str, str] = {
     "classify": "inspector.figures.classify",
+    "detect": "inspector.figures.detect",
+    "embed": "inspector.figures.embed",
 }
 
 

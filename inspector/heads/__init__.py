@@ -18,6 +18,8 @@ from inspector.values import Prediction
 
 HEADS: Mapping[str, str] = {
     "classify": "inspector.heads.classify:ClassifyHead",
+    "detect": "inspector.heads.detect:DetectHead",
+    "embed": "inspector.heads.embed:EmbedHead",
 }
 
 

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inspector.bundle import Tiles
+from inspector.preprocess import Roi
+from inspector.tiling import merge, windows
+from inspector.values import Finding, Prediction
+
+TILES = Tiles(width=100, height=100, overlap=30)
+FRAME = (100, 170, 3)
+PAIR = (Roi(x=0, y=0, width=100, height=100), Roi(x=70, y=0, width=100, height=100))
+
+
+def predicted(*findings: Finding, defective: float = 0.9) -> Prediction:
+    return Prediction("pit", (defective, 0.1), defective, (defective,), findings)
+
+
+@given(st.integers(20, 400), st.integers(20, 400), st.integers(0, 60))
+def test_tiles_cover_every_pixel_and_neighbours_share_the_overlap(height: int, width: int, overlap: int) -> None:
+    tiles = windows((height, width), Tiles(width=90, height=70, overlap=overlap))
+    seen = np.zeros((height, width), int)
+    for tile in tiles:
+        seen[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width] += 1
+        assert tile.x + tile.width <= width
+        assert tile.y + tile.height <= height
+    assert seen.min() >= 1
+    starts = sorted({tile.x for tile in tiles})
+    assert all(later - earlier <= 90 - overlap for earlier, later in itertools.pairwise(starts))
+
+
+def test_a_region_of_interest_is_tiled_and_nothing_outside_it() -> None:
+    tiles = windows((500, 500), TILES, Roi(x=40, y=60, width=150, height=80))
+    assert [(tile.x, tile.y, tile.width, tile.height) for tile in tiles] == [(40, 60, 100, 80), (90, 60, 100, 80)]
+
+
+def test_the_example_frame_is_two_tiles() -> None:
+    assert windows(FRAME, TILES) == PAIR
+
+
+def test_a_defect_in_the_overlap_is_found_once() -> None:
+    merged = merge(
+        [predicted(Finding("pit", 0.8, 75, 40, 10, 10)), predicted(Finding("pit", 0.9, 75, 41, 10, 10))], PAIR
+    )
+    assert merged.findings == (Finding("pit", 0.9, 75, 41, 10, 10),)
+
+
+def test_the_cut_half_of_a_whole_finding_goes_even_when_it_scores_higher() -> None:
+    whole, half = Finding("pit", 0.6, 80, 40, 30, 10), Finding("pit", 0.9, 80, 40, 20, 10)
+    assert merge([predicted(half), predicted(whole)], PAIR).findings == (whole,)
+
+
+def test_a_defect_longer_than_the_overlap_is_put_together() -> None:
+    left, right = Finding("scratch", 0.7, 20, 40, 80, 6), Finding("scratch", 0.8, 70, 41, 90, 6)
+    (joined,) = merge([predicted(left), predicted(right)], PAIR).findings
+    assert joined == Finding("scratch", 0.8, 20, 40, 140, 7)
+
+
+def test_two_kinds_and_two_places_stay_apart() -> None:
+    found = predicted(Finding("pit", 0.8, 75, 40, 10, 10), Finding("pit", 0.5, 10, 10, 10, 10))
+    merged = merge([found, predicted(Finding("scratch", 0.7, 75, 40, 10, 10))], PAIR)
+    assert [finding.probability for finding in merged.findings] == [0.8, 0.7, 0.5]
+
+
+def test_a_finding_at_the_frames_own_edge_is_whole() -> None:
+    at_edge = Finding("pit", 0.8, 0, 40, 10, 10)
+    assert merge([predicted(at_edge), predicted()], PAIR).findings == (at_edge,)
+
+
+def test_a_frame_is_as_defective_as_its_worst_tile() -> None:
+    merged = merge([predicted(defective=0.2), predicted(defective=0.7)], PAIR)
+    assert (merged.defect_probability, merged.class_probabilities) == (0.7, (0.7, 0.1))
+
+
+def test_as_many_predictions_as_tiles() -> None:
+    with pytest.raises(ValueError, match="one prediction for each tile"):
+        merge([predicted()], PAIR)
