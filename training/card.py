@@ -57,16 +57,15 @@ def _defect_figures(measured: Measured, probabilities: Floats, manifest: Manifes
     ]
 
 
-def write_card(manifest: Manifest, parts: Parts, measured: Mapping[Precision, Measured]) -> str:
+def write_card(manifest: Manifest, parts: Parts, tables: Mapping[Precision, Sequence[tuple[str, str]]]) -> str:
+    """Return the card in Markdown; `tables` are each precision's named figures on the validation part."""
+    labels = sorted({sample.label for samples in parts.named().values() for sample in samples})
     sections = [
         _head(manifest),
-        _table("Data", ("part", "images", "groups", *manifest.classes), _counts(parts, manifest.classes)),
+        _table("Data", ("part", "images", "groups", *labels), _counts(parts, labels)),
         f"Validation is {parts.validation_origin}. It chose nothing: not the epoch, not the calibration, not a limit. "
         "Rows of `test` were not opened. Parts share no group.",
-        *(
-            _table(f"Validation, {precision}", ("figure", "value"), figures(one, manifest))
-            for precision, one in measured.items()
-        ),
+        *(_table(f"Validation, {precision}", ("figure", "value"), rows) for precision, rows in tables.items()),
         "Bounds are one-sided, exact (Clopper-Pearson) and take every image as independent. Images of one group "
         "show the same piece, so the true uncertainty is larger.",
         _parity(manifest),

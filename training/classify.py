@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from inspector.bundle import MODEL_FILES, Calibrations, Lineage, Manifest, Precision, write_bundle
-from inspector.dataset import Dataset
 from training.budget import Budget
 from training.card import figures, write_card
+from training.classifier import ClassifyObjective
 from training.export import export_onnx
-from training.fitting import CHECKPOINT, FitRequest, Fitted, fit
+from training.fitting import CHECKPOINT, FitRun, Fitted, be_repeatable, fingerprint, fit
 from training.golden import choose_golden, golden_files
+from training.heads import Network
+from training.loader import FitSteps, Plain
 from training.material import Material, load_material
+from training.order import Order, say
 from training.proof import Proof, prove
 from training.quantise import quantise, spread
 from training.recipe import TrainingRecipe
+from training.weights import load_imagenet
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What was asked for on the command line."""
-
-    dataset: Dataset
-    out: Path
-    recipe: TrainingRecipe
-    seed: int
-    must_resume: bool
-
-
-def train_classifier(order: Order, budget: Budget) -> Path:
+def train(order: Order[TrainingRecipe], budget: Budget) -> Path:
     """Fit, export, quantise, calibrate, prove parity; return the folder of the bundle written below `order.out`."""
     material = load_material(order.dataset, order.recipe, order.seed)
     say(material.summary())
-    fitted = fit(_request(order, material), order.out, budget, must_resume=order.must_resume)
+    fitted = fit(_run(order, material), order.out, budget, must_resume=order.must_resume)
     say(f"fitted {fitted.epochs} epochs in {fitted.fit_s / 60:.1f} min ({fitted.stopped}); exporting")
     with tempfile.TemporaryDirectory() as scratch:
         graphs = _export(fitted, material, order, Path(scratch))
@@ -51,24 +44,38 @@ def train_classifier(order: Order, budget: Budget) -> Path:
     return folder
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _request(order: Order, material: Material) -> FitRequest:
-    return FitRequest(
-        fit=material.fit,
-        selection=material.selection,
-        classes=material.classes,
-        good=material.good,
-        recipe=order.recipe,
+def _run(order: Order[TrainingRecipe], material: Material) -> FitRun:
+    recipe = order.recipe
+    be_repeatable(recipe.fit, order.seed)
+    mapped = mapped_classes(material, recipe)
+    return FitRun(
+        network=build_network(material, recipe, mapped),
+        objective=ClassifyObjective(mapped, recipe.fit),
+        steps=FitSteps(material.fit, material.good_columns, recipe, order.seed),
+        selection=Plain(material.selection),
+        selection_images=len(material.selection),
+        afterwards=len(material.validation) + len(material.calibration) + recipe.quantise.images,
+        recipe=recipe.fit,
         seed=order.seed,
-        dataset_hash=order.dataset.content_hash,
-        afterwards=len(material.validation) + len(material.calibration) + order.recipe.quantise.images,
+        fingerprint=fingerprint(recipe, order.seed, order.dataset.content_hash, material.classes, material.good),
     )
 
 
-def _export(fitted: Fitted, material: Material, order: Order, folder: Path) -> dict[Precision, Path]:
+def mapped_classes(material: Material, recipe: TrainingRecipe) -> tuple[int, ...]:
+    """Classes that the defect map tells apart; none where no mask teaches it."""
+    taught = recipe.fit.dense_weight > 0 and bool(material.fit.masks.any())
+    return tuple(i for i in range(len(material.classes)) if i not in material.good_columns) if taught else ()
+
+
+def build_network(material: Material, recipe: TrainingRecipe, mapped: tuple[int, ...]) -> Network:
+    network = Network(recipe.backbone, (material.spec.height, material.spec.width), len(material.classes), mapped)
+    if recipe.pretrained and recipe.backbone == "efficientnet-lite0":
+        load_imagenet(network.backbone)
+        network.freeze_normalisation()
+    return network.to(memory_format=torch.channels_last)
+
+
+def _export(fitted: Fitted, material: Material, order: Order[TrainingRecipe], folder: Path) -> dict[Precision, Path]:
     paths: dict[Precision, Path] = {precision: folder / name for precision, name in MODEL_FILES.items()}
     export_onnx(fitted.graph, material.spec.height, material.spec.width, paths["float"])
     images = spread(material.fit, order.recipe.quantise.images, order.seed)
@@ -76,7 +83,9 @@ def _export(fitted: Fitted, material: Material, order: Order, folder: Path) -> d
     return paths
 
 
-def _manifest(order: Order, material: Material, fitted: Fitted, proof: Proof, budget: Budget) -> Manifest:
+def _manifest(
+    order: Order[TrainingRecipe], material: Material, fitted: Fitted, proof: Proof, budget: Budget
+) -> Manifest:
     return Manifest(
         task="classify",
         classes=material.classes,
@@ -113,8 +122,12 @@ def _files(
         **{MODEL_FILES[precision]: path.read_bytes() for precision, path in graphs.items()},
         **golden_files(material.calibration, chosen, proof.held, material.classes),
         "calibration.json": (Calibrations(proof.calibrations).model_dump_json(indent=2) + "\n").encode(),
-        "card.md": write_card(manifest, material.parts, proof.measured).encode(),
+        "card.md": write_card(manifest, material.parts, _tables(proof, manifest)).encode(),
     }
+
+
+def _tables(proof: Proof, manifest: Manifest) -> dict[Precision, list[tuple[str, str]]]:
+    return {precision: figures(measured, manifest) for precision, measured in proof.measured.items()}
 
 
 def _tell(proof: Proof, manifest: Manifest) -> None:

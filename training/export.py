@@ -7,15 +7,17 @@ import copy
 import io
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.heads import StationGraph
-from training.network import ConvUnit
+from training.graph import StationGraph
+from training.network import ConvUnit, Padding
 
 OPSET = 18
 
@@ -42,24 +44,27 @@ class DeployedGraph(nn.Module):
 
     def __init__(self, graph: StationGraph) -> None:
         super().__init__()
-        self.network = copy.deepcopy(graph.network).eval()
-        self.padding = self.network.backbone.image_padding
-        stem = FoldedUnit(self.network.backbone.stem)
+        network: Any = copy.deepcopy(graph.network).eval()
+        self.padding: Padding = network.backbone.image_padding
+        stem = FoldedUnit(network.backbone.stem)
         _fold_normalisation(stem.conv, graph)
-        self.network.backbone.stem = stem  # type: ignore[assignment]
-        _fold_units(self.network)
+        network.backbone.stem = stem
+        _fold_units(network)
+        self.network: nn.Module = network
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         padded = functional.pad(image.permute(0, 3, 1, 2).float(), self.padding)
-        logits: Tensor = self.network(padded)[0]
-        return logits
+        outputs: Tensor | tuple[Tensor, ...] = self.network.station(padded)  # type: ignore[operator]
+        return outputs
 
 
 def _fold_normalisation(stem: nn.Conv2d, graph: StationGraph) -> None:
-    weight = stem.weight.data * graph.scale.reshape(1, 3, 1, 1)
-    shift = (weight * graph.mean.reshape(1, 3, 1, 1)).sum((1, 2, 3))
+    """Each three input channels are one picture."""
+    outward, inward, *kernel = stem.weight.shape
+    pictures = stem.weight.data.reshape(outward, inward // 3, 3, *kernel) * graph.scale.reshape(3, 1, 1)
+    shift = (pictures * graph.mean.reshape(3, 1, 1)).sum((1, 2, 3, 4))
     stem.bias.data -= shift  # type: ignore[union-attr]
-    stem.weight.data = weight.flip(1).contiguous()
+    stem.weight.data = pictures.flip(2).reshape(stem.weight.shape).contiguous()
 
 
 def _fold_units(module: nn.Module) -> None:
@@ -70,10 +75,12 @@ def _fold_units(module: nn.Module) -> None:
             _fold_units(child)
 
 
-def export_onnx(graph: StationGraph, height: int, width: int, path: Path) -> None:
-    """Write the float graph: input `image` uint8 (N, H, W, 3) BGR with N free, output `logits` float32 (N, C)."""
+def export_onnx(
+    graph: StationGraph, height: int, width: int, path: Path, outputs: Sequence[str] = ("logits",), channels: int = 3
+) -> None:
+    """Write the float graph: input `image` uint8 (N, H, W, channels) BGR with N free, the named outputs float32."""
     deployed = DeployedGraph(graph).eval().to(memory_format=torch.contiguous_format)
-    example = torch.zeros((2, height, width, 3), dtype=torch.uint8)
+    example = torch.zeros((2, height, width, channels), dtype=torch.uint8)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
         # The exporter warns about its own dependencies; what it wrote is checked below and by parity.
@@ -83,7 +90,7 @@ def export_onnx(graph: StationGraph, height: int, width: int, path: Path) -> Non
             (example,),
             path,
             input_names=["image"],
-            output_names=["logits"],
+            output_names=list(outputs),
             dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1, max=4096)}},
             opset_version=OPSET,
             dynamo=True,

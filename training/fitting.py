@@ -13,19 +13,20 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, cast
 
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, RichProgressBar
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
+from inspector.documents import Document
 from inspector.errors import UserError
 from training.budget import Budget, Pace, Plan, plan_fit
-from training.classifier import Classifier
-from training.heads import Network, StationGraph
-from training.loader import FitData, FitSteps
-from training.pictures import Pictures
-from training.recipe import TrainingRecipe
-from training.weights import load_imagenet
+from training.graph import StationGraph
+from training.learning import Learner, Objective
+from training.recipe import FitRecipe
 
 logger = logging.getLogger(__name__)
 
@@ -49,93 +50,85 @@ class Fitted:
     fit_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class FitRequest:
+class Steps(Protocol):
+    """Fitting batches: step `i` of the `epoch` that the trainer sets; the same again for the same seed."""
+
+    epoch: int
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, step: int) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitRun:
     """All that decides a run, apart from the machine."""
 
-    fit: Pictures
-    selection: Pictures
-    classes: tuple[str, ...]
-    good: tuple[str, ...]
-    recipe: TrainingRecipe
-    seed: int
-    dataset_hash: str
+    network: nn.Module
+    """See `training.graph.StationGraph`."""
+    objective: Objective
+    steps: Steps
+    selection: Dataset[Any]
+    """Batches in order, as they are; `training.loader.Plain` is one."""
+    selection_images: int
     afterwards: int
     """Pictures that export, parity and calibration will look at."""
-
-    @property
-    def good_columns(self) -> tuple[int, ...]:
-        return tuple(self.classes.index(label) for label in self.good if label in self.classes)
-
-    @property
-    def mapped(self) -> tuple[int, ...]:
-        """Classes that the defect map tells apart; none where no mask teaches it."""
-        taught = self.recipe.fit.dense_weight > 0 and bool(self.fit.masks.any())
-        return tuple(i for i in range(len(self.classes)) if i not in self.good_columns) if taught else ()
-
-    def fingerprint(self) -> str:
-        """Same fingerprint, same run: an unfinished one may be gone on with."""
-        text = json.dumps([self.recipe.model_dump(mode="json"), self.seed, self.dataset_hash, self.classes, self.good])
-        return hashlib.sha256(text.encode()).hexdigest()
+    recipe: FitRecipe
+    seed: int
+    fingerprint: str
+    """Same fingerprint, same run: an unfinished one may be gone on with. See `fingerprint`."""
 
 
-def fit(request: FitRequest, out: Path, budget: Budget, *, must_resume: bool) -> Fitted:
+def fingerprint(*decides: object) -> str:
+    """Return the SHA-256 of everything that decides a run, each of it JSON or a document."""
+    plain = [item.model_dump(mode="json") if isinstance(item, Document) else item for item in decides]
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
+
+
+def fit(run: FitRun, out: Path, budget: Budget, *, must_resume: bool) -> Fitted:
     """Fit, or go on with an unfinished run of the same fingerprint that lies in `out`."""
-    recipe = request.recipe
-    torch.set_num_threads(recipe.fit.threads or os.cpu_count() or 1)
-    lightning.seed_everything(request.seed, verbose=False)
-    steps = FitSteps(request.fit, request.good_columns, recipe, request.seed)
-    network = build_network(request)
-    checkpoint = find_checkpoint(out, request.fingerprint(), must_resume=must_resume)
+    be_repeatable(run.recipe, run.seed)
+    checkpoint = find_checkpoint(out, run.fingerprint, must_resume=must_resume)
     done = 0 if checkpoint is None else _epochs_done(checkpoint)
-    pace = measure_pace(network, steps, request) if budget.limit_s is not None else Pace(1.0, 1.0)
-    counts = {"steps": len(steps), "selection": len(request.selection), "afterwards": request.afterwards}
-    plan = plan_fit(budget, pace, epochs=recipe.fit.epochs, done=done, **counts)
+    pace = measure_pace(run) if budget.limit_s is not None else Pace(1.0, 1.0)
+    counts = {"steps": len(run.steps), "selection": run.selection_images, "afterwards": run.afterwards}
+    plan = plan_fit(budget, pace, epochs=run.recipe.epochs, done=done, **counts)
     logger.info("fitting %d epochs of %d steps (%.2f s a step)", plan.epochs, plan.steps, pace.step_s)
-    classifier = Classifier(network, request.mapped, recipe.fit, plan, budget, request.seed)
-    return _run(classifier, FitData(steps, request.selection), request, out, checkpoint)
+    learner = Learner(run.network, run.objective, run.recipe, plan, budget, run.seed)
+    return _run(learner, run, out, checkpoint)
 
 
-def build_network(request: FitRequest) -> Network:
-    recipe = request.recipe
-    height, width = request.fit.images.shape[2:]
-    network = Network(recipe.backbone, (height, width), len(request.classes), request.mapped)
-    if recipe.pretrained and recipe.backbone == "efficientnet-lite0":
-        load_imagenet(network.backbone)
-        network.freeze_normalisation()
-    return network.to(memory_format=torch.channels_last)
+def be_repeatable(recipe: FitRecipe, seed: int) -> None:
+    """Set threads and seeds; call before the network is built, so that its first weights repeat too."""
+    torch.set_num_threads(recipe.threads or os.cpu_count() or 1)
+    lightning.seed_everything(seed, verbose=False)
 
 
-def measure_pace(network: Network, steps: FitSteps, request: FitRequest) -> Pace:
+def measure_pace(run: FitRun) -> Pace:
     """Time a few real steps on a copy that is thrown away."""
     endless = Plan(1, 10**9, 0.0, float("inf"))
-    trial = Classifier(copy.deepcopy(network), request.mapped, request.recipe.fit, endless, Budget())
+    trial = Learner(copy.deepcopy(run.network), run.objective, run.recipe, endless, Budget())
     optimizer = trial.configure_optimizers()
     state = torch.get_rng_state()
     for number in range(WARM_STEPS + MEASURED_STEPS):
         if number == WARM_STEPS:
             began = time.perf_counter()
-        _trial_step(trial, optimizer, steps, number, request)
+        _trial_step(trial, optimizer, run, number)
     step_s = (time.perf_counter() - began) / MEASURED_STEPS
     torch.set_rng_state(state)
-    return Pace(step_s, _measure_look(trial, steps))
+    return Pace(step_s, _measure_look(trial, run))
 
 
-def _trial_step(
-    trial: Classifier, optimizer: torch.optim.Optimizer, steps: FitSteps, number: int, request: FitRequest
-) -> None:
-    batch = steps[number % len(steps)]
-    images = trial.graph.normalise(batch.images).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(request.recipe)):
-        logits, cells = trial.graph.network(images)
-    total = logits.sum() if cells is None else logits.sum() + cells.sum()
-    total.backward()
+def _trial_step(trial: Learner, optimizer: torch.optim.Optimizer, run: FitRun, number: int) -> None:
+    batch = run.steps[number % len(run.steps)]
+    with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(run.recipe)):
+        loss = trial.objective.loss(trial.graph.network, trial.prepare(batch), batch)
+    loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     optimizer.zero_grad()
 
 
-def _measure_look(trial: Classifier, steps: FitSteps) -> float:
-    few = steps.pictures.images[:16].permute(0, 2, 3, 1)
+def _measure_look(trial: Learner, run: FitRun) -> float:
+    few = run.selection[0].images[:16].permute(0, 2, 3, 1)
     with torch.no_grad():
         trial.averaged(few)
         began = time.perf_counter()
@@ -143,9 +136,9 @@ def _measure_look(trial: Classifier, steps: FitSteps) -> float:
     return (time.perf_counter() - began) / len(few)
 
 
-def uses_bfloat16(recipe: TrainingRecipe) -> bool:
-    if recipe.fit.precision != "auto":
-        return recipe.fit.precision == "bfloat16"
+def uses_bfloat16(recipe: FitRecipe) -> bool:
+    if recipe.precision != "auto":
+        return recipe.precision == "bfloat16"
     known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return bool(known.get("amx_bf16") or known.get("avx512_bf16"))
 
@@ -164,31 +157,45 @@ def _epochs_done(checkpoint: Path) -> int:
     return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"]) + 1
 
 
-def _run(classifier: Classifier, data: FitData, request: FitRequest, out: Path, checkpoint: Path | None) -> Fitted:
-    stopper = EarlyStopping("selection_loss", patience=request.recipe.fit.patience)
-    keeper = KeepUnfinished(out / CHECKPOINT, request.fingerprint())
+def _run(learner: Learner, run: FitRun, out: Path, checkpoint: Path | None) -> Fitted:
+    stopper = EarlyStopping("selection_loss", patience=run.recipe.patience)
+    keeper = KeepUnfinished(out / CHECKPOINT, run.fingerprint)
     began = time.perf_counter()
     with warnings.catch_warnings():
         _ignore_advice()
-        trainer = _trainer(classifier.plan.epochs, request.recipe, [stopper, keeper, _progress(classifier.budget)])
-        _fit_or_interrupt(trainer, classifier, data, checkpoint)
+        trainer = _trainer(learner.plan.epochs, run.recipe, [stopper, keeper, _progress(learner.budget)])
+        _fit_or_interrupt(trainer, learner, FitData(run.steps, run.selection), checkpoint)
     stopped = "stopped early" if stopper.stopped_epoch else "budget spent" if trainer.should_stop else "schedule ended"
-    graph = classifier.best if stopper.stopped_epoch else classifier.averaged
+    graph = learner.best if stopper.stopped_epoch else learner.averaged
     fit_s = time.perf_counter() - began
-    return Fitted(graph, trainer.current_epoch, stopped, classifier.best_loss, fit_s)
+    return Fitted(graph, trainer.current_epoch, stopped, learner.best_loss, fit_s)
 
 
-def _fit_or_interrupt(
-    trainer: lightning.Trainer, classifier: Classifier, data: FitData, checkpoint: Path | None
-) -> None:
+def _fit_or_interrupt(trainer: lightning.Trainer, learner: Learner, batches: FitData, checkpoint: Path | None) -> None:
     """Fit, and tell an interruption from success: Lightning answers SIGTERM by exiting with status 0.
 
     The state of the last whole epoch is on disk by then; the same command goes on from it.
     """
     try:
-        trainer.fit(classifier, data, ckpt_path=checkpoint, weights_only=True)
+        trainer.fit(learner, batches, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stopped:
         raise KeyboardInterrupt from stopped
+
+
+class FitData(lightning.LightningDataModule):
+    """Fitting and selection batches. Lightning asks again for the training loader at each epoch (its reload option)."""
+
+    def __init__(self, steps: Steps, selection: Dataset[Any]) -> None:
+        super().__init__()
+        self.steps, self.selection = steps, selection
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        if self.trainer is not None:
+            self.steps.epoch = self.trainer.current_epoch
+        return DataLoader(cast("Dataset[Any]", self.steps), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self.selection, batch_size=None)
 
 
 def _ignore_advice() -> None:
@@ -199,7 +206,7 @@ def _ignore_advice() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
 
 
-def _trainer(epochs: int, recipe: TrainingRecipe, callbacks: Sequence[Callback]) -> lightning.Trainer:
+def _trainer(epochs: int, recipe: FitRecipe, callbacks: Sequence[Callback]) -> lightning.Trainer:
     for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return lightning.Trainer(

@@ -10,8 +10,6 @@ from torch.nn import functional
 
 from training.network import SHAPES, Backbone
 
-IMAGENET_MEAN_RGB = (123.675, 116.28, 103.53)
-IMAGENET_STD_RGB = (58.395, 57.12, 57.375)
 MAP_CHANNELS = 64
 MAP_STRIDE = 8
 RARE = -4.0
@@ -74,35 +72,15 @@ class Network(nn.Module):
         peaks = cells.amax((2, 3)) * self.peak_slope + self.peak_bias
         return logits + (peaks[:, :, None] * self.place).sum(1), cells
 
+    def station(self, x: Tensor) -> Tensor:
+        """Class logits alone."""
+        logits: Tensor = self(x)[0]
+        return logits
+
     def freeze_normalisation(self) -> None:
         """Use the normalisation statistics that came with pretrained weights, from now on."""
         for unit in self.backbone.units():
             unit.frozen = True
-
-
-class StationGraph(nn.Module):
-    """What the station runs: uint8 (N, H, W, 3) BGR in, float32 logits (N, C) out."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-        self.scale: Tensor
-        self.mean: Tensor
-        self.register_buffer("scale", 1 / torch.tensor(IMAGENET_STD_RGB).reshape(3, 1, 1))
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN_RGB).reshape(3, 1, 1))
-
-    def forward(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.network(self.normalise(image.permute(0, 3, 1, 2)))[0]
-        return logits
-
-    def normalise(self, bgr: Tensor) -> Tensor:
-        """(N, 3, H, W) BGR of 0..255 -> padded, normalised RGB float32.
-
-        Padding is black, not grey: so normalisation is exactly a factor and an offset of the stem's weights, and the
-        int8 graph starts from the camera's bytes (without this, 1.4 of 7.1 ms went into normalising).
-        """
-        padded = functional.pad(bgr.float(), self.network.backbone.image_padding)
-        return (padded.flip(1) - self.mean) * self.scale
 
 
 def _bias(layer: nn.Module) -> Tensor:

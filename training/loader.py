@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pytorch_lightning as lightning
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from training.augment import Batch, augment
 from training.paste import Paster
@@ -79,19 +78,3 @@ class Plain(Dataset[Batch]):
         whole = self.pictures
         images, masks = whole.images[window].float(), whole.masks[window, None].float()
         return Batch(images, masks, whole.labels[window], whole.has_mask[window])
-
-
-class FitData(lightning.LightningDataModule):
-    """Fitting and selection batches. Ask again for the training loader at each epoch (Lightning's reload option)."""
-
-    def __init__(self, steps: FitSteps, selection: Pictures) -> None:
-        super().__init__()
-        self.steps, self.selection = steps, selection
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        if self.trainer is not None:
-            self.steps.epoch = self.trainer.current_epoch
-        return DataLoader(self.steps, batch_size=None)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return DataLoader(Plain(self.selection), batch_size=None)

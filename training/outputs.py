@@ -14,7 +14,7 @@ from inspector.calibration import Calibration, defect_probability, defect_score,
 from inspector.errors import UserError
 from inspector.runtimes import RuntimeSettings, load_runtime
 from inspector.verdict import Policy
-from training.heads import StationGraph
+from training.graph import StationGraph
 from training.pictures import Pictures
 from training.recipe import PolicyRecipe, QuantiseRecipe
 

@@ -11,7 +11,7 @@ from inspector.calibration import Calibration, defect_probability
 from inspector.verdict import Policy
 from training.card import Measured
 from training.golden import Judged, judge
-from training.heads import StationGraph
+from training.graph import StationGraph
 from training.material import Material
 from training.outputs import (
     Difference,

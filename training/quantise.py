@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,17 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return None if batch is None else {"image": batch}
 
 
-def quantise(float_path: Path, int8_path: Path, images: NDArray[np.uint8], recipe: QuantiseRecipe) -> None:
-    """Write the int8 graph. `images` (N, H, W, 3) are fitting pictures; no other part may set the ranges."""
+def quantise(
+    float_path: Path,
+    int8_path: Path,
+    images: NDArray[np.uint8],
+    recipe: QuantiseRecipe,
+    keep_float: Sequence[str] = (),
+) -> None:
+    """Write the int8 graph, the nodes named in `keep_float` as they are.
+
+    `images` (N, H, W, 3k) are fitting pictures; no other part may set the ranges.
+    """
     graph = onnx.load(float_path).graph
     as_float = _only(node for node in graph.node if node.op_type == "Cast").output[0]
     exactly_bytes = {"scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)}
@@ -60,7 +69,7 @@ def quantise(float_path: Path, int8_path: Path, images: NDArray[np.uint8], recip
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                nodes_to_exclude=list(head_nodes(graph)),
+                nodes_to_exclude=[*head_nodes(graph), *keep_float],
                 calibrate_method=METHODS[recipe.method],
                 extra_options={
                     "ActivationSymmetric": False,

@@ -1,14 +1,15 @@
-"""How a network is trained: one frozen object read from TOML, every field bounded and described."""
+"""How a classifier is trained: one frozen object read from TOML, every field bounded and described.
+
+Other tasks have recipes of their own, which share these sections.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from inspector.documents import Document, read_toml
-from inspector.errors import RecipeError
+from inspector.documents import Document
 
 
 class InputRecipe(Document):
@@ -99,8 +100,3 @@ class TrainingRecipe(Document):
     parts: PartsRecipe = PartsRecipe()
     quantise: QuantiseRecipe = QuantiseRecipe()
     policy: PolicyRecipe = PolicyRecipe()
-
-
-def load_training_recipe(path: Path | None) -> TrainingRecipe:
-    """Read a TOML recipe; `None` gives the defaults. Raises `RecipeError` naming file and every wrong field."""
-    return TrainingRecipe() if path is None else read_toml(path, TrainingRecipe, RecipeError)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import logging
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from inspector.dataset import Dataset, read_dataset
-from inspector.errors import DatasetError, UserError
+from inspector.documents import Document, read_toml
+from inspector.errors import DatasetError, RecipeError, UserError
 from training.allocation import keep_memory, wait_politely
 from training.budget import Budget
-from training.recipe import load_training_recipe
+from training.order import Order
 
 HELP = "train a network on a labelled folder and write a bundle"
-TASKS = ("classify", "detect", "segment", "anomaly", "embed")
-READY = ("classify",)
+TASKS = {
+    "classify": ("training.recipe:TrainingRecipe", "training.classify:train"),
+}
+"""Per task: the document that --recipe holds, and `train(order, budget) -> folder of the bundle`, which loads torch."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,20 +37,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     budget = Budget.starting_now(_positive(args.minutes))
-    if args.task not in READY:
-        raise UserError(f"--task: {args.task} cannot be trained yet; expected {', '.join(READY)}")
     if not 0 <= args.seed < 2**32:
         raise UserError(f"--seed: expected 0 to {2**32 - 1}, found {args.seed}")
-    recipe = load_training_recipe(args.recipe)
+    recipe = read_recipe(args.recipe, args.task)
     dataset = _dataset(args.dataset, args.good)
     _require_writable(args.out)
     keep_memory()
     wait_politely()
-    from training.classify import Order, train_classifier
-
+    train = _named(TASKS[args.task][1])
     logging.getLogger("training").setLevel(logging.INFO)
-    print(train_classifier(Order(dataset, args.out, recipe, args.seed, args.resume), budget))
+    print(train(Order(dataset, args.out, recipe, args.seed, args.resume), budget))
     return 0
+
+
+def _named(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def read_recipe(path: Path | None, task: str) -> Document:
+    """Return the task's recipe, its defaults without a file; raise RecipeError naming file and every wrong field."""
+    document: type[Document] = _named(TASKS[task][0])
+    return document() if path is None else read_toml(path, document, RecipeError)
 
 
 def _positive(minutes: float | None) -> float | None:

@@ -73,7 +73,8 @@ def draw_dataset(folder: Path) -> Path:
 def train(
     folder: Path, out: Path, *, seed: int = 0, recipe: TrainingRecipe | None = None, resume: bool = False
 ) -> Bundle:
-    from training.classify import Order, train_classifier
+    from training.classify import train as train_classifier
+    from training.order import Order
 
     dataset = read_dataset(folder, splits=("train", "val"))
     order = Order(dataset, out, recipe or tiny_recipe(), seed, resume)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from training.budget import Budget, BudgetTooSmall, Pace, plan_fit
-from training.classifier import rate_share
+from training.learning import rate_share
 
 
 class Clock:

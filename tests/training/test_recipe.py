@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from inspector.documents import read_toml
 from inspector.errors import RecipeError
-from training.recipe import TrainingRecipe, load_training_recipe
+from training.recipe import TrainingRecipe
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "training"
+
+
+def load(path: Path) -> TrainingRecipe:
+    return read_toml(path, TrainingRecipe, RecipeError)
 
 
 def fields_of(model: type[BaseModel]) -> Iterator[tuple[str, str | None]]:
@@ -21,12 +26,8 @@ def fields_of(model: type[BaseModel]) -> Iterator[tuple[str, str | None]]:
             yield f"{model.__name__}.{name}", field.description
 
 
-def test_no_recipe_means_the_defaults() -> None:
-    assert load_training_recipe(None) == TrainingRecipe()
-
-
 def test_the_written_out_defaults_are_the_defaults() -> None:
-    assert load_training_recipe(CONFIGS / "default.toml") == TrainingRecipe()
+    assert load(CONFIGS / "default.toml") == TrainingRecipe()
 
 
 def test_every_field_is_described() -> None:
@@ -35,7 +36,7 @@ def test_every_field_is_described() -> None:
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
 def test_shipped_recipes_are_valid(path: Path) -> None:
-    assert load_training_recipe(path).fit.epochs >= 1
+    assert load(path).fit.epochs >= 1
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,6 @@ def test_a_wrong_field_is_named_with_its_file(tmp_path: Path, text: str, expecte
     path = tmp_path / "fast.toml"
     path.write_text(text)
     with pytest.raises(RecipeError, match=expected) as caught:
-        load_training_recipe(path)
+        load(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)

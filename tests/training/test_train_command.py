@@ -39,11 +39,6 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return text
 
 
-def test_other_tasks_are_refused_in_one_line(surface: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = refused(capsys, str(surface), "--task", "segment", "--out", str(tmp_path))
-    assert "--task: segment cannot be trained yet; expected classify" in text
-
-
 def test_an_unknown_good_label_is_refused(surface: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = refused(capsys, str(surface), "--task", "classify", "--out", str(tmp_path), "--good", "good,fine")
     assert "--good: fine is no label" in text
