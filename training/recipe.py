@@ -77,6 +77,7 @@ class QuantiseRecipe(Document):
         0.005, ge=0, le=1, description="Most decisions the float graph may change, share of val."
     )
     int8_flips: float = Field(0.08, ge=0, le=1, description="Most decisions the int8 graph may change, share of val.")
+    max_drop: float = Field(0.01, ge=0, le=1, description="How much of the task's figure int8 may lose against float.")
 
 
 class PolicyRecipe(Document):

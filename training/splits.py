@@ -31,10 +31,11 @@ class Parts:
         return {name: getattr(self, name) for name in names}
 
 
-def cut_parts(dataset: Dataset, recipe: PartsRecipe, seed: int) -> Parts:
+def cut_parts(dataset: Dataset, recipe: PartsRecipe, seed: int, *, label_is_class: bool = True) -> Parts:
     """Cut calibration and selection parts from `train`, and validation too where there is no `val`.
 
-    Rows of `test` are not looked at.
+    Rows of `test` are not looked at. With `label_is_class`, labels are what is learnt: at least two, and none in
+    another part that fitting does not know.
     """
     rest = dataset.select("train")
     if not rest:
@@ -45,7 +46,7 @@ def cut_parts(dataset: Dataset, recipe: PartsRecipe, seed: int) -> Parts:
         origin = "cut from train"
     calibration, rest = cut(rest, recipe.calibration_share, seed + 1)
     selection, fit = cut(rest, recipe.selection_share, seed + 2)
-    _check(dataset, fit, (calibration, selection, validation))
+    _check(dataset, fit, (calibration, selection, validation), label_is_class=label_is_class)
     return Parts(fit, selection, calibration, validation, origin)
 
 
@@ -96,12 +97,12 @@ def _by_group(samples: Iterable[Sample]) -> dict[str, Counter[str]]:
     return groups
 
 
-def _check(dataset: Dataset, fit: Samples, others: Sequence[Samples]) -> None:
+def _check(dataset: Dataset, fit: Samples, others: Sequence[Samples], *, label_is_class: bool) -> None:
     index = dataset.folder / "index.csv"
     labels = {sample.label for sample in fit}
-    if len(labels) < 2:
+    if label_is_class and len(labels) < 2:
         raise DatasetError(f"{index}: label: expected at least two labels in train, found {sorted(labels)}")
     if not all(others):
         raise DatasetError(f"{index}: group: expected enough groups in train to set calibration and selection apart")
-    if unknown := {sample.label for part in others for sample in part} - labels:
+    if label_is_class and (unknown := {sample.label for part in others for sample in part} - labels):
         raise DatasetError(f"{index}: label: expected labels of val to occur in train, found {sorted(unknown)} too")

@@ -1,0 +1,235 @@
+"""From a fitted network to a bundle: export, quantise, calibrate, prove, and write, for tasks with one part score."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.bundle import (
+    MODEL_FILES,
+    Calibrations,
+    Lineage,
+    Manifest,
+    Parity,
+    Precision,
+    Task,
+    Tiles,
+    write_bundle,
+)
+from inspector.calibration import Calibration
+from inspector.dataset import Dataset
+from inspector.evaluation import policy_figures
+from inspector.figures import Figures, JudgedPart, load_figures
+from inspector.preprocess import InputSpec
+from inspector.runtimes import Outputs
+from inspector.verdict import Policy
+from training.budget import Budget
+from training.card import write_card
+from training.export import export_onnx
+from training.golden_parts import golden_files
+from training.graph import StationGraph
+from training.order import say
+from training.outputs import choose_policy
+from training.quantise import quantise
+from training.recipe import PolicyRecipe, QuantiseRecipe
+from training.scoring import (
+    IDENTITY,
+    calibrate_scores,
+    compare,
+    graph_outputs,
+    judge,
+    part_scores,
+    predictions,
+    require_small_drop,
+    torch_outputs,
+)
+from training.splits import Parts
+from training.viewed import Viewed
+
+UNKNOWN_PARITY = Parity(n=1, float_max_difference=0, float_flips=0, int8_max_difference=0, int8_flips=0)
+PRECISIONS: tuple[Precision, ...] = ("float", "cpu-int8")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """A fitted network with all that its bundle needs."""
+
+    task: Task
+    graph: StationGraph
+    outputs: tuple[str, ...]
+    """Names of what the graph returns, in its order."""
+    classes: tuple[str, ...]
+    """Kinds of findings."""
+    dataset: Dataset
+    seed: int
+    out: Path
+    spec: InputSpec
+    parts: Parts
+    calibration: Viewed
+    validation: Viewed
+    ranges: NDArray[np.uint8]
+    """(N, H, W, 3k) fitting pictures that set the activation ranges."""
+    quantise: QuantiseRecipe
+    policy: PolicyRecipe
+    metric: str
+    """The figure whose drop from float to int8 is bounded by `quantise.max_drop`."""
+    training: Mapping[str, float | int | str]
+    golden: int = 8
+    template: bool = False
+    tiles: Tiles | None = None
+    reading: Mapping[str, float] | None = None
+    keep_float: tuple[str, ...] = ()
+    """Nodes of the graph that are not quantised."""
+
+    @property
+    def good(self) -> tuple[str, ...]:
+        return self.dataset.good
+
+    @property
+    def has_good(self) -> bool:
+        return any(sample.label in self.good for samples in self.parts.named().values() for sample in samples)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibrated:
+    """What the calibration part has settled."""
+
+    calibrations: Mapping[Precision, Calibration]
+    policy: Policy
+    held: Mapping[Precision, Sequence[JudgedPart]]
+
+
+def deliver(delivery: Delivery, budget: Budget) -> Path:
+    """Write the bundle below `delivery.out` and return its folder.
+
+    Raises:
+        ParityBroken, QuantisationDrop: an exported graph is not what was fitted.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        graphs = _export(delivery, Path(scratch))
+        draft = _manifest(delivery, Policy(pass_below=0, reject_above=0), UNKNOWN_PARITY, budget)
+        calibrated = _calibrate(
+            delivery, draft, {name: graph_outputs(path, delivery.calibration) for name, path in graphs.items()}
+        )
+        seen = {name: graph_outputs(path, delivery.validation) for name, path in graphs.items()}
+        judged = {name: _judged(delivery, draft, calibrated, name, outputs) for name, outputs in seen.items()}
+        parity = _prove(delivery, draft, calibrated, judged)
+        figures = {name: _figures(delivery, draft, parts) for name, parts in judged.items()}
+        require_small_drop(
+            delivery.metric,
+            figures["float"][delivery.metric],
+            figures["cpu-int8"][delivery.metric],
+            delivery.quantise.max_drop,
+        )
+        manifest = _manifest(delivery, calibrated.policy, parity, budget)
+        tables = {name: _table(delivery, figures[name], judged[name]) for name in PRECISIONS}
+        folder = write_bundle(delivery.out, manifest, _files(delivery, graphs, calibrated, manifest, tables))
+    _tell(tables, parity)
+    say(f"bundle {folder} after {budget.used_s() / 60:.1f} min")
+    return folder
+
+
+def _export(delivery: Delivery, folder: Path) -> dict[Precision, Path]:
+    paths: dict[Precision, Path] = {precision: folder / MODEL_FILES[precision] for precision in PRECISIONS}
+    channels = 6 if delivery.template else 3
+    export_onnx(delivery.graph, delivery.spec.height, delivery.spec.width, paths["float"], delivery.outputs, channels)
+    quantise(paths["float"], paths["cpu-int8"], delivery.ranges, delivery.quantise, delivery.keep_float)
+    return paths
+
+
+def _calibrate(delivery: Delivery, draft: Manifest, outputs: Mapping[Precision, Sequence[Outputs]]) -> Calibrated:
+    """Each precision has its own calibration; the limits are those that the quantised graph needs."""
+    viewed = delivery.calibration
+    is_defect = viewed.is_defect(delivery.good)
+    scores = {name: part_scores(predictions(draft, IDENTITY, one, viewed)) for name, one in outputs.items()}
+    calibrations = {name: calibrate_scores(one, is_defect, has_good=delivery.has_good) for name, one in scores.items()}
+    probability = calibrations["cpu-int8"].part_probability(scores["cpu-int8"])
+    policy = choose_policy(probability, is_defect, delivery.policy, has_good=delivery.has_good)
+    held = {
+        name: judge(viewed, predictions(draft, calibrations[name], one, viewed), policy, delivery.good)
+        for name, one in outputs.items()
+    }
+    return Calibrated(calibrations, policy, held)
+
+
+def _judged(
+    delivery: Delivery, draft: Manifest, calibrated: Calibrated, precision: Precision, outputs: Sequence[Outputs]
+) -> list[JudgedPart]:
+    predicted = predictions(draft, calibrated.calibrations[precision], outputs, delivery.validation)
+    return judge(delivery.validation, predicted, calibrated.policy, delivery.good)
+
+
+def _prove(
+    delivery: Delivery, draft: Manifest, calibrated: Calibrated, judged: Mapping[Precision, Sequence[JudgedPart]]
+) -> Parity:
+    outputs = torch_outputs(delivery.graph, delivery.outputs, delivery.validation)
+    return compare(_judged(delivery, draft, calibrated, "float", outputs), judged, delivery.quantise)
+
+
+def _figures(delivery: Delivery, draft: Manifest, parts: Sequence[JudgedPart]) -> Figures:
+    return load_figures(delivery.task).figures(parts, draft)
+
+
+def _table(delivery: Delivery, figures: Figures, parts: Sequence[JudgedPart]) -> list[tuple[str, str]]:
+    policy = policy_figures(parts)
+    rates = [(name, str(rate["text"])) for name in ("escape", "overkill") if isinstance(rate := policy[name], dict)]
+    review = f"{100 * float(str(policy['review_rate'])):.1f} % of {len(parts)}"
+    named = [line.partition(" ") for line in load_figures(delivery.task).lines(figures)]
+    return [*((name, text.strip()) for name, _, text in named), *rates, ("to review", review)]
+
+
+def _manifest(delivery: Delivery, policy: Policy, parity: Parity, budget: Budget) -> Manifest:
+    counts = {f"{name}_images": len(samples) for name, samples in delivery.parts.named().items()}
+    return Manifest(
+        task=delivery.task,
+        classes=delivery.classes,
+        good=delivery.good if delivery.has_good else (),
+        input=delivery.spec,
+        template=delivery.template,
+        tiles=delivery.tiles,
+        output_names=delivery.outputs,
+        reading=dict(delivery.reading or {}),
+        limits=policy,
+        lineage=Lineage(
+            dataset=delivery.dataset.folder.resolve().name,
+            dataset_hash=delivery.dataset.content_hash,
+            code_version=version("open-inspector"),
+            seed=delivery.seed,
+            created_at=datetime.now(UTC),
+        ),
+        parity=parity,
+        training={
+            **delivery.training,
+            "minutes": round(budget.used_s() / 60, 2),
+            **counts,
+            "validation_is": delivery.parts.validation_origin,
+        },
+    )
+
+
+def _files(
+    delivery: Delivery,
+    graphs: Mapping[Precision, Path],
+    calibrated: Calibrated,
+    manifest: Manifest,
+    tables: Mapping[Precision, Sequence[tuple[str, str]]],
+) -> dict[str, bytes]:
+    return {
+        **{MODEL_FILES[precision]: path.read_bytes() for precision, path in graphs.items()},
+        **golden_files(delivery.calibration, calibrated.held, calibrated.policy, delivery.golden),
+        "calibration.json": (Calibrations(dict(calibrated.calibrations)).model_dump_json(indent=2) + "\n").encode(),
+        "card.md": write_card(manifest, delivery.parts, tables).encode(),
+    }
+
+
+def _tell(tables: Mapping[Precision, Sequence[tuple[str, str]]], parity: Parity) -> None:
+    for precision, rows in tables.items():
+        say(f"validation, {precision}: " + "; ".join(f"{name} {text}" for name, text in rows))
+    say(f"verdicts changed on {parity.n}: {parity.float_flips} by export, {parity.int8_flips} by quantisation")
