@@ -1,156 +1,135 @@
-"""A labelled folder of images: `index.csv`, checked row by row before anything is read from it.
+"""A labelled folder of pictures, in any of six layouts, checked before anything is learnt from it.
 
-Columns `path,split,label,group` are needed; `mask_path`, `boxes_path` and `template_path` may be there; any other
-column is kept in `Sample.extra`. Paths are relative to the folder.
+Where a layout says neither splits nor groups (`inspector.readers`), they are made here:
+
+- **groups**: near-duplicates (`inspector.duplicates`) of one split make a group; every other picture is its own. All
+  pictures of a folder without splits are looked at for that, otherwise those of the splits asked for.
+- **splits**: of the groups of every label about 15 % become val and 15 % test, the rest train; which ones follows
+  from a hash of their names, so that it is the same on every machine.
+
+Only `index.csv` can say that pictures which do not look alike show one part. Write one where that is so.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import cast
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from inspector.duplicates import fingerprints, joined, near_pairs, small_pictures
 from inspector.errors import DatasetError
+from inspector.marks import refuse
+from inspector.readers import coco, index, labelme, mvtec, voc, yolo
+from inspector.readers.layout import Layout, Listing
 from inspector.samples import SPLITS, Dataset, Sample, Split
 
-__all__ = ["SPLITS", "Dataset", "Sample", "Split", "read_dataset"]
+__all__ = ["LAYOUTS", "SPLITS", "Dataset", "Sample", "Split", "read_dataset"]
 
-NEEDED = ("path", "split", "label", "group")
-FILE_COLUMNS = ("path", "mask_path", "boxes_path", "template_path")
-FAULTS_SHOWN = 20
+LAYOUTS: Mapping[str, Layout] = {
+    "index.csv": index,
+    "MVTec AD": mvtec,
+    "COCO": coco,
+    "Pascal VOC": voc,
+    "YOLO": yolo,
+    "labelme": labelme,
+}
+HELD_SHARE = 0.15
+"""Share of the groups of a label that becomes val, and again test, where the layout has no splits."""
 
 
 def read_dataset(folder: Path, good: Sequence[str] = ("good",), splits: Sequence[Split] = SPLITS) -> Dataset:
-    """Read `folder/index.csv`, or raise one `DatasetError` that lists every fault.
+    """Read a labelled folder, or raise one `DatasetError` that lists every fault.
 
-    Every row is checked; files are looked at, and hashed, only for the rows of `splits`: training must not
-    even notice whether the images of `test` are there.
+    Files are looked at, and hashed, only for the samples of `splits`: training must not even notice whether the
+    pictures of `test` are there. (A folder that says no splits is looked at as a whole to cut them.)
     """
-    index = folder / "index.csv"
-    lines = _read_lines(index)
-    faults = [*_row_faults(folder, lines, splits), *_repeated_paths(lines), *_straddling_groups(lines)]
-    if not lines:
-        faults.append(_fault(1, "path", "at least one row", "none"))
-    if faults:
-        raise DatasetError(_message(index, sorted(faults)))
-    rows = tuple(_sample(folder, fields) for _, fields in lines)
-    return Dataset(folder, rows, tuple(good), _content_hash(index, rows, splits))
+    name = layout_of(folder)
+    listing = LAYOUTS[name].read(folder, good, splits)
+    rows, notes = listing.samples, listing.notes
+    if not listing.has_groups:
+        refuse(folder, _missing(listing.samples, splits if listing.has_splits else SPLITS))
+        rows, notes = _complete(listing, splits)
+    if not rows:
+        raise DatasetError(f"{folder}: expected pictures ({name} layout), found none of {', '.join(splits)}")
+    return Dataset(folder, rows, tuple(good), _content_hash(folder, listing, rows, splits), name, notes)
 
 
-Line = tuple[int, dict[str, str]]
-Fault = tuple[int, str]
+def layout_of(folder: Path) -> str:
+    """Return which layout a folder has: a key of LAYOUTS. `index.csv` goes before whatever lies beside it."""
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: expected a folder; no such folder")
+    if index.recognises(folder):
+        return "index.csv"
+    found = [name for name, layout in LAYOUTS.items() if layout.recognises(folder)]
+    if len(found) > 1:
+        raise DatasetError(
+            f"{folder}: expected one layout, found {' and '.join(found)}; move one away, or write an index.csv, "
+            "which goes before all others"
+        )
+    if not found:
+        looked_for = "; ".join(layout.LOOKS_FOR for layout in LAYOUTS.values())
+        raise DatasetError(f"{folder}: expected a labelled folder, one of: {looked_for}; no such file or folder")
+    return found[0]
 
 
-def _read_lines(index: Path) -> list[Line]:
-    """The rows with their numbers (the header is row 1)."""
-    try:
-        with index.open(encoding="utf-8-sig", newline="") as stream:
-            return _parse(index, csv.reader(stream, strict=True))
-    except FileNotFoundError as error:
-        raise DatasetError(f"{index}: expected an index with columns {', '.join(NEEDED)}; no such file") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{index}: expected a readable CSV file in UTF-8: {error}") from error
+def _missing(samples: Iterable[Sample], splits: Sequence[Split]) -> list[str]:
+    return [
+        f"expected an existing file, found none at {path}"
+        for sample in samples
+        if sample.split in splits
+        for path in sample.files()
+        if not path.is_file()
+    ]
 
 
-def _parse(index: Path, reader: Iterator[list[str]]) -> list[Line]:
-    header = next(reader, [])
-    if missing := [column for column in NEEDED if column not in header]:
-        raise DatasetError(f"{index}: header: expected columns {', '.join(NEEDED)}; missing {', '.join(missing)}")
-    if len(set(header)) < len(header):
-        raise DatasetError(f"{index}: header: expected every column once, found {','.join(header)}")
-    lines: list[Line] = []
-    faults: list[Fault] = []
-    for number, cells in enumerate(reader, start=2):
-        if cells and len(cells) != len(header):
-            faults.append(_fault(number, "row", f"{len(header)} cells", f"{len(cells)}"))
-        elif cells:
-            lines.append((number, dict(zip(header, cells, strict=True))))
-    if faults:
-        raise DatasetError(_message(index, faults))
-    return lines
+def _complete(listing: Listing, splits: Sequence[Split]) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+    """Give samples the groups, and the splits where they have none, that their layout does not say."""
+    rows = _grouped(listing.samples, splits if listing.has_splits else SPLITS)
+    count = len({row.group for row in rows})
+    notes = (*listing.notes, f"groups made by near-duplicates: {len(rows)} pictures in {count} groups")
+    if listing.has_splits:
+        return rows, notes
+    return _cut(rows), (*notes, f"no splits in the folder: val and test cut by group, {HELD_SHARE:.0%} each")
 
 
-def _row_faults(folder: Path, lines: Iterable[Line], splits: Sequence[Split]) -> Iterator[Fault]:
-    for number, fields in lines:
-        if fields["split"] not in SPLITS:
-            yield _fault(number, "split", "train, val or test", repr(fields["split"]))
-        for column in ("label", "group"):
-            if not fields[column].strip():
-                yield _fault(number, column, "a name", "nothing")
-        look = fields["split"] in splits
-        for column in FILE_COLUMNS:
-            yield from _path_faults(folder, number, column, fields.get(column, ""), look)
+def _grouped(samples: tuple[Sample, ...], splits: Sequence[Split]) -> tuple[Sample, ...]:
+    """Name every group after its first picture."""
+    seen = [sample for sample in samples if sample.split in splits]
+    prints = fingerprints(small_pictures([sample.path for sample in seen]))
+    pairs = [(i, j) for i, j, _ in near_pairs(prints) if seen[i].split == seen[j].split]
+    first = {sample.name: seen[i].name for sample, i in zip(seen, joined(len(seen), pairs), strict=True)}
+    return tuple(replace(sample, group=first.get(sample.name, sample.name)) for sample in samples)
 
 
-def _path_faults(folder: Path, number: int, column: str, name: str, look: bool) -> Iterator[Fault]:
-    if not name:
-        if column == "path":
-            yield _fault(number, column, "a file name", "nothing")
-    elif PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-        yield _fault(number, column, "a path inside the folder", repr(name))
-    elif look and not (folder / name).is_file():
-        yield _fault(number, column, "an existing file", repr(name))
+def _cut(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    """Rare labels first; of less than four groups of a label none is held back."""
+    labels = Counter(sample.label for sample in samples)
+    home: dict[str, Split] = {}
+    for label in sorted(labels, key=lambda name: (labels[name], name)):
+        groups = {sample.group for sample in samples if sample.label == label} - home.keys()
+        ordered = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())
+        held = int(HELD_SHARE * len(ordered) + 0.5)
+        for position, group in enumerate(ordered):
+            home[group] = "val" if position < held else "test" if position < 2 * held else "train"
+    return tuple(replace(sample, split=home[sample.group]) for sample in samples)
 
 
-def _repeated_paths(lines: Iterable[Line]) -> Iterator[Fault]:
-    first: dict[str, int] = {}
-    for number, fields in lines:
-        name = fields["path"]
-        if name and first.setdefault(name, number) != number:
-            yield _fault(number, "path", f"every path once (row {first[name]} has it)", repr(name))
+def _content_hash(folder: Path, listing: Listing, rows: Iterable[Sample], splits: Sequence[Split]) -> str:
+    """Hash the sources, then name and digest of each file: measured at 0.2 s for 1,059 images with masks.
 
-
-def _straddling_groups(lines: Iterable[Line]) -> Iterator[Fault]:
-    """One fault for each group that is in two splits, at the row where the second split begins."""
-    home: dict[str, tuple[str, int]] = {}
-    told: set[str] = set()
-    for number, fields in lines:
-        group, split = fields["group"], fields["split"]
-        split_before, row_before = home.setdefault(group, (split, number))
-        if group and split != split_before and group not in told:
-            told.add(group)
-            expected = f"every group in one split (row {row_before} has {group!r} in {split_before})"
-            yield _fault(number, "group", expected, f"it in {split}")
-
-
-def _fault(number: int, field: str, expected: str, found: str) -> Fault:
-    return number, f"row {number}: {field}: expected {expected}, found {found}"
-
-
-def _message(index: Path, faults: Sequence[Fault]) -> str:
-    texts = [text for _, text in faults]
-    if len(texts) == 1:
-        return f"{index}: {texts[0]}"
-    more = [f"and {len(texts) - FAULTS_SHOWN} more"] if len(texts) > FAULTS_SHOWN else []
-    return "\n  ".join([f"{index}: {len(texts)} faults", *texts[:FAULTS_SHOWN], *more])
-
-
-def _sample(folder: Path, fields: Mapping[str, str]) -> Sample:
-    def joined(column: str) -> Path | None:
-        return folder / name if (name := fields.get(column, "")) else None
-
-    known = {*NEEDED, *FILE_COLUMNS}
-    return Sample(
-        name=fields["path"],
-        path=folder / fields["path"],
-        split=cast(Split, fields["split"]),
-        label=fields["label"],
-        group=fields["group"],
-        mask_path=joined("mask_path"),
-        boxes_path=joined("boxes_path"),
-        extra={column: value for column, value in fields.items() if column not in known},
-        template_path=joined("template_path"),
-    )
-
-
-def _content_hash(index: Path, rows: Iterable[Sample], splits: Sequence[Split]) -> str:
-    """Hash the index, then `name`, size and digest of each file: measured at 0.2 s for 1,059 images with masks."""
-    total = hashlib.sha256(index.read_bytes())
+    Without an index, split, label and group are hashed too: they are what an index would say.
+    """
+    total = hashlib.sha256(b"".join(path.read_bytes() for path in listing.sources))
+    digests: dict[Path, str] = {}
     for row in rows:
-        if row.split in splits:
-            for path in row.files():
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
-                total.update(f"{path.relative_to(index.parent).as_posix()}\0{digest}\n".encode())
+        if row.split not in splits:
+            continue
+        if not listing.has_groups:
+            total.update(f"{row.split}\0{row.label}\0{row.group}\n".encode())
+        for path in row.files():
+            if path not in digests:
+                digests[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+            total.update(f"{path.relative_to(folder).as_posix()}\0{digests[path]}\n".encode())
     return total.hexdigest()

@@ -8,7 +8,6 @@ names of boxes are those of their file, whatever the sample's own label.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.documents import read_bytes
 from inspector.errors import DatasetError
 from inspector.marks import Mark, Marks, refuse
 from inspector.preprocess import read_image
@@ -117,15 +115,8 @@ def read_marks(sample: Sample, size: tuple[int, int] | None = None) -> Marks:
         case ".json" if sample.boxes_key:
             return coco.read_marks(path, sample.boxes_key)
         case ".json":
-            return labelme.read_marks(path, _json(path))
+            return labelme.read_marks(path, labelme.read_content(path))
     raise DatasetError(f"{path}: expected a file of boxes with suffix {FORMS}")
-
-
-def _json(path: Path) -> object:
-    try:
-        return json.loads(read_bytes(path, DatasetError))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: not JSON ({error})") from error
 
 
 def _size(sample: Sample) -> tuple[int, int]:

@@ -180,9 +180,8 @@ def test_many_faults_of_an_index_are_still_one_line(bundle_path: Path, dataset: 
 
 def test_an_empty_folder_is_no_data_set(bundle_path: Path, tmp_path: Path, refusal: Refusal) -> None:
     (tmp_path / "empty").mkdir()
-    assert f"{tmp_path / 'empty' / 'index.csv'}: expected an index" in refusal(
-        "evaluate", bundle_path, tmp_path / "empty"
-    )
+    told = refusal("evaluate", bundle_path, tmp_path / "empty")
+    assert f"{tmp_path / 'empty'}: expected a labelled folder, one of: index.csv" in told
 
 
 def test_figures_that_cannot_be_written_are_printed_before_the_refusal(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from inspector.documents import read_json
 from inspector.errors import DatasetError
 from inspector.marks import Mark, Marks, around, refuse
+from inspector.readers.layout import Listing, classes_of, inside, label_of, split_in
+from inspector.samples import Sample, Split
 
 
 class _Entry(BaseModel):
@@ -199,3 +202,62 @@ def decode_text(text: str) -> list[int]:
             numbers.append(signed + numbers[-2] if len(numbers) > 2 else signed)
             value = shift = 0
     return numbers
+
+
+LOOKS_FOR = "a JSON file with `images`, `annotations` and `categories`, also in annotations/ or train/ (COCO)"
+LOOKED_AT = 3
+"""Files of a folder that are opened to see whether they are COCO; a labelme folder holds thousands."""
+
+
+def recognises(folder: Path) -> bool:
+    return bool(_files(folder))
+
+
+def read(folder: Path, good: Sequence[str], splits: Sequence[Split]) -> Listing:
+    """List the pictures of every file of instances; splits from the files' and folders' names."""
+    found = [(path, split_in(path.stem) or split_in(path.parent.name)) for path in _files(folder)]
+    has_splits = all(split for _, split in found)
+    asked = [(path, split or "train") for path, split in found if not has_splits or split in splits]
+    samples = tuple(sample for path, split in asked for sample in _samples(folder, path, split, good))
+    return Listing(samples, tuple(path for path, _ in asked), has_splits)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of instances; where some are named so, those only (captions and keypoints lie beside them)."""
+    places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
+    named = [path for place in places for path in sorted(place.glob("*instances*.json"))]
+    looked_at = named or [path for place in places for path in sorted(place.glob("*.json"))[:LOOKED_AT]]
+    return [path for path in looked_at if _is_coco(path)]
+
+
+def _is_coco(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
+        return False
+    return isinstance(content, dict) and {"images", "categories"} <= content.keys()
+
+
+def _samples(folder: Path, path: Path, split: Split, good: Sequence[str]) -> Iterator[Sample]:
+    pictures = read_catalogue(path).pictures
+    home = _home(folder, path, split, next(iter(pictures), ""))
+    for file_name, marks in pictures.items():
+        picture = inside(folder, home, file_name)
+        if picture is None:
+            raise DatasetError(f"{path}: file_name: expected a picture inside the folder, found {file_name!r}")
+        name = picture.relative_to(folder).as_posix()
+        label, extra = label_of(marks.marks, good), classes_of(marks.marks)
+        yield Sample(name, picture, split, label, name, None, path, extra, boxes_key=file_name)
+
+
+def _home(folder: Path, path: Path, split: Split, file_name: str) -> Path:
+    """The folder that `file_name` is relative to: the first in which the first picture is."""
+    below = sorted(place for place in folder.iterdir() if place.is_dir() and split_in(place.name) == split)
+    images = folder / "images"
+    inside = sorted(place for place in images.glob("*") if place.is_dir() and split_in(place.name) == split)
+    places = [path.parent, folder, *below, *inside, images]
+    for place in places:
+        if file_name and (place / file_name).is_file():
+            return place
+    looked = ", ".join(dict.fromkeys(place.relative_to(folder).as_posix() or "." for place in places))
+    raise DatasetError(f"{path}: expected its picture {file_name!r} in one of {looked}; none has it")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from inspector.documents import parse
+from inspector.documents import parse, read_bytes
 from inspector.errors import DatasetError
 from inspector.marks import Mark, Marks, around, refuse
+from inspector.readers.layout import Listing, classes_of, inside, label_of, picture_named, pictures_below, split_in
+from inspector.samples import Sample, Split
 
 CIRCLE_POINTS = 64
 LEAST_POINTS = {"polygon": 3, "rectangle": 2, "circle": 2, "mask": 2}
@@ -91,3 +95,60 @@ def _patch(path: Path, where: str, encoded: str | None) -> NDArray[np.bool_]:
     if image is None:
         raise DatasetError(f"{path}: {where}: mask: expected a PNG in base64")
     return np.asarray(image > 0)
+
+
+LOOKS_FOR = "a JSON file with `shapes` per picture (labelme; splits from folders train, val, test)"
+
+
+def recognises(folder: Path) -> bool:
+    first = next(iter(sorted(folder.rglob("*.json"))), None)
+    return first is not None and _is_drawing(first)
+
+
+def read(folder: Path, good: Sequence[str], splits: Sequence[Split]) -> Listing:
+    """List the pictures that have a labelme file; others are left out, since unlabelled is not defect-free."""
+    files = [(path, split_in(path.relative_to(folder).parts[0])) for path in sorted(folder.rglob("*.json"))]
+    has_splits = all(split for _, split in files)
+    samples = tuple(
+        _sample(folder, path, split or "train", good) for path, split in files if not has_splits or split in splits
+    )
+    left_out = len(set(pictures_below(folder)) - {sample.path for sample in samples})
+    notes = (f"pictures left out, having no labelme file of these splits: {left_out}",) if left_out else ()
+    return Listing(samples, has_splits=has_splits, notes=notes)
+
+
+def _is_drawing(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
+        return False
+    return isinstance(content, dict) and "shapes" in content
+
+
+def _sample(folder: Path, path: Path, split: Split, good: Sequence[str]) -> Sample:
+    content = read_content(path)
+    marks = read_marks(path, content).marks
+    picture = _picture(folder, path, content)
+    name = picture.relative_to(folder).as_posix()
+    return Sample(name, picture, split, label_of(marks, good), name, None, path, classes_of(marks))
+
+
+def _picture(folder: Path, path: Path, content: Any) -> Path:
+    """The picture that the file names, or the one beside it; never one outside the folder."""
+    named = inside(folder, path.parent, str(content.get("imagePath", "")))
+    if named is not None and named.is_file():
+        return named
+    beside = picture_named(path.parent, path.stem)
+    if beside is None:
+        raise DatasetError(
+            f"{path}: imagePath: expected a picture inside the folder, found {content.get('imagePath')!r}"
+        )
+    return beside
+
+
+def read_content(path: Path) -> Any:
+    """Return the parsed JSON of a file, or raise a DatasetError naming it."""
+    try:
+        return json.loads(read_bytes(path, DatasetError))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: not JSON ({error})") from error
