@@ -37,6 +37,19 @@ def augment(batch: Batch, recipe: AugmentRecipe, rng: np.random.Generator) -> Ba
     return batch._replace(images=images.clamp(0, 1) * 255, masks=masks)
 
 
+def vary_light(images: Tensor, light: float, noise: float, rng: np.random.Generator) -> Tensor:
+    """Vary exposure and sensor of the first three channels of (B, 3 or 6, H, W) of 0..255; templates stay as they are.
+
+    Args:
+        images: BGR, or BGR of the picture and BGR of its golden template.
+        light: strength of `_light`.
+        noise: strength of `_sense`.
+        rng: the same state gives the same pictures.
+    """
+    picture = _sense(_light(images[:, :3] / 255, light, rng), noise, rng).clamp(0, 1) * 255
+    return torch.cat([picture, images[:, 3:]], 1)
+
+
 def _placements(images: Tensor, recipe: AugmentRecipe, rng: np.random.Generator) -> Tensor:
     """(B, 2, 3) affine maps: turns up to 8 degrees, scaling by 0.8..1.2, shifts by 4 % of the side."""
     count, height, width = images.shape[0], images.shape[2], images.shape[3]

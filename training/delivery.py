@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from inspector.bundle import (
@@ -85,8 +86,8 @@ class Delivery:
     template: bool = False
     tiles: Tiles | None = None
     reading: Mapping[str, float] | None = None
-    keep_float: tuple[str, ...] = ()
-    """Nodes of the graph that are not quantised."""
+    keep_float: tuple[str, ...] | Callable[[onnx.GraphProto], tuple[str, ...]] = ()
+    """Nodes of the graph that are not quantised, or what finds them: names are given by the export."""
 
     @property
     def good(self) -> tuple[str, ...]:
@@ -140,7 +141,9 @@ def _export(delivery: Delivery, folder: Path) -> dict[Precision, Path]:
     paths: dict[Precision, Path] = {precision: folder / MODEL_FILES[precision] for precision in PRECISIONS}
     channels = 6 if delivery.template else 3
     export_onnx(delivery.graph, delivery.spec.height, delivery.spec.width, paths["float"], delivery.outputs, channels)
-    quantise(paths["float"], paths["cpu-int8"], delivery.ranges, delivery.quantise, delivery.keep_float)
+    keep = delivery.keep_float
+    named = keep(onnx.load(paths["float"]).graph) if callable(keep) else keep
+    quantise(paths["float"], paths["cpu-int8"], delivery.ranges, delivery.quantise, named)
     return paths
 
 

@@ -18,6 +18,7 @@ from training.order import Order
 HELP = "train a network on a labelled folder and write a bundle"
 TASKS = {
     "classify": ("training.recipe:TrainingRecipe", "training.classify:train"),
+    "detect": ("training.detect.recipe:DetectRecipe", "training.detect.task:train"),
 }
 """Per task: the document that --recipe holds, and `train(order, budget) -> folder of the bundle`, which loads torch."""
 
