@@ -37,6 +37,9 @@ class Calibration(Document):
     )
     n: int = Field(ge=1, description="parts it was fitted on, none of them used in training")
     n_defect: int = Field(ge=0, description="defective ones among them")
+    references: dict[str, tuple[tuple[float, ...], ...]] = Field(
+        default_factory=dict, description="embed: embeddings of the training set's variants, of unit length"
+    )
 
     def probabilities(self, logits: Logits, good_columns: Sequence[int]) -> Floats:
         """Return class probabilities (N, C) of raw logits (N, C)."""

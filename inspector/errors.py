@@ -6,6 +6,7 @@
     |   |-- RecipeError          a recipe
     |   |-- DatasetError         an index, a label, a split, a path
     |   |-- BundleError          missing, truncated, altered, or for another task
+    |   |-- EnrolmentError       missing, altered, or of another bundle
     |   |-- UnreadableImage      a file that is no 8-bit image
     |   |-- UnknownPlugin        a camera, output or runtime that nobody provides
     |   `-- DatabaseError        a database that cannot be opened, written or is of another version
@@ -45,6 +46,10 @@ class DatasetError(UserError):
 
 class BundleError(UserError):
     """A bundle that is missing, truncated, altered or unfit for its use."""
+
+
+class EnrolmentError(UserError):
+    """An enrolment that is missing, altered, or made with another bundle; or a variant that it lacks."""
 
 
 class UnreadableImage(UserError):

@@ -38,7 +38,7 @@ def _judge_one(inspector: Inspector, sample: Sample, number: int) -> JudgedPart:
     seconds = time.perf_counter() - started
     prediction = _prediction(inspected, sample)
     place = placement(frame.image.shape, manifest.input, roi)
-    return JudgedPart(sample, inspected.verdict, prediction, sample.label not in manifest.good, seconds, place)
+    return JudgedPart(sample, inspected.verdict, prediction, inspector.is_defect(sample.label), seconds, place)
 
 
 def _template(sample: Sample, manifest: Manifest) -> Image:

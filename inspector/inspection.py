@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from inspector.bundle import Bundle
+from inspector.enrolment import load_enrolment, require_fit
 from inspector.errors import BundleError, RuntimeFault, UnreadableImage
 from inspector.model import Model, load_model
 from inspector.preprocess import Placement, placement, preprocess, read_image, require_8_bit
@@ -45,7 +46,8 @@ class Inspector:
         self.bundle = bundle
         self.recipe = recipe or Recipe()
         self.policy = self.recipe.policy or bundle.manifest.limits
-        self._model = model or load_model(bundle, self.recipe.precision, self.recipe.runtime)
+        self._own_model = model or load_model(bundle, self.recipe.precision, self.recipe.runtime)
+        self._model = _with_variants(self._own_model, bundle, self.recipe)
         self._template = read_image(self.recipe.template) if self.recipe.template else None
 
     def inspect(self, frames: Sequence[Frame]) -> PartResult:
@@ -92,6 +94,17 @@ class Inspector:
         judged = tuple(self._judge_view(view) for view in views)
         return PartResult(combine([view.verdict for view in judged]), judged)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the class probabilities stand for: the bundle's classes, or the enrolled variants."""
+        return self._model.names() or self.bundle.manifest.classes
+
+    def is_defect(self, label: str) -> bool:
+        """Should a part of this label be stopped? One that is not good; where variants are told apart, a wrong one."""
+        if self.bundle.manifest.task == "embed":
+            return label != self.recipe.expected if self.recipe.expected else label not in self.names
+        return label not in self.bundle.manifest.good
+
     def describe(self) -> dict[str, str]:
         """Return what runs where: runtime, device, threads, precision."""
         return dict(self._model.describe())
@@ -113,7 +126,7 @@ class Inspector:
         for sample in recorded:
             expected = sample.expected[self.recipe.precision]
             path = self.bundle.path / "golden" / sample.file
-            prediction = self._model.predict([self._golden(path)])[0]
+            prediction = self._own_model.predict([self._golden(path)])[0]
             outcome = decide(_UNSEEN, prediction, self.bundle.manifest.limits).outcome
             difference = abs(prediction.defect_probability - expected.defect_probability)
             if outcome is not expected.outcome or difference > _GOLDEN_TOLERANCE:
@@ -146,6 +159,16 @@ class Inspector:
         except RuntimeFault as error:
             return None, not_inspected(f"runtime: {error}")
         return prediction, decide(view.quality, prediction, self.policy)
+
+
+def _with_variants(model: Model, bundle: Bundle, recipe: Recipe) -> Model:
+    if recipe.enrolment is None and recipe.expected is None:
+        return model
+    if recipe.enrolment is None:
+        return model.knowing(None, recipe.expected)
+    enrolment = load_enrolment(recipe.enrolment)
+    require_fit(recipe.enrolment, enrolment, bundle, recipe.precision, recipe.roi)
+    return model.knowing(enrolment.references(), recipe.expected)
 
 
 _UNSEEN = Quality(focus=0.0, brightness=0.0, dark_share=0.0, saturated_share=0.0)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from inspector.bundle import Bundle, Precision
+from inspector.errors import EnrolmentError
 from inspector.heads import Head, load_head
+from inspector.heads.embed import EmbedHead
+from inspector.matching import References
 from inspector.preprocess import Placement
 from inspector.runtimes import Runtime, RuntimeSettings, load_runtime
 from inspector.values import Image, Prediction
@@ -32,6 +35,23 @@ class Model:
         if placements is None:
             placements = [Placement(batch.shape[2], batch.shape[1], 0, 0, 1, 1)] * len(batch)
         return self.head.predict(self.runtime.run(batch), placements)
+
+    def knowing(self, references: References | None, expected: str | None) -> Model:
+        """Return this network with other enrolled variants, or its own, and the one to expect.
+
+        Raises:
+            EnrolmentError: it makes no embeddings, or the expected variant is not among those known.
+        """
+        if not isinstance(self.head, EmbedHead):
+            raise EnrolmentError("recipe: enrolment, expected: only a bundle of task embed knows variants")
+        head = self.head if references is None else self.head.enrolled(references, None)
+        if expected is not None and expected not in head.variants:
+            raise EnrolmentError(f"recipe: expected: no variant {expected!r}; known: {', '.join(head.variants)}")
+        return replace(self, head=head.enrolled(head.references, expected))
+
+    def names(self) -> tuple[str, ...] | None:
+        """Return what the class probabilities stand for, where that is not the manifest's classes."""
+        return self.head.variants if isinstance(self.head, EmbedHead) else None
 
     def describe(self) -> Mapping[str, str]:
         return {**self.runtime.describe(), "precision": self.precision}

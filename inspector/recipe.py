@@ -25,6 +25,10 @@ class Recipe(Document):
     template: Path | None = Field(
         default=None, description="golden template for networks that compare: a picture of the frame's size"
     )
+    enrolment: Path | None = Field(
+        default=None, description="enrolled variants, for embeddings; unset: those of the bundle's training set"
+    )
+    expected: str | None = Field(default=None, min_length=1, description="variant that every part must be")
     quality: QualityLimits = Field(default_factory=QualityLimits, description="limits on the picture")
     policy: Policy | None = Field(default=None, description="limits on the defect probability; unset: the bundle's")
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="how the network runs on this box")

@@ -86,7 +86,13 @@ class Prediction:
     """Raw, before calibration: logits of a classifier, else the part's score first (larger is more defective)."""
     findings: tuple[Finding, ...] = ()
     novelty: float | None = None
-    """Share of known parts, 0..1, that were less unlike the training set; None where the network does not tell."""
+    """How unlike all that is known, 0..1; None where the network does not tell.
+
+    Of a classifier the share of held parts that were less unlike the training set; of an embedding the probability that
+    the part is none of the enrolled variants.
+    """
+    expected: str | None = None
+    """The variant that the recipe expects, where it does."""
     heat: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     """(h, w) of 0..1 over the network's input: where the defect is seen. It stays inside the vision process."""
 

@@ -14,11 +14,18 @@ from inspector.values import Outcome, Prediction, Quality, Verdict
 class Policy(Document):
     """Limits from the calibrated probability of a defect to an outcome.
 
-    PASS below `pass_below`, REJECT from `reject_above` on, REVIEW between.
+    PASS below `pass_below`, REJECT from `reject_above` on, REVIEW between. A part unlike anything known is REVIEW: what
+    a network says of it means nothing.
     """
 
     pass_below: float = Field(ge=0, le=1, description="a part passes when its defect probability is below this")
     reject_above: float = Field(ge=0, le=1, description="a part is rejected when its defect probability reaches this")
+    review_novelty: float = Field(
+        default=0.995,
+        gt=0,
+        le=1,
+        description="a part goes to review, whatever its label, when its novelty reaches this",
+    )
     origin: str = Field(default="set by hand", description="how the limits were chosen, and on how many parts")
 
     @model_validator(mode="after")
@@ -40,13 +47,23 @@ def decide(quality: Quality, prediction: Prediction | None, policy: Policy) -> V
         return Verdict(Outcome.NOT_INSPECTED, ("defect probability is not a number",))
     if not quality.usable:
         return Verdict(Outcome.REVIEW, quality.faults, probability, label)
+    if prediction.novelty is not None and prediction.novelty >= policy.review_novelty:
+        reason = f"unlike all that is known: novelty {prediction.novelty:.4f} reaches {policy.review_novelty:.4f}"
+        return Verdict(Outcome.REVIEW, (reason,), probability, label)
     if probability >= policy.reject_above:
-        reason = f"defect probability {probability:.4f} reaches reject limit {policy.reject_above:.4f}"
+        reason = f"{_subject(prediction)} {probability:.4f} reaches reject limit {policy.reject_above:.4f}"
         return Verdict(Outcome.REJECT, (reason,), probability, label)
     if probability >= policy.pass_below:
-        reason = f"defect probability {probability:.4f} between {policy.pass_below:.4f} and {policy.reject_above:.4f}"
+        limits = f"{policy.pass_below:.4f} and {policy.reject_above:.4f}"
+        reason = f"{_subject(prediction)} {probability:.4f} between {limits}"
         return Verdict(Outcome.REVIEW, (reason,), probability, label)
     return Verdict(Outcome.PASS, (), probability, label)
+
+
+def _subject(prediction: Prediction) -> str:
+    if prediction.expected is None:
+        return "defect probability"
+    return f"like variant {prediction.label}, expected {prediction.expected}: probability of a mismatch"
 
 
 def not_inspected(reason: str) -> Verdict:

@@ -42,7 +42,6 @@ def _text(path: Path, inspected: PartResult) -> str:
 
 def _json(path: Path, inspected: PartResult, inspector: Inspector) -> str:
     verdict, view = inspected.verdict, inspected.views[0]
-    classes = inspector.bundle.manifest.classes
     probabilities = view.prediction.class_probabilities if view.prediction else ()
     return json.dumps(
         {
@@ -51,7 +50,7 @@ def _json(path: Path, inspected: PartResult, inspector: Inspector) -> str:
             "reasons": verdict.reasons,
             "label": verdict.label,
             "defect_probability": verdict.defect_probability,
-            "class_probabilities": dict(zip(classes, probabilities, strict=False)),
+            "class_probabilities": dict(zip(inspector.names, probabilities, strict=False)),
             "bundle": inspector.bundle.id,
         }
     )
