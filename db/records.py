@@ -12,9 +12,19 @@ from uuid import UUID
 
 from db.images import StoredImage
 from inspector.ids import new_id
-from inspector.values import InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
+from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
 
 Row = dict[str, Any]
+
+PREDICTION_COLUMNS = (
+    "predicted_label",
+    "predicted_probability",
+    "class_probabilities",
+    "scores",
+    "defects",
+    "novelty",
+)
+FINDING_NUMBERS = ("probability", "x", "y", "width", "height", "area_px", "longest_px")
 
 
 def utc_now() -> datetime:
@@ -162,13 +172,26 @@ def _finding_row(part_id: UUID, view: int, inspection: ViewInspection) -> Row:
 
 def _prediction_columns(prediction: Prediction | None) -> Row:
     if prediction is None:
-        return dict.fromkeys(("predicted_label", "predicted_probability", "class_probabilities", "scores"))
+        return dict.fromkeys(PREDICTION_COLUMNS)
     return {
         "predicted_label": prediction.label,
         "predicted_probability": _finite(prediction.defect_probability, "defect_probability"),
         "class_probabilities": [_finite(p, "class_probabilities") for p in prediction.class_probabilities],
         "scores": [_finite(score, "scores") for score in prediction.scores],
+        "defects": [_defect(finding) for finding in prediction.findings],
+        "novelty": _finite(prediction.novelty, "novelty"),
     }
+
+
+def _defect(finding: Finding) -> dict[str, object]:
+    numbers = {name: _finite(getattr(finding, name), name) for name in FINDING_NUMBERS}
+    return {"label": finding.label, **numbers}
+
+
+def _finding(defect: Mapping[str, Any]) -> Finding:
+    # PostgreSQL gives 1.0 back from JSON as 1.
+    numbers = {name: None if defect[name] is None else float(defect[name]) for name in FINDING_NUMBERS}
+    return Finding(label=defect["label"], **numbers)  # type: ignore[arg-type]
 
 
 def _view_from_row(row: Mapping[Any, Any]) -> ViewInspection:
@@ -198,6 +221,8 @@ def _prediction_from_row(row: Mapping[Any, Any]) -> Prediction | None:
         class_probabilities=tuple(float(p) for p in row["class_probabilities"]),
         defect_probability=row["predicted_probability"],
         scores=tuple(float(score) for score in row["scores"]),
+        findings=tuple(_finding(defect) for defect in row["defects"] or ()),
+        novelty=row["novelty"],
     )
 
 

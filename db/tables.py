@@ -152,7 +152,7 @@ class InspectionRow(Base):
 
 
 class FindingRow(Base):
-    """One view of a part, judged. Columns from `predicted_label` to `scores` are NULL where no network judged it."""
+    """One view of a part, judged. Columns from `predicted_label` to `novelty` are NULL where no network judged it."""
 
     __tablename__ = "findings"
     __table_args__ = (
@@ -175,6 +175,9 @@ class FindingRow(Base):
     """The network's calibrated defect probability, also where the verdict did not use it."""
     class_probabilities: Mapped[list[float] | None] = mapped_column(Document)
     scores: Mapped[list[float] | None] = mapped_column(Document)
+    defects: Mapped[list[dict[str, Any]] | None] = mapped_column(Document)
+    """Each defect that was found: fields of `inspector.values.Finding`, in frame pixels."""
+    novelty: Mapped[float | None]
     focus: Mapped[float]
     brightness: Mapped[float]
     dark_share: Mapped[float]

@@ -16,7 +16,7 @@ from db.entries import Completion, Opening, RunStart, write_one
 from db.images import StoredImage
 from db.records import Run, completion_row, finding_rows, opening_row
 from inspector.ids import new_id
-from inspector.values import InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
+from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
 
 RUN = Run("station-1", "bracket", "r" * 64, "[camera]", "b" * 64, "classify", ("good", "scratch"))
 IMAGE = StoredImage("c" * 64, "cc/cc/" + "c" * 64 + ".png", 17)
@@ -34,8 +34,15 @@ reasons = st.lists(words, max_size=3).map(tuple)
 probability = st.none() | shares
 outcomes = st.sampled_from(Outcome)
 verdicts = st.builds(Verdict, outcomes, reasons, probability, st.none() | words)
+found = st.builds(Finding, words, shares, numbers, numbers, numbers, numbers, st.none() | numbers, st.none() | numbers)
 predictions = st.builds(
-    Prediction, words, st.lists(shares, max_size=4).map(tuple), shares, st.lists(numbers, max_size=4).map(tuple)
+    Prediction,
+    words,
+    st.lists(shares, max_size=4).map(tuple),
+    shares,
+    st.lists(numbers, max_size=4).map(tuple),
+    st.lists(found, max_size=2).map(tuple),
+    st.none() | shares,
 )
 views = st.builds(
     ViewInspection,

@@ -50,6 +50,17 @@ def test_down_to_nothing_and_up_again(engine: Engine) -> None:
     assert differences(engine) == []
 
 
+def test_the_first_schema_has_no_defects_and_keeps_its_rows_on_the_way_up(engine: Engine) -> None:
+    downgrade(engine, "0001")
+    assert {"defects", "novelty"}.isdisjoint(column["name"] for column in inspect(engine).get_columns("findings"))
+    with engine.begin() as connection:
+        connection.execute(insert(STATIONS), {"name": "station-1"})
+    upgrade(engine)
+    assert {"defects", "novelty"} <= {column["name"] for column in inspect(engine).get_columns("findings")}
+    with engine.connect() as connection:
+        assert connection.execute(select(STATIONS.c.name)).scalars().all() == ["station-1"]
+
+
 def test_upgrading_what_is_up_to_date_keeps_the_rows(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(insert(STATIONS), {"name": "station-1"})
