@@ -16,9 +16,10 @@ from inspector.bundle import Bundle
 from inspector.enrolment import load_enrolment, require_fit
 from inspector.errors import BundleError, RuntimeFault, UnreadableImage
 from inspector.model import Model, load_model
-from inspector.preprocess import Placement, placement, preprocess, read_image, require_8_bit
+from inspector.preprocess import Placement, Roi, placement, preprocess, read_image, require_8_bit
 from inspector.quality import assess
 from inspector.recipe import Recipe
+from inspector.tiling import merge, windows
 from inspector.values import Frame, Image, PartResult, Prediction, Quality, Verdict, ViewInspection
 from inspector.verdict import combine, decide, not_inspected
 
@@ -37,6 +38,8 @@ class PreparedView:
     placements: tuple[Placement, ...]
     fault: str | None
     timings_ms: Mapping[str, float]
+    tiles: tuple[Roi, ...] = ()
+    """Which part of the frame each picture shows, where the frame was cut."""
 
 
 class Inspector:
@@ -65,18 +68,26 @@ class Inspector:
             require_8_bit(frame.image)
             quality = assess(frame, self.recipe.quality)
             assessed = time.perf_counter()
-            pictures, placements = self._pictures(frame)
+            tiles = self._tiles(frame)
+            regions = tiles or (self.recipe.roi,)
+            pictures = tuple(self._picture(frame, region) for region in regions)
         except UnreadableImage as error:
             return PreparedView(frame, _UNSEEN, (), (), f"unreadable frame: {error}", {})
         timings = {"assess": (assessed - started) * 1e3, "preprocess": (time.perf_counter() - assessed) * 1e3}
-        return PreparedView(frame, quality, pictures, placements, None, timings)
+        spec = self.bundle.manifest.input
+        placements = tuple(placement(frame.image.shape, spec, region) for region in regions)
+        return PreparedView(frame, quality, pictures, placements, None, timings, tiles)
 
-    def _pictures(self, frame: Frame) -> tuple[tuple[Image, ...], tuple[Placement, ...]]:
-        spec, roi = self.bundle.manifest.input, self.recipe.roi
-        picture = preprocess(frame.image, spec, roi)
-        if self.bundle.manifest.template:
-            picture = np.concatenate([picture, preprocess(self._template_of(frame), spec, roi)], axis=2)
-        return (picture,), (placement(frame.image.shape, spec, roi),)
+    def _tiles(self, frame: Frame) -> tuple[Roi, ...]:
+        tiles = self.bundle.manifest.tiles
+        return windows(frame.image.shape, tiles, self.recipe.roi) if tiles else ()
+
+    def _picture(self, frame: Frame, region: Roi | None) -> Image:
+        spec = self.bundle.manifest.input
+        picture = preprocess(frame.image, spec, region)
+        if not self.bundle.manifest.template:
+            return picture
+        return np.concatenate([picture, preprocess(self._template_of(frame), spec, region)], axis=2)
 
     def _template_of(self, frame: Frame) -> Image:
         template = self._template if frame.template is None else frame.template
@@ -155,9 +166,10 @@ class Inspector:
         if not view.pictures:
             return None, not_inspected(view.fault or "no picture")
         try:
-            prediction = self._model.predict(view.pictures, view.placements)[0]
+            predictions = self._model.predict(view.pictures, view.placements)
         except RuntimeFault as error:
             return None, not_inspected(f"runtime: {error}")
+        prediction = merge(predictions, view.tiles) if view.tiles else predictions[0]
         return prediction, decide(view.quality, prediction, self.policy)
 
 

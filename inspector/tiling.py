@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from inspector.boxes import areas, shared_areas, suppress
 from inspector.bundle import Tiles
+from inspector.errors import UnreadableImage
 from inspector.preprocess import Roi
 from inspector.values import Finding, Prediction
 
+SMALLEST_PX = 8
 TOUCHES_PX = 2.0
 COVERED = 0.5
 """Findings of one kind, from two tiles, that share this much of the smaller one are the same defect."""
@@ -27,10 +29,16 @@ def windows(shape: Sequence[int], tiles: Tiles, roi: Roi | None = None) -> tuple
     """Tiles that cover a frame of `shape` (H, W, ...), or its region of interest, row by row.
 
     All have the same size, the last of a row moved inward to end at the edge; a region smaller than a tile is one.
+    Raises UnreadableImage where the region of interest leaves nothing of the frame.
     """
     left, top = (roi.x, roi.y) if roi else (0, 0)
     width = min(roi.width, shape[1] - left) if roi else shape[1]
     height = min(roi.height, shape[0] - top) if roi else shape[0]
+    if min(width, height) < SMALLEST_PX:
+        raise UnreadableImage(
+            f"frame: {max(width, 0)}x{max(height, 0)} px of the {shape[1]}x{shape[0]} frame are left to cut in tiles; "
+            f"expected at least {SMALLEST_PX}x{SMALLEST_PX}"
+        )
     across = _starts(width, tiles.width, tiles.overlap)
     down = _starts(height, tiles.height, tiles.overlap)
     size = {"width": min(tiles.width, width), "height": min(tiles.height, height)}

@@ -78,7 +78,8 @@ class Learner(lightning.LightningModule):
         known = {id(parameter) for parameter in backbone}
         head = [parameter for parameter in network.parameters() if id(parameter) not in known]
         groups = [{"params": backbone, "share": recipe.backbone_rate_share}, {"params": head, "share": 1.0}]
-        return AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        # Fused: a third of the time of the default, which took a third of a step of 8 small pictures.
+        return AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
 
     def on_train_batch_start(self, batch: Any, step: int) -> None:
         torch.manual_seed(self.seed * 1_000_003 + self.global_step)  # dropout of a resumed run goes on as it would have
@@ -105,8 +106,9 @@ def rate_share(progress: float) -> float:
 @torch.no_grad()
 def follow(averaged: nn.Module, fitted: nn.Module, decay: float) -> None:
     """Move every floating parameter and statistic of `averaged` towards `fitted`."""
-    for slow, fast in zip(averaged.state_dict().values(), fitted.state_dict().values(), strict=True):
-        if slow.is_floating_point():
-            slow.lerp_(fast, 1 - decay)
-        else:
+    pairs = list(zip(averaged.state_dict().values(), fitted.state_dict().values(), strict=True))
+    floats = [pair for pair in pairs if pair[0].is_floating_point()]
+    torch._foreach_lerp_([slow for slow, _ in floats], [fast for _, fast in floats], 1 - decay)
+    for slow, fast in pairs:
+        if not slow.is_floating_point():
             slow.copy_(fast)

@@ -1,19 +1,28 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.bundle import Tiles
-from inspector.preprocess import Roi
+from inspector.bundle import Tiles, load_bundle, write_bundle
+from inspector.calibration import Calibration, Platt
+from inspector.errors import UnreadableImage
+from inspector.heads import load_head
+from inspector.inspection import Inspector
+from inspector.model import Model
+from inspector.preprocess import InputSpec, Roi
 from inspector.tiling import merge, windows
-from inspector.values import Finding, Prediction
+from inspector.values import Finding, Frame, Prediction
+from tests.conftest import brightness_network, bundle_files, manifest
 
 TILES = Tiles(width=100, height=100, overlap=30)
 FRAME = (100, 170, 3)
+IDENTITY = Calibration(temperature=1, platt=Platt(slope=1, intercept=0), n=2, n_defect=1)
 PAIR = (Roi(x=0, y=0, width=100, height=100), Roi(x=70, y=0, width=100, height=100))
 
 
@@ -80,3 +89,45 @@ def test_a_frame_is_as_defective_as_its_worst_tile() -> None:
 def test_as_many_predictions_as_tiles() -> None:
     with pytest.raises(ValueError, match="one prediction for each tile"):
         merge([predicted()], PAIR)
+
+
+def test_a_frame_of_which_the_region_leaves_nothing_cannot_be_tiled() -> None:
+    with pytest.raises(UnreadableImage, match="left to cut in tiles"):
+        windows(FRAME, TILES, Roi(x=168, y=0, width=50, height=50))
+
+
+def test_the_inspection_judges_every_tile_and_reports_in_frame_pixels(tmp_path: Path) -> None:
+    """A dark spot in the last tile only: the network, which finds what is dark, says where in the frame it is."""
+    tiled = manifest(
+        task="detect",
+        classes=("pit",),
+        input=InputSpec(height=32, width=32),
+        output_names=("boxes", "scores"),
+        tiles=Tiles(width=64, height=64, overlap=16),
+    )
+    folder = write_bundle(tmp_path, tiled, bundle_files(brightness_network()))
+    model = Model(DarkSpots(), load_head(tiled, IDENTITY), "float")
+    image = np.full((64, 160, 3), 200, np.uint8)
+    image[20:30, 130:140] = 10
+    inspected = Inspector(load_bundle(folder), model=model).inspect([Frame(image, "camera", 0, datetime.now(UTC))])
+    prediction = inspected.views[0].prediction
+    assert prediction is not None
+    (found,) = prediction.findings
+    assert (found.label, found.x, found.y, found.width, found.height) == ("pit", 130, 20, 10, 10)
+    assert prediction.defect_probability > 0.8
+
+
+class DarkSpots:
+    """Gives the box around the pixels darker than 100, in px of the input."""
+
+    def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        boxes, scores = np.zeros((len(batch), 1, 4)), np.zeros((len(batch), 1, 1))
+        for row, picture in enumerate(batch):
+            y, x = np.nonzero(picture[:, :, 0] < 100)
+            if len(x):
+                boxes[row, 0] = (x.min(), y.min(), x.max() + 1, y.max() + 1)
+                scores[row] = 0.9
+        return {"boxes": boxes, "scores": scores}
+
+    def describe(self) -> dict[str, str]:
+        return {}
