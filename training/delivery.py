@@ -107,8 +107,14 @@ class Calibrated:
     held: Mapping[Precision, Sequence[JudgedPart]]
 
 
-def deliver(delivery: Delivery, budget: Budget) -> Path:
+Calibrate = Callable[[Delivery, Manifest, Mapping[Precision, Sequence[Outputs]]], Calibrated]
+"""From the calibration part's outputs at each precision, read with a draft of the manifest."""
+
+
+def deliver(delivery: Delivery, budget: Budget, calibrate: Calibrate | None = None) -> Path:
     """Write the bundle below `delivery.out` and return its folder.
+
+    `calibrate` is for tasks whose calibration is more than Platt scaling of a part's score.
 
     Raises:
         ParityBroken, QuantisationDrop: an exported graph is not what was fitted.
@@ -116,7 +122,7 @@ def deliver(delivery: Delivery, budget: Budget) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         graphs = _export(delivery, Path(scratch))
         draft = _manifest(delivery, Policy(pass_below=0, reject_above=0), UNKNOWN_PARITY, budget)
-        calibrated = _calibrate(
+        calibrated = (calibrate or calibrate_part_scores)(
             delivery, draft, {name: graph_outputs(path, delivery.calibration) for name, path in graphs.items()}
         )
         seen = {name: graph_outputs(path, delivery.validation) for name, path in graphs.items()}
@@ -147,7 +153,9 @@ def _export(delivery: Delivery, folder: Path) -> dict[Precision, Path]:
     return paths
 
 
-def _calibrate(delivery: Delivery, draft: Manifest, outputs: Mapping[Precision, Sequence[Outputs]]) -> Calibrated:
+def calibrate_part_scores(
+    delivery: Delivery, draft: Manifest, outputs: Mapping[Precision, Sequence[Outputs]]
+) -> Calibrated:
     """Each precision has its own calibration; the limits are those that the quantised graph needs."""
     viewed = delivery.calibration
     is_defect = viewed.is_defect(delivery.good)

@@ -18,7 +18,9 @@ from training.order import Order
 HELP = "train a network on a labelled folder and write a bundle"
 TASKS = {
     "classify": ("training.recipe:TrainingRecipe", "training.classify:train"),
+    "embed": ("training.embed.recipe:EmbedRecipe", "training.embed.task:train"),
     "detect": ("training.detect.recipe:DetectRecipe", "training.detect.task:train"),
+    "segment": ("training.segment.recipe:SegmentRecipe", "training.segment.task:train"),
 }
 """Per task: the document that --recipe holds, and `train(order, budget) -> folder of the bundle`, which loads torch."""
 
