@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.boxes import suppress
+from inspector.boxes import suppress, vote
 from inspector.bundle import Manifest
 from inspector.calibration import Calibration
 from inspector.heads import output
@@ -15,9 +15,10 @@ from inspector.preprocess import Placement
 from inspector.runtimes import Outputs
 from inspector.values import Finding, Prediction
 
-SCORE_ABOVE, OVERLAP_ABOVE, MOST = "score_above", "overlap_above", "most"
-DEFAULTS = {SCORE_ABOVE: 0.05, OVERLAP_ABOVE: 0.6, MOST: 100.0}
-"""What `manifest.reading` may set: least score of a finding, IoU of doubles, most findings of a picture."""
+SCORE_ABOVE, DOUBLE_ABOVE, VOTE_ABOVE, MOST = "score_above", "double_above", "vote_above", "most"
+DEFAULTS = {SCORE_ABOVE: 0.05, DOUBLE_ABOVE: 0.4, VOTE_ABOVE: 0.5, MOST: 100.0}
+"""What `manifest.reading` may set: least score of a finding, IoU from which two are doubles, IoU from which a double
+has a say in the box of the one that stays, most findings of a picture."""
 CANDIDATES = 500
 LEAST_SCORE = 1e-6
 
@@ -31,8 +32,8 @@ class DetectHead:
     def __init__(self, manifest: Manifest, calibration: Calibration) -> None:
         self.classes, self.good, self.calibration = manifest.classes, manifest.good, calibration
         reading = {**DEFAULTS, **manifest.reading}
-        self.score_above, self.overlap_above = reading[SCORE_ABOVE], reading[OVERLAP_ABOVE]
-        self.most = int(reading[MOST])
+        self.score_above, self.most = reading[SCORE_ABOVE], int(reading[MOST])
+        self.double_above, self.vote_above = reading[DOUBLE_ABOVE], reading[VOTE_ABOVE]
 
     def predict(self, outputs: Outputs, placements: Sequence[Placement]) -> list[Prediction]:
         boxes = output(outputs, "boxes", (None, 4))
@@ -60,9 +61,9 @@ class DetectHead:
         cells, kinds = np.nonzero(scores > self.score_above)
         found = scores[cells, kinds]
         best = np.argsort(-found, kind="stable")[:CANDIDATES]
-        cells, kinds, found = cells[best], kinds[best], found[best]
-        kept = suppress(boxes[cells], found, kinds, self.overlap_above)[: self.most]
-        corners = place.boxes_to_frame(boxes[cells[kept]])
+        corners, kinds, found = boxes[cells[best]], kinds[best], found[best]
+        kept = suppress(corners, found, kinds, self.double_above)[: self.most]
+        corners = place.boxes_to_frame(vote(corners, found, kinds, kept, self.vote_above))
         rows = zip(kinds[kept].tolist(), found[kept].tolist(), corners.tolist(), strict=True)
         return tuple(
             Finding(self.classes[kind], score, x1, y1, x2 - x1, y2 - y1) for kind, score, (x1, y1, x2, y2) in rows

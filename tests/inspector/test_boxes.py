@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inspector.boxes import areas, iou, shared_areas, suppress
+from inspector.boxes import areas, iou, shared_areas, suppress, vote
 
 
 def test_iou_of_a_quarter_overlap() -> None:
@@ -31,3 +31,14 @@ def test_a_suppressed_box_suppresses_no_other() -> None:
     """Three in a row: the middle one goes by the first, and the last stays since only the middle one overlaps it."""
     boxes = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10.0]])
     assert suppress(boxes, np.array([0.9, 0.8, 0.7]), np.zeros(3, int), 0.3).tolist() == [0, 2]
+
+
+def test_doubles_of_a_kind_vote_on_the_box_by_score_and_overlap() -> None:
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 8], [0, 0, 10, 8], [0, 0, 10, 2.0]])
+    settled = vote(boxes, np.array([0.5, 0.5, 0.9, 0.9]), np.array([0, 0, 1, 0]), np.array([0]), 0.5)
+    assert np.allclose(settled, [[0, 0, 10, (10 + 8 * 0.8) / 1.8]])
+
+
+def test_a_box_that_nothing_overlaps_stays_as_it_is() -> None:
+    boxes = np.array([[3, 4, 5, 6], [7, 7, 7, 9.0]])
+    assert np.allclose(vote(boxes, np.array([0.9, 0.8]), np.zeros(2, int), np.array([0, 1]), 0.5), boxes)

@@ -42,8 +42,9 @@ def test_findings_are_in_frame_pixels_strongest_first_and_doubles_are_gone() -> 
     scores[0, :, 0] = (0.9, 0.8, 0.0)
     scores[0, 2, 1] = 0.95
     first, second = predict(scores).findings
-    assert (first.label, first.x, first.y, first.width, first.height) == ("scratch", 120, 35, 20, 5)
-    assert (second.label, second.probability, second.x) == ("pit", 0.9, 40)
+    assert (first.label, first.x, first.y, first.width, first.height) == pytest.approx(("scratch", 120, 35, 20, 5))
+    assert (second.label, second.probability) == ("pit", 0.9)
+    assert 40 < second.x < 42  # the double, 2 px to the right, has its say
 
 
 def test_a_part_is_as_defective_as_its_strongest_cell_even_below_what_is_shown() -> None:
