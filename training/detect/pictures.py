@@ -30,7 +30,7 @@ class BoxedPictures:
     boxed: tuple[Boxed, ...]
 
     def __len__(self) -> int:
-        return len(self.samples)
+        return len(self.boxed)
 
 
 def box_classes(samples: Sequence[Sample]) -> tuple[str, ...]:
