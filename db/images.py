@@ -15,6 +15,8 @@ from inspector.errors import StorageFault
 
 SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+_UNFINISHED = ".unfinished"
+"""Folder of files being written: whatever a kill leaves lies there, and is found without walking through the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,22 @@ class ImageStore:
             raise StorageFault(f"image {path}: its content has changed since it was stored")
         return encoded
 
+    def sweep(self) -> int:
+        """Remove the files that a kill left half written, and return their number; call while nobody writes.
+
+        Raises:
+            StorageFault: the folder cannot be read or written.
+        """
+        with _faults(self.root / _UNFINISHED):
+            left = [path for path in (self.root / _UNFINISHED).glob("*") if path.is_file()]
+            for path in left:
+                path.unlink(missing_ok=True)
+        return len(left)
+
     def _write(self, target: Path, encoded: bytes) -> None:
         made = self._make_folder(target.parent)
-        temporary = target.parent / f".part-{secrets.token_hex(8)}"
+        temporary = self.root / _UNFINISHED / secrets.token_hex(8)
+        temporary.parent.mkdir(exist_ok=True)
         try:
             with temporary.open("xb") as file:
                 file.write(encoded)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from db.images import ImageStore
 from db.ledger import Ledger, Recovery
 from db.records import Event, Run, Severity
 from inspector.bundle import Bundle, load_bundle
@@ -70,6 +71,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         output_factory(config.output.kind)(config.output) as output,
         screen(tally) if screen else nullcontext(),
     ):
+        ImageStore(config.images).sweep()
         recovery = ledger.recover(config.station.name)
         run = _run_value(config, bundle)
         ledger.start_run(run)

@@ -2,16 +2,18 @@
 
 Four threads: `acquire` exposes and announces, `prepare` assesses and preprocesses, the main thread infers and decides
 what the line asks for, `encode` writes images.
-Nothing here decides what the line does: a verdict is only told. The process ends when the line process does, since
-the pipe between them then ends.
+Nothing here decides what the line does: a verdict is only told. The process ends when the line process does: the pipe
+between them then ends, and where this process hangs and does not see it, Linux kills it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import queue
 import signal
+import sys
 import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -49,6 +51,8 @@ _ACQUIRE_HANG_S = 30.0
 """A camera driver that does not come back for so long is hung: no sign of life, and the line replaces the process."""
 _JPEG = (".jpg", (cv2.IMWRITE_JPEG_QUALITY, 95))
 _PNG = (".png", (cv2.IMWRITE_PNG_COMPRESSION, 1))
+_PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal that the kernel sends this process when its parent ends."""
 
 
 class LineGone(Exception):
@@ -84,12 +88,22 @@ def main(connection: Connection, config: StationConfig, start: int) -> None:
     """Entry point of the process. `start` is the sequence number of the first frame to take."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the group; the line process says when to stop.
     threading.excepthook = _die
+    _die_with_line()
     cv2.setNumThreads(1)
     pipe = Pipe(connection, threading.Lock())
     try:
         _serve(pipe, config, start)
     except LineGone:
         return
+
+
+def _die_with_line() -> None:
+    """Have the kernel kill this process with the line process, also where a driver or runtime hangs and reads no pipe.
+
+    A process that outlives its line would go on holding the camera, which the next start needs.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _die(fault: threading.ExceptHookArgs) -> None:

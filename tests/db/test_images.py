@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -59,6 +61,16 @@ def test_an_image_that_is_not_there_is_named(tmp_path: Path) -> None:
         ImageStore(tmp_path).read("a" * 64)
 
 
+def test_what_a_kill_left_half_written_is_swept_and_whole_images_stay(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    assert _killed_inside_write(store) == 9
+    assert len(_files(tmp_path)) == 1
+    whole = store.put(b"picture", ".png")
+    assert store.sweep() == 1
+    assert _files(tmp_path) == [tmp_path / whole.path]
+    assert store.sweep() == 0
+
+
 @pytest.mark.parametrize("sha256", ["../../etc/passwd", "A" * 64, "*" * 64])
 def test_only_a_hash_is_read(tmp_path: Path, sha256: str) -> None:
     with pytest.raises(ValueError, match="expected 64 hexadecimal digits"):
@@ -107,3 +119,12 @@ def test_many_threads_may_put_the_same_image(tmp_path: Path) -> None:
 
 def _files(root: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*") if path.is_file())
+
+
+def _killed_inside_write(store: ImageStore) -> int:
+    """Write as a process does that ends before the file has its name, and return its exit status."""
+    script = (
+        "import os, sys; from pathlib import Path; from db.images import ImageStore;"
+        "os.replace = lambda *_: os._exit(9); ImageStore(Path(sys.argv[1])).put(b'half', '.png')"
+    )
+    return subprocess.run([sys.executable, "-c", script, str(store.root)]).returncode
