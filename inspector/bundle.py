@@ -4,7 +4,8 @@ A bundle is a folder:
 
     SHA256SUMS              every other file with its SHA-256 (`sha256sum -c SHA256SUMS` checks it too)
     manifest.json           task, classes, input, limits, lineage, parity
-    model.onnx              float network; model.cpu-int8.onnx the quantised one
+    model.onnx              float network
+    model.cpu-int8.onnx     quantised for processors; model.trt-int8.onnx for TensorRT (older bundles lack it)
     calibration.json        per precision
     golden/                 golden.json and pictures of known truth for the self-test
     card.md                 for people
@@ -35,13 +36,17 @@ from inspector.preprocess import InputSpec
 from inspector.values import Outcome
 from inspector.verdict import Policy
 
-Precision = Literal["float", "cpu-int8"]
+Precision = Literal["float", "cpu-int8", "trt-int8"]
 Task = Literal["classify", "detect", "segment", "anomaly", "embed"]
 
 SUMS = "SHA256SUMS"
 LATEST = "LATEST"
 ID_DIGITS = 16
-MODEL_FILES: Mapping[Precision, str] = {"float": "model.onnx", "cpu-int8": "model.cpu-int8.onnx"}
+MODEL_FILES: Mapping[Precision, str] = {
+    "float": "model.onnx",
+    "cpu-int8": "model.cpu-int8.onnx",
+    "trt-int8": "model.trt-int8.onnx",
+}
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)")
 
 
@@ -65,6 +70,17 @@ class Parity(Document):
     int8_max_difference: float = Field(ge=0, description="largest difference of a probability, float to cpu-int8")
     int8_flips: int = Field(ge=0, description="decisions that differ, float to cpu-int8")
     int8_rejects_passed: int = Field(default=0, ge=0, description="rejects of the float graph that cpu-int8 passes")
+    trt_int8_max_difference: float | None = Field(default=None, ge=0, description="as above, float to trt-int8")
+    trt_int8_flips: int | None = Field(default=None, ge=0, description="as above, float to trt-int8")
+    trt_int8_rejects_passed: int | None = Field(default=None, ge=0, description="as above, float to trt-int8")
+
+
+class KeptFloat(Document):
+    """A layer with weights that a quantised graph computes in float."""
+
+    precision: Precision
+    node: str = Field(description="name of the node in the graph of that precision")
+    reason: str
 
 
 class Tiles(Document):
@@ -98,6 +114,9 @@ class Manifest(Document):
     limits: Policy
     lineage: Lineage
     parity: Parity
+    kept_float: tuple[KeptFloat, ...] = Field(
+        default=(), description="layers with weights that are not int8, and why; older bundles do not say"
+    )
     training: dict[str, float | int | str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

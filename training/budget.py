@@ -66,7 +66,7 @@ def plan_fit(
 
     `selection` pictures are looked at after each epoch, `afterwards` pictures in export, parity and calibration.
     """
-    reserve_s = 20.0 + 3 * pace.look_s * afterwards if budget.limit_s is not None else 0.0
+    reserve_s = 20.0 + 5 * pace.look_s * afterwards if budget.limit_s is not None else 0.0
     fit_s = SLACK * (budget.left_s() - reserve_s)
     epoch_s = pace.step_s * steps + pace.look_s * selection
     if fit_s < 2 * pace.step_s:

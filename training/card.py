@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector import metrics
-from inspector.bundle import Manifest, Precision
+from inspector.bundle import Manifest, Parity, Precision
 from inspector.calibration import Calibration, defect_probability
 from inspector.risk import Rate
 from training.golden import Judged
@@ -110,8 +110,24 @@ def _parity(manifest: Manifest) -> str:
         f"Network to float graph: largest difference of a probability {parity.float_max_difference:.2g}, "
         f"{parity.float_flips} decisions changed.\n"
         f"Float to cpu-int8 graph: {parity.int8_max_difference:.2g}, {parity.int8_flips} decisions changed.\n"
-        "A decision has changed when the outcome under the limits or the most probable class has."
+        f"{_to_trt(parity)}"
+        "A decision has changed when the outcome under the limits or the most probable class has.\n\n"
+        f"{_kept(manifest)}"
     )
+
+
+def _to_trt(parity: Parity) -> str:
+    if parity.trt_int8_max_difference is None:
+        return ""
+    return (
+        f"Float to trt-int8 graph: {parity.trt_int8_max_difference:.2g}, {parity.trt_int8_flips} decisions changed.\n"
+    )
+
+
+def _kept(manifest: Manifest) -> str:
+    rows = Counter((kept.precision, kept.reason) for kept in manifest.kept_float)
+    lines = [f"- {count} in {precision}: {reason}" for (precision, reason), count in rows.items()]
+    return "\n".join(["Layers with weights that are float in a quantised graph:", "", *(lines or ["- none"])])
 
 
 def _training(manifest: Manifest) -> str:

@@ -14,15 +14,17 @@ from inspector.bundle import MODEL_FILES, Calibrations, Lineage, Manifest, Preci
 from training.budget import Budget
 from training.card import figures, write_card
 from training.classifier import ClassifyObjective
+from training.conversion import Converted, convert
 from training.export import export_onnx
 from training.fitting import CHECKPOINT, FitRun, Fitted, be_repeatable, fingerprint, fit
 from training.golden import choose_golden, golden_files
 from training.heads import Network
 from training.loader import FitSteps, Plain
 from training.material import Material, load_material
+from training.novelty import learn_novelty
 from training.order import Order, say
 from training.proof import Proof, prove
-from training.quantise import quantise, spread
+from training.quantise import spread
 from training.recipe import TrainingRecipe
 from training.weights import load_imagenet
 
@@ -33,11 +35,12 @@ def train(order: Order[TrainingRecipe], budget: Budget) -> Path:
     say(material.summary())
     fitted = fit(_run(order, material), order.out, budget, must_resume=order.must_resume)
     say(f"fitted {fitted.epochs} epochs in {fitted.fit_s / 60:.1f} min ({fitted.stopped}); exporting")
+    add_guard(fitted, material, order.recipe)
     with tempfile.TemporaryDirectory() as scratch:
-        graphs = _export(fitted, material, order, Path(scratch))
-        proof = prove(fitted.graph, graphs, material, order.recipe)
-        manifest = _manifest(order, material, fitted, proof, budget)
-        folder = write_bundle(order.out, manifest, _files(graphs, material, proof, manifest, order.recipe))
+        converted = _export(fitted, material, order, Path(scratch))
+        proof = prove(fitted.graph, outputs_of(fitted), converted.paths, material, order.recipe)
+        manifest = _manifest(order, material, fitted, proof, converted, budget)
+        folder = write_bundle(order.out, manifest, _files(converted.paths, material, proof, manifest, order.recipe))
     (order.out / CHECKPOINT).unlink(missing_ok=True)
     _tell(proof, manifest)
     say(f"bundle {folder} after {budget.used_s() / 60:.1f} min")
@@ -75,22 +78,34 @@ def build_network(material: Material, recipe: TrainingRecipe, mapped: tuple[int,
     return network.to(memory_format=torch.channels_last)
 
 
-def _export(fitted: Fitted, material: Material, order: Order[TrainingRecipe], folder: Path) -> dict[Precision, Path]:
-    paths: dict[Precision, Path] = {precision: folder / name for precision, name in MODEL_FILES.items()}
-    export_onnx(fitted.graph, material.spec.height, material.spec.width, paths["float"])
+def add_guard(fitted: Fitted, material: Material, recipe: TrainingRecipe) -> None:
+    """Let the fitted network tell how far a part lies from the fitting part."""
+    fitted.graph.network.novelty = learn_novelty(fitted.graph, material.fit, recipe)
+
+
+def outputs_of(fitted: Fitted) -> tuple[str, ...]:
+    network = fitted.graph.network
+    if not isinstance(network, Network):
+        raise TypeError(f"expected a classifier, got {type(network).__name__}")
+    return network.outputs
+
+
+def _export(fitted: Fitted, material: Material, order: Order[TrainingRecipe], folder: Path) -> Converted:
+    path = folder / MODEL_FILES["float"]
+    export_onnx(fitted.graph, material.spec.height, material.spec.width, path, outputs_of(fitted))
     images = spread(material.fit, order.recipe.quantise.images, order.seed)
-    quantise(paths["float"], paths["cpu-int8"], images, order.recipe.quantise)
-    return paths
+    return convert(path, images, order.recipe.quantise)
 
 
 def _manifest(
-    order: Order[TrainingRecipe], material: Material, fitted: Fitted, proof: Proof, budget: Budget
+    order: Order[TrainingRecipe], material: Material, fitted: Fitted, proof: Proof, converted: Converted, budget: Budget
 ) -> Manifest:
     return Manifest(
         task="classify",
         classes=material.classes,
         good=material.good,
         input=material.spec,
+        output_names=outputs_of(fitted),
         limits=proof.policy,
         lineage=Lineage(
             dataset=order.dataset.folder.resolve().name,
@@ -100,6 +115,7 @@ def _manifest(
             created_at=datetime.now(UTC),
         ),
         parity=proof.parity,
+        kept_float=converted.kept,
         training={
             "backbone": order.recipe.backbone,
             "epochs": fitted.epochs,

@@ -10,12 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from inspector.bundle import (
     MODEL_FILES,
     Calibrations,
+    KeptFloat,
     Lineage,
     Manifest,
     Parity,
@@ -33,12 +33,12 @@ from inspector.runtimes import Outputs
 from inspector.verdict import Policy
 from training.budget import Budget
 from training.card import write_card
+from training.conversion import WRITERS, Converted, Keep, convert
 from training.export import export_onnx
 from training.golden_parts import golden_files
 from training.graph import StationGraph
 from training.order import say
 from training.outputs import choose_policy
-from training.quantise import quantise
 from training.recipe import PolicyRecipe, QuantiseRecipe
 from training.scoring import (
     IDENTITY,
@@ -55,7 +55,7 @@ from training.splits import Parts
 from training.viewed import Viewed
 
 UNKNOWN_PARITY = Parity(n=1, float_max_difference=0, float_flips=0, int8_max_difference=0, int8_flips=0)
-PRECISIONS: tuple[Precision, ...] = ("float", "cpu-int8")
+PRECISIONS: tuple[Precision, ...] = tuple(MODEL_FILES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +86,7 @@ class Delivery:
     template: bool = False
     tiles: Tiles | None = None
     reading: Mapping[str, float] | None = None
-    keep_float: tuple[str, ...] | Callable[[onnx.GraphProto], tuple[str, ...]] = ()
+    keep_float: Keep = ()
     """Nodes of the graph that are not quantised, or what finds them: names are given by the export."""
 
     @property
@@ -120,8 +120,9 @@ def deliver(delivery: Delivery, budget: Budget, calibrate: Calibrate | None = No
         ParityBroken, QuantisationDrop: an exported graph is not what was fitted.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        graphs = _export(delivery, Path(scratch))
-        draft = _manifest(delivery, Policy(pass_below=0, reject_above=0), UNKNOWN_PARITY, budget)
+        converted = _export(delivery, Path(scratch))
+        graphs = converted.paths
+        draft = _manifest(delivery, Policy(pass_below=0, reject_above=0), UNKNOWN_PARITY, budget, converted.kept)
         calibrated = (calibrate or calibrate_part_scores)(
             delivery, draft, {name: graph_outputs(path, delivery.calibration) for name, path in graphs.items()}
         )
@@ -129,13 +130,8 @@ def deliver(delivery: Delivery, budget: Budget, calibrate: Calibrate | None = No
         judged = {name: _judged(delivery, draft, calibrated, name, outputs) for name, outputs in seen.items()}
         parity = _prove(delivery, draft, calibrated, judged)
         figures = {name: _figures(delivery, draft, parts) for name, parts in judged.items()}
-        require_small_drop(
-            delivery.metric,
-            figures["float"][delivery.metric],
-            figures["cpu-int8"][delivery.metric],
-            delivery.quantise.max_drop,
-        )
-        manifest = _manifest(delivery, calibrated.policy, parity, budget)
+        _require_small_drops(delivery, {name: found[delivery.metric] for name, found in figures.items()})
+        manifest = _manifest(delivery, calibrated.policy, parity, budget, converted.kept)
         tables = {name: _table(delivery, figures[name], judged[name]) for name in PRECISIONS}
         folder = write_bundle(delivery.out, manifest, _files(delivery, graphs, calibrated, manifest, tables))
     _tell(tables, parity)
@@ -143,14 +139,16 @@ def deliver(delivery: Delivery, budget: Budget, calibrate: Calibrate | None = No
     return folder
 
 
-def _export(delivery: Delivery, folder: Path) -> dict[Precision, Path]:
-    paths: dict[Precision, Path] = {precision: folder / MODEL_FILES[precision] for precision in PRECISIONS}
+def _require_small_drops(delivery: Delivery, values: Mapping[Precision, object]) -> None:
+    for name in WRITERS:
+        require_small_drop(f"{name} {delivery.metric}", values["float"], values[name], delivery.quantise.max_drop)
+
+
+def _export(delivery: Delivery, folder: Path) -> Converted:
+    path = folder / MODEL_FILES["float"]
     channels = 6 if delivery.template else 3
-    export_onnx(delivery.graph, delivery.spec.height, delivery.spec.width, paths["float"], delivery.outputs, channels)
-    keep = delivery.keep_float
-    named = keep(onnx.load(paths["float"]).graph) if callable(keep) else keep
-    quantise(paths["float"], paths["cpu-int8"], delivery.ranges, delivery.quantise, named)
-    return paths
+    export_onnx(delivery.graph, delivery.spec.height, delivery.spec.width, path, delivery.outputs, channels)
+    return convert(path, delivery.ranges, delivery.quantise, delivery.keep_float)
 
 
 def calibrate_part_scores(
@@ -196,7 +194,9 @@ def _table(delivery: Delivery, figures: Figures, parts: Sequence[JudgedPart]) ->
     return [*((name, text.strip()) for name, _, text in named), *rates, ("to review", review)]
 
 
-def _manifest(delivery: Delivery, policy: Policy, parity: Parity, budget: Budget) -> Manifest:
+def _manifest(
+    delivery: Delivery, policy: Policy, parity: Parity, budget: Budget, kept: tuple[KeptFloat, ...]
+) -> Manifest:
     counts = {f"{name}_images": len(samples) for name, samples in delivery.parts.named().items()}
     return Manifest(
         task=delivery.task,
@@ -216,6 +216,7 @@ def _manifest(delivery: Delivery, policy: Policy, parity: Parity, budget: Budget
             created_at=datetime.now(UTC),
         ),
         parity=parity,
+        kept_float=kept,
         training={
             **delivery.training,
             "minutes": round(budget.used_s() / 60, 2),

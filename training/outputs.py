@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from inspector.calibration import Calibration, defect_probability, defect_score, fit_platt, fit_temperature, softmax
 from inspector.errors import UserError
-from inspector.runtimes import RuntimeSettings, load_runtime
+from inspector.novelty import fit_novelty
+from inspector.runtimes import Outputs, RuntimeSettings, load_runtime
 from inspector.verdict import Policy
 from training.graph import StationGraph
 from training.pictures import Pictures
@@ -20,6 +21,7 @@ from training.recipe import PolicyRecipe, QuantiseRecipe
 
 Floats = NDArray[np.float64]
 BATCH = 16
+CERTAIN = 0.9
 LOG_T_LIMIT = 4.0
 """Temperatures are sought where `fit_temperature` seeks them, from e^-4 to e^4."""
 
@@ -39,33 +41,58 @@ class Difference:
     """Largest difference of any logit."""
     flips: int
     """Pictures whose outcome under the policy, or whose most probable class, changed."""
+    rejects_passed: int = 0
+    """Pictures that were rejected before and pass after."""
+    certain_passed: int = 0
+    """Those of them whose defect probability before was at least `CERTAIN`: more than a hair's breadth at a limit."""
 
     @property
     def flip_share(self) -> float:
         return self.flips / self.n
 
 
-def torch_logits(graph: StationGraph, pictures: Pictures) -> Floats:
-    """(N, C) of the network as it was fitted, in float32."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """What a network says of the pictures of a part."""
+
+    logits: Floats
+    """(N, C)."""
+    distance: Floats | None = None
+    """(N,) from the training set; None for a network without an open-set guard."""
+
+
+def torch_said(graph: StationGraph, names: Sequence[str], pictures: Pictures) -> Said:
+    """The network as it was fitted, in float32; `names` are those of its outputs."""
     graph = graph.eval()
     outputs = []
     with torch.no_grad():
         for start in range(0, len(pictures), BATCH):
             window = pictures.images[start : start + BATCH].permute(0, 2, 3, 1)
-            outputs.append(graph(window).numpy())
-    return np.concatenate(outputs).astype(np.float64)
+            given = [tensor.numpy() for tensor in graph(window)]
+            outputs.append(dict(zip(names, given, strict=True)))
+    return _said(outputs)
 
 
-def graph_logits(path: Path, pictures: Pictures) -> Floats:
-    """(N, C) of an exported graph, one picture at a time and on the runtime of the line."""
+def graph_said(path: Path, pictures: Pictures) -> Said:
+    """An exported graph, one picture at a time and on the runtime of the line."""
     runtime = load_runtime(path, RuntimeSettings())
     images = pictures.nhwc()
-    outputs = [runtime.run(images[i : i + 1])["logits"] for i in range(len(images))]
-    return np.concatenate(outputs).astype(np.float64)
+    return _said([runtime.run(images[i : i + 1]) for i in range(len(images))])
 
 
-def calibrate(logits: Floats, labels: NDArray[np.int64], good_columns: Sequence[int]) -> Calibration:
-    """Fit temperature, and Platt where both good and defective parts are there, on the calibration part."""
+def _said(outputs: Sequence[Outputs]) -> Said:
+    logits, *distance = (
+        np.concatenate([one[name] for one in outputs]).astype(np.float64)
+        for name in ("logits", "distance")
+        if name in outputs[0]
+    )
+    return Said(logits, distance[0] if distance else None)
+
+
+def calibrate(
+    logits: Floats, labels: NDArray[np.int64], good_columns: Sequence[int], distance: Floats | None = None
+) -> Calibration:
+    """Fit temperature, Platt where both good and defective parts are there, and novelty, on the calibration part."""
     is_defect = ~np.isin(labels, list(good_columns))
     both = bool(is_defect.any() and not is_defect.all())
     return Calibration(
@@ -73,7 +100,15 @@ def calibrate(logits: Floats, labels: NDArray[np.int64], good_columns: Sequence[
         platt=fit_platt(defect_score(logits, good_columns), is_defect) if both else None,
         n=len(labels),
         n_defect=int(is_defect.sum()),
+        novelty=None if distance is None else fit_novelty(distance),
     )
+
+
+def strangers(said: Said, calibration: Calibration, policy: Policy) -> NDArray[np.bool_]:
+    """(N,) parts so unlike the training set that they go to review, as `inspector.verdict.decide` has it."""
+    if said.distance is None or calibration.novelty is None:
+        return np.zeros(len(said.logits), bool)
+    return np.asarray(calibration.novelty.share(said.distance) >= policy.review_novelty)
 
 
 def modest_temperature(logits: Floats) -> float:
@@ -127,26 +162,48 @@ def outcomes(probability: Floats, policy: Policy) -> NDArray[np.int64]:
 
 
 def compare(
-    before: tuple[Floats, Calibration], after: tuple[Floats, Calibration], policy: Policy, good_columns: Sequence[int]
+    before: tuple[Said, Calibration], after: tuple[Said, Calibration], policy: Policy, good_columns: Sequence[int]
 ) -> Difference:
-    """Compare two sets of logits (N, C), each with the calibration it is used with."""
-    was, now = (calibration.probabilities(logits, good_columns) for logits, calibration in (before, after))
-    decided = [outcomes(defect_probability(probabilities, good_columns), policy) for probabilities in (was, now)]
+    """Compare what two networks say of the same parts, each with the calibration it is used with."""
+    was, now = (calibration.probabilities(said.logits, good_columns) for said, calibration in (before, after))
+    defective = [defect_probability(probabilities, good_columns) for probabilities in (was, now)]
+    decided = [
+        np.where(strangers(*pair, policy), 1, outcomes(probability, policy))
+        for pair, probability in zip((before, after), defective, strict=True)
+    ]
+    passed = (decided[0] == 2) & (decided[1] == 0)
     flipped = (decided[0] != decided[1]) | (was.argmax(1) != now.argmax(1))
     return Difference(
         n=len(was),
         probability=float(np.abs(was - now).max()),
-        logit=float(np.abs(before[0] - after[0]).max()),
+        logit=float(np.abs(before[0].logits - after[0].logits).max()),
         flips=int(flipped.sum()),
+        rejects_passed=int(passed.sum()),
+        certain_passed=int((passed & (defective[0] >= CERTAIN)).sum()),
     )
 
 
-def require_parity(float_difference: Difference, int8_difference: Difference, recipe: QuantiseRecipe) -> None:
-    """Refuse a graph that changes more decisions than the recipe allows."""
-    checks = (("float", float_difference, recipe.float_flips), ("int8", int8_difference, recipe.int8_flips))
-    for name, difference, limit in checks:
+def require_parity(
+    float_difference: Difference,
+    int8_difference: Difference,
+    recipe: QuantiseRecipe,
+    trt_difference: Difference | None = None,
+) -> None:
+    """Refuse a graph that changes more decisions than the recipe allows, or passes what the float graph rejects."""
+    checks = [
+        ("float", "float_flips", float_difference, recipe.float_flips),
+        ("int8", "int8_flips", int8_difference, recipe.int8_flips),
+    ]
+    if trt_difference is not None:
+        checks.append(("trt-int8", "int8_flips", trt_difference, recipe.int8_flips))
+    for name, field, difference, limit in checks:
         if difference.flip_share > limit:
             raise ParityBroken(
                 f"parity: the {name} graph changes {difference.flips} of {difference.n} decisions of the validation "
-                f"part; expected at most {100 * limit:g} % (quantise.{name}_flips of the training recipe)"
+                f"part; expected at most {100 * limit:g} % (quantise.{field} of the training recipe)"
+            )
+        if difference.certain_passed:
+            raise ParityBroken(
+                f"parity: the {name} graph passes {difference.certain_passed} of {difference.n} parts of the "
+                f"validation part that were defective with a probability of {CERTAIN:g} or more before; expected none"
             )

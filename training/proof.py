@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,13 @@ from training.material import Material
 from training.outputs import (
     Difference,
     Floats,
+    Said,
     calibrate,
     choose_policy,
     compare,
-    graph_logits,
+    graph_said,
     require_parity,
-    torch_logits,
+    torch_said,
 )
 from training.recipe import TrainingRecipe
 
@@ -39,25 +40,31 @@ class Proof:
     parity: Parity
 
 
-def prove(graph: StationGraph, paths: Mapping[Precision, Path], material: Material, recipe: TrainingRecipe) -> Proof:
+def prove(
+    graph: StationGraph,
+    outputs: Sequence[str],
+    paths: Mapping[Precision, Path],
+    material: Material,
+    recipe: TrainingRecipe,
+) -> Proof:
     """Calibrate on the calibration part, compare on the validation part; raises `ParityBroken`."""
     good = material.good_columns
     labels = material.calibration.labels.numpy()
-    held = {name: graph_logits(path, material.calibration) for name, path in paths.items()}
-    seen = {name: graph_logits(path, material.validation) for name, path in paths.items()}
-    calibrations = {name: calibrate(logits, labels, good) for name, logits in held.items()}
-    policy = _policy(held["cpu-int8"], calibrations["cpu-int8"], material, recipe)
-    parity = _parity(torch_logits(graph, material.validation), seen, calibrations, policy, good, recipe)
+    held = {name: graph_said(path, material.calibration) for name, path in paths.items()}
+    seen = {name: graph_said(path, material.validation) for name, path in paths.items()}
+    calibrations = {name: calibrate(said.logits, labels, good, said.distance) for name, said in held.items()}
+    policy = _policy(held["cpu-int8"].logits, calibrations["cpu-int8"], material, recipe)
+    parity = _parity(torch_said(graph, outputs, material.validation), seen, calibrations, policy, good, recipe)
 
-    def measure(logits: Floats, calibration: Calibration) -> Measured:
-        judged = judge(logits, calibration, policy, good)
-        return Measured(logits, calibration, judged, material.validation.labels.numpy())
+    def measure(said: Said, calibration: Calibration) -> Measured:
+        judged = judge(said, calibration, policy, good)
+        return Measured(said.logits, calibration, judged, material.validation.labels.numpy())
 
     return Proof(
         calibrations=calibrations,
         policy=policy,
-        held={name: judge(logits, calibrations[name], policy, good) for name, logits in held.items()},
-        measured={name: measure(logits, calibrations[name]) for name, logits in seen.items()},
+        held={name: judge(said, calibrations[name], policy, good) for name, said in held.items()},
+        measured={name: measure(said, calibrations[name]) for name, said in seen.items()},
         parity=parity,
     )
 
@@ -70,21 +77,26 @@ def _policy(logits: Floats, calibration: Calibration, material: Material, recipe
 
 
 def _parity(
-    fitted: Floats,
-    seen: Mapping[Precision, Floats],
+    fitted: Said,
+    seen: Mapping[Precision, Said],
     calibrations: Mapping[Precision, Calibration],
     policy: Policy,
     good: tuple[int, ...],
     recipe: TrainingRecipe,
 ) -> Parity:
-    floats, ints = ((seen[name], calibrations[name]) for name in ("float", "cpu-int8"))
+    floats, ints, symmetric = ((seen[name], calibrations[name]) for name in ("float", "cpu-int8", "trt-int8"))
     to_float: Difference = compare((fitted, calibrations["float"]), floats, policy, good)
     to_int8: Difference = compare(floats, ints, policy, good)
-    require_parity(to_float, to_int8, recipe.quantise)
+    to_trt: Difference = compare(floats, symmetric, policy, good)
+    require_parity(to_float, to_int8, recipe.quantise, to_trt)
     return Parity(
         n=to_float.n,
         float_max_difference=to_float.probability,
         float_flips=to_float.flips,
         int8_max_difference=to_int8.probability,
         int8_flips=to_int8.flips,
+        int8_rejects_passed=to_int8.rejects_passed,
+        trt_int8_max_difference=to_trt.probability,
+        trt_int8_flips=to_trt.flips,
+        trt_int8_rejects_passed=to_trt.rejects_passed,
     )

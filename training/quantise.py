@@ -5,38 +5,22 @@ Symmetric int8 activations would be slower than float in ONNX Runtime on x86; ui
 
 from __future__ import annotations
 
-import logging
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import QuantType
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from training.pictures import Pictures
+from training.ranges import Ranges, measure_ranges, quiet
 from training.recipe import QuantiseRecipe
 
-METHODS = {
-    "minmax": CalibrationMethod.MinMax,
-    "percentile": CalibrationMethod.Percentile,
-    "entropy": CalibrationMethod.Entropy,
-}
 QUANTISED = ["Conv", "Clip", "Relu", "Add", "Resize"]
 """Convolutions and what stands between them. What follows the pooling stays float: it is cheap and decides."""
-BATCH = 4
-
-
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, images: NDArray[np.uint8]) -> None:
-        self.batches = iter([images[start : start + BATCH] for start in range(0, len(images), BATCH)])
-
-    def get_next(self) -> dict[str, Any] | None:
-        batch = next(self.batches, None)
-        return None if batch is None else {"image": batch}
 
 
 def quantise(
@@ -50,36 +34,35 @@ def quantise(
 
     `images` (N, H, W, 3k) are fitting pictures; no other part may set the ranges.
     """
-    graph = onnx.load(float_path).graph
-    as_float = _only(node for node in graph.node if node.op_type == "Cast").output[0]
+    write_uint8(float_path, int8_path, measure_ranges(float_path, images, recipe.method), keep_float)
+
+
+def write_uint8(float_path: Path, int8_path: Path, ranges: Ranges, keep_float: Sequence[str] = ()) -> None:
+    """Write the int8 graph with ranges that have been measured."""
+    model = onnx.shape_inference.infer_shapes(onnx.load(float_path))
+    as_float = _only(node for node in model.graph.node if node.op_type == "Cast").output[0]
     exactly_bytes = {"scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)}
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)  # the quantiser logs advice through the root logger
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            shaped = Path(folder) / "shaped.onnx"
-            onnx.save(onnx.shape_inference.infer_shapes(onnx.load(float_path)), shaped)
-            quantize_static(
-                shaped,
-                int8_path,
-                _Reader(images),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=QUANTISED,
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                nodes_to_exclude=[*head_nodes(graph), *keep_float],
-                calibrate_method=METHODS[recipe.method],
-                extra_options={
-                    "ActivationSymmetric": False,
-                    "WeightSymmetric": True,
-                    "TensorQuantOverrides": {as_float: [exactly_bytes]},
-                },
-            )
-    finally:
-        root.setLevel(level)
-    onnx.save(start_from_bytes(onnx.load(int8_path)), int8_path)
+    options = {
+        "ActivationSymmetric": False,
+        "WeightSymmetric": True,
+        "TensorQuantOverrides": {as_float: [exactly_bytes]},
+    }
+    with quiet():
+        quantiser = QDQQuantizer(
+            model,
+            per_channel=True,
+            reduce_range=False,
+            weight_qType=QuantType.QInt8,
+            activation_qType=QuantType.QUInt8,
+            tensors_range=ranges,
+            nodes_to_quantize=[],
+            nodes_to_exclude=[*head_nodes(model.graph), *keep_float],
+            op_types_to_quantize=QUANTISED,
+            extra_options=options,
+        )
+        quantiser.quantize_model()
+    quantiser.model.topological_sort()
+    onnx.save(start_from_bytes(quantiser.model.model), int8_path)
 
 
 def start_from_bytes(model: onnx.ModelProto) -> onnx.ModelProto:

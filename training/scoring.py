@@ -100,16 +100,17 @@ def compare(
 ) -> Parity:
     """Return parity of torch, float and int8 on the same parts; raise ParityBroken above the recipe's limits."""
     to_float, to_int8 = (fitted, graphs["float"]), (graphs["float"], graphs["cpu-int8"])
+    to_trt = (graphs["float"], graphs["trt-int8"]) if "trt-int8" in graphs else None
     parity = Parity(
         n=len(fitted),
         float_max_difference=_largest(*to_float),
         float_flips=_flips(*to_float),
         int8_max_difference=_largest(*to_int8),
         int8_flips=_flips(*to_int8),
-        int8_rejects_passed=sum(
-            before.verdict.outcome is Outcome.REJECT and after.verdict.outcome is Outcome.PASS
-            for before, after in zip(*to_int8, strict=True)
-        ),
+        int8_rejects_passed=_rejects_passed(*to_int8),
+        trt_int8_max_difference=_largest(*to_trt) if to_trt else None,
+        trt_int8_flips=_flips(*to_trt) if to_trt else None,
+        trt_int8_rejects_passed=_rejects_passed(*to_trt) if to_trt else None,
     )
     _require(parity, recipe)
     return parity
@@ -124,19 +125,31 @@ def _flips(before: Sequence[JudgedPart], after: Sequence[JudgedPart]) -> int:
     return sum(a.verdict.outcome is not b.verdict.outcome for a, b in zip(before, after, strict=True))
 
 
+def _rejects_passed(before: Sequence[JudgedPart], after: Sequence[JudgedPart]) -> int:
+    return sum(
+        a.verdict.outcome is Outcome.REJECT and b.verdict.outcome is Outcome.PASS
+        for a, b in zip(before, after, strict=True)
+    )
+
+
 def _require(parity: Parity, recipe: QuantiseRecipe) -> None:
-    checks = (("float", parity.float_flips, recipe.float_flips), ("int8", parity.int8_flips, recipe.int8_flips))
-    for name, flips, limit in checks:
+    checks = (
+        ("float", "float_flips", parity.float_flips, recipe.float_flips),
+        ("int8", "int8_flips", parity.int8_flips, recipe.int8_flips),
+        ("trt-int8", "int8_flips", parity.trt_int8_flips or 0, recipe.int8_flips),
+    )
+    for name, field, flips, limit in checks:
         if flips > limit * parity.n:
             raise ParityBroken(
                 f"parity: the {name} graph changes {flips} of {parity.n} verdicts of the validation part; expected at "
-                f"most {100 * limit:g} % (quantise.{name}_flips of the training recipe)"
+                f"most {100 * limit:g} % (quantise.{field} of the training recipe)"
             )
-    if parity.int8_rejects_passed:
-        raise ParityBroken(
-            f"parity: the int8 graph passes {parity.int8_rejects_passed} of {parity.n} parts of the validation part "
-            "that the float graph rejects; expected none"
-        )
+    for name, passed in (("int8", parity.int8_rejects_passed), ("trt-int8", parity.trt_int8_rejects_passed)):
+        if passed:
+            raise ParityBroken(
+                f"parity: the {name} graph passes {passed} of {parity.n} parts of the validation part that the float "
+                "graph rejects; expected none"
+            )
 
 
 def require_small_drop(metric: str, before: object, after: object, max_drop: float) -> None:

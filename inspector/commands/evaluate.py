@@ -9,10 +9,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import get_args
 
 from rich.progress import Progress
 
-from inspector.bundle import load_bundle
+from inspector.bundle import Precision, load_bundle
 from inspector.dataset import SPLITS, read_dataset
 from inspector.errors import UserError
 from inspector.evaluation import judge, policy_figures
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle, or a folder of bundles (its latest)")
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder with index.csv")
     parser.add_argument("--split", choices=SPLITS, default="test", help="which rows of the index")
-    parser.add_argument("--precision", choices=("float", "cpu-int8"), default=None, help="default: the recipe's")
+    parser.add_argument("--precision", choices=get_args(Precision), default=None, help="default: the recipe's")
     parser.add_argument("--recipe", type=Path, default=None, help="recipe (TOML); default: the bundle's own limits")
     parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write all figures")
     parser.add_argument("--parts", type=Path, default=None, metavar="FILE", help="write one CSV row per part")

@@ -18,6 +18,7 @@ from inspector.dataset import read_dataset
 from inspector.inspection import Inspector
 from inspector.preprocess import preprocess, read_image
 from inspector.recipe import Recipe
+from training.conversion import WRITERS
 from training.material import load_material
 from training.outputs import ParityBroken
 from training.recipe import TrainingRecipe
@@ -33,7 +34,7 @@ def session_of(bundle: Bundle, precision: str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(bundle.model_path(precision), providers=["CPUExecutionProvider"])  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("precision", ["float", "cpu-int8"])
+@pytest.mark.parametrize("precision", ["float", "cpu-int8", "trt-int8"])
 def test_graph_takes_bgr_bytes_in_any_batch_and_gives_logits(trained: Trained, precision: str) -> None:
     session = session_of(trained.bundle, precision)
     (taken,), (given,) = session.get_inputs(), session.get_outputs()
@@ -76,9 +77,9 @@ def test_training_sees_exactly_what_the_line_sees(trained: Trained, tiny_recipe:
         np.testing.assert_array_equal(row, preprocess(read_image(sample.path), trained.bundle.manifest.input))
 
 
-def test_golden_samples_pass_the_self_test_at_both_precisions(trained: Trained) -> None:
+def test_golden_samples_pass_the_self_test_at_every_precision(trained: Trained) -> None:
     assert len({sample.label for sample in trained.bundle.golden}) == 3
-    for precision in ("float", "cpu-int8"):
+    for precision in ("float", "cpu-int8", "trt-int8"):
         assert Inspector(trained.bundle, Recipe(precision=precision)).self_test() == 4
 
 
@@ -90,6 +91,8 @@ def test_manifest_tells_where_the_bundle_comes_from(trained: Trained) -> None:
     assert manifest.parity.n == 8
     assert manifest.parity.float_flips == 0
     assert manifest.parity.float_max_difference < 1e-4
+    assert manifest.parity.trt_int8_flips is not None
+    assert {kept.precision for kept in manifest.kept_float} == {"cpu-int8", "trt-int8"}
     assert "not certified" in manifest.limits.origin
 
 
@@ -101,9 +104,9 @@ def test_card_gives_every_rate_with_its_count_and_bound(trained: Trained) -> Non
 
 
 def test_calibration_is_fitted_on_each_precision_apart(trained: Trained) -> None:
-    one, other = (trained.bundle.calibration(precision) for precision in ("float", "cpu-int8"))
-    assert one.n == other.n == trained.bundle.manifest.training["calibration_images"]
-    assert one != other
+    each = [trained.bundle.calibration(precision) for precision in ("float", "cpu-int8", "trt-int8")]
+    assert {one.n for one in each} == {trained.bundle.manifest.training["calibration_images"]}
+    assert len({(one.temperature, one.platt) for one in each}) == 3
 
 
 def test_both_compact_graphs_together_stay_below_2_5_megabytes(trained: Trained) -> None:
@@ -142,13 +145,13 @@ def test_a_graph_that_changes_too_many_decisions_is_refused(
     tiny_recipe: Callable[..., TrainingRecipe],
 ) -> None:
     """The quantiser is replaced by one that swaps the classes."""
-    monkeypatch.setattr("training.classify.quantise", swap_classes)
+    monkeypatch.setitem(WRITERS, "cpu-int8", swap_classes)  # type: ignore[arg-type]
     with pytest.raises(ParityBroken, match=r"parity: the int8 graph changes \d of 8 decisions .* at most 10 %"):
         train(trained.folder, tmp_path / "out", recipe=tiny_recipe(int8_flips=0.1, epochs=1))
     assert not (tmp_path / "out" / "LATEST").exists()
 
 
-def swap_classes(float_path: Path, int8_path: Path, images: object, recipe: object) -> None:
+def swap_classes(float_path: Path, int8_path: Path, ranges: object, keep: object) -> None:
     model = onnx.load(float_path)
     last = model.graph.node[-1]
     logits, last.output[0] = last.output[0], "inward"
