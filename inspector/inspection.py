@@ -19,6 +19,7 @@ from inspector.model import Model, load_model
 from inspector.preprocess import Placement, Roi, placement, preprocess, read_image, require_8_bit
 from inspector.quality import assess
 from inspector.recipe import Recipe
+from inspector.rules import apply_rules
 from inspector.tiling import merge, windows
 from inspector.values import Frame, Image, PartResult, Prediction, Quality, Verdict, ViewInspection
 from inspector.verdict import combine, decide, not_inspected
@@ -170,7 +171,9 @@ class Inspector:
         except RuntimeFault as error:
             return None, not_inspected(f"runtime: {error}")
         prediction = merge(predictions, view.tiles) if view.tiles else predictions[0]
-        return prediction, decide(view.quality, prediction, self.policy)
+        verdict = decide(view.quality, prediction, self.policy)
+        rules, mm_per_px = self.recipe.rules, self.recipe.mm_per_px
+        return prediction, apply_rules(verdict, view.quality, prediction.findings, rules, mm_per_px)
 
 
 def _with_variants(model: Model, bundle: Bundle, recipe: Recipe) -> Model:

@@ -41,6 +41,19 @@ def auroc(scores: Floats, is_defect: NDArray[np.bool_]) -> float:
     return float((rank[is_defect].sum() - n_defect * (n_defect + 1) / 2) / (n_defect * n_good))
 
 
+def average_precision(scores: Floats, is_defect: NDArray[np.bool_]) -> float:
+    """Mean over defective parts of the precision at their score, without interpolation; equal scores count together.
+
+    As scikit-learn's `average_precision_score`: sum of precision times the step in recall at each distinct score.
+    """
+    if not is_defect.any():
+        raise ValueError("average precision needs a defective part")
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    hits = np.cumsum(is_defect[order])[last]
+    return float(np.sum(np.diff(hits, prepend=0) * hits / (last + 1)) / hits[-1])
+
+
 def ece(confidence: Floats, correct: NDArray[np.bool_], bins: int = 15) -> float:
     """Expected calibration error over equal-mass bins: mean |share correct - mean confidence|, weighted by count."""
     _require(len(confidence), "ECE")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from inspector.bundle import Precision
 from inspector.documents import Document, read_toml
 from inspector.errors import RecipeError
 from inspector.preprocess import Roi
 from inspector.quality import QualityLimits
+from inspector.rules import Rule
 from inspector.runtimes import RuntimeSettings
 from inspector.verdict import Policy
 
@@ -31,7 +32,17 @@ class Recipe(Document):
     expected: str | None = Field(default=None, min_length=1, description="variant that every part must be")
     quality: QualityLimits = Field(default_factory=QualityLimits, description="limits on the picture")
     policy: Policy | None = Field(default=None, description="limits on the defect probability; unset: the bundle's")
+    mm_per_px: float | None = Field(
+        default=None, gt=0, le=1000, description="scale of the frame; findings then have sizes in millimetres"
+    )
+    rules: tuple[Rule, ...] = Field(default=(), description="what findings may not be, beyond the defect probability")
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="how the network runs on this box")
+
+    @model_validator(mode="after")
+    def _scaled(self) -> Recipe:
+        if self.mm_per_px is None and (unmeasured := [rule.measure for rule in self.rules if rule.needs_scale]):
+            raise ValueError(f"rules on {', '.join(unmeasured)} need mm_per_px, the scale of the frame")
+        return self
 
     def revision(self) -> str:
         """Return the SHA-256 of the recipe's content, the same for the same settings however they are written."""

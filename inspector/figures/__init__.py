@@ -17,6 +17,7 @@ FIGURES: Mapping[str, str] = {
     "classify": "inspector.figures.classify",
     "detect": "inspector.figures.detect",
     "embed": "inspector.figures.embed",
+    "segment": "inspector.figures.segment",
 }
 
 

@@ -20,6 +20,7 @@ HEADS: Mapping[str, str] = {
     "classify": "inspector.heads.classify:ClassifyHead",
     "detect": "inspector.heads.detect:DetectHead",
     "embed": "inspector.heads.embed:EmbedHead",
+    "segment": "inspector.heads.segment:SegmentHead",
 }
 
 
