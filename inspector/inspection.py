@@ -26,6 +26,9 @@ from inspector.verdict import combine, decide, not_inspected
 
 _GOLDEN_TOLERANCE = 0.05
 """Largest difference of a golden sample's probability: int8 kernels of other processors round differently."""
+_OTHER_LIBRARY_TOLERANCE = 0.12
+"""The same for libraries other than ONNX Runtime, which recorded them: int8 sums are rounded in other places (0.30 of
+a logit between ONNX Runtime and OpenVINO on the demo's bundle, 0.07 of a probability). The outcome must not change."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,11 +87,8 @@ class Inspector:
         return windows(frame.image.shape, tiles, self.recipe.roi) if tiles else ()
 
     def _picture(self, frame: Frame, region: Roi | None) -> Image:
-        spec = self.bundle.manifest.input
-        picture = preprocess(frame.image, spec, region)
-        if not self.bundle.manifest.template:
-            return picture
-        return np.concatenate([picture, preprocess(self._template_of(frame), spec, region)], axis=2)
+        compared = (self._template_of(frame),) if self.bundle.manifest.template else ()
+        return self._fitted((frame.image, *compared), region)
 
     def _template_of(self, frame: Frame) -> Image:
         template = self._template if frame.template is None else frame.template
@@ -135,26 +135,33 @@ class Inspector:
             BundleError: the first sample that differs from what was recorded.
         """
         recorded = [sample for sample in self.bundle.golden if self.recipe.precision in sample.expected]
+        by_recorder = self.recipe.runtime.kind == "onnxruntime"
+        tolerance = _GOLDEN_TOLERANCE if by_recorder else _OTHER_LIBRARY_TOLERANCE
         for sample in recorded:
             expected = sample.expected[self.recipe.precision]
             path = self.bundle.path / "golden" / sample.file
-            prediction = self._own_model.predict([self._golden(path)])[0]
+            prediction = self._predict_golden(path)
             outcome = decide(_UNSEEN, prediction, self.bundle.manifest.limits).outcome
             difference = abs(prediction.defect_probability - expected.defect_probability)
-            if outcome is not expected.outcome or difference > _GOLDEN_TOLERANCE:
+            if outcome is not expected.outcome or difference > tolerance:
                 raise BundleError(
                     f"{path}: golden self-test: {outcome} at {prediction.defect_probability:.4f}, expected "
                     f"{expected.outcome} at {expected.defect_probability:.4f}"
                 )
         return len(recorded)
 
-    def _golden(self, path: Path) -> Image:
-        """A golden sample holds the template below the picture where the network compares."""
-        spec, stored = self.bundle.manifest.input, read_image(path)
-        if not self.bundle.manifest.template:
-            return preprocess(stored, spec)
+    def _predict_golden(self, path: Path) -> Prediction:
+        """A golden sample holds the template below the picture where the network compares; a frame where it is cut."""
+        stored, tiles = read_image(path), self.bundle.manifest.tiles
         middle = len(stored) // 2
-        return np.concatenate([preprocess(half, spec) for half in (stored[:middle], stored[middle:])], axis=2)
+        halves = (stored[:middle], stored[middle:]) if self.bundle.manifest.template else (stored,)
+        regions = windows(halves[0].shape, tiles) if tiles else ()
+        predictions = self._own_model.predict([self._fitted(halves, region) for region in regions or (None,)])
+        return merge(predictions, regions) if regions else predictions[0]
+
+    def _fitted(self, pictures: Sequence[Image], region: Roi | None) -> Image:
+        fitted = [preprocess(picture, self.bundle.manifest.input, region) for picture in pictures]
+        return fitted[0] if len(fitted) == 1 else np.concatenate(fitted, axis=2)
 
     def _judge_view(self, view: PreparedView) -> ViewInspection:
         started = time.perf_counter()

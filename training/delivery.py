@@ -235,7 +235,7 @@ def _files(
 ) -> dict[str, bytes]:
     return {
         **{MODEL_FILES[precision]: path.read_bytes() for precision, path in graphs.items()},
-        **golden_files(delivery.calibration, calibrated.held, calibrated.policy, delivery.golden),
+        **golden_files(delivery.calibration, calibrated.held, calibrated.policy, delivery.golden, delivery.good),
         "calibration.json": (Calibrations(dict(calibrated.calibrations)).model_dump_json(indent=2) + "\n").encode(),
         "card.md": write_card(manifest, delivery.parts, tables).encode(),
     }

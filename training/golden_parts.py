@@ -17,14 +17,14 @@ from training.viewed import Viewed
 Held = Mapping[Precision, Sequence[JudgedPart]]
 
 
-def golden_files(viewed: Viewed, held: Held, policy: Policy, count: int) -> dict[str, bytes]:
-    """Files of the bundle: preprocessed pictures as PNG, and the list of what is expected of them.
+def golden_files(viewed: Viewed, held: Held, policy: Policy, count: int, good: Sequence[str] = ()) -> dict[str, bytes]:
+    """Files of the bundle: preprocessed pictures as PNG (whole frames where they are cut in tiles), what is expected.
 
     Where the network compares with a golden template, the picture holds it below.
     """
     chosen = choose(viewed, held, policy, count)
     names = {index: f"{number:02d}.png" for number, index in enumerate(chosen)}
-    files = {f"golden/{name}": _png(viewed.images[index]) for index, name in names.items()}
+    files = {f"golden/{name}": _png(viewed.stored(index, good)) for index, name in names.items()}
     samples = tuple(_sample(viewed, held, index, name) for index, name in names.items())
     files["golden/golden.json"] = (Golden(samples).model_dump_json(indent=2) + "\n").encode()
     return files

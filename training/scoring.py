@@ -37,7 +37,7 @@ class QuantisationDrop(UserError):
 def graph_outputs(path: Path, viewed: Viewed) -> list[Outputs]:
     """Outputs of an exported graph, one picture at a time and on the runtime of the line."""
     runtime = load_runtime(path, RuntimeSettings())
-    return [runtime.run(viewed.images[i : i + 1]) for i in range(len(viewed))]
+    return [runtime.run(viewed.pictures(i)) for i in range(len(viewed))]
 
 
 def torch_outputs(graph: StationGraph, names: Sequence[str], viewed: Viewed) -> list[Outputs]:
@@ -46,7 +46,7 @@ def torch_outputs(graph: StationGraph, names: Sequence[str], viewed: Viewed) -> 
     found: list[Outputs] = []
     with torch.no_grad():
         for i in range(len(viewed)):
-            given = graph(torch.from_numpy(viewed.images[i : i + 1]))
+            given = graph(torch.from_numpy(viewed.pictures(i)))
             tensors = given if isinstance(given, tuple) else (given,)
             found.append({name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)})
     return found
@@ -56,8 +56,7 @@ def predictions(
     manifest: Manifest, calibration: Calibration, outputs: Sequence[Outputs], viewed: Viewed
 ) -> list[Prediction]:
     head = load_head(manifest, calibration)
-    pairs = zip(outputs, viewed.placements, strict=True)
-    return [head.predict(one, [place])[0] for one, place in pairs]
+    return [viewed.merged(i, head.predict(one, viewed.places(i))) for i, one in enumerate(outputs)]
 
 
 def part_scores(predicted: Sequence[Prediction]) -> Floats:
@@ -91,7 +90,7 @@ def judge(viewed: Viewed, predicted: Sequence[Prediction], policy: Policy, good:
     """Return labelled parts with their verdicts, as `inspector evaluate` would on usable pictures."""
     return [
         JudgedPart(sample, decide(UNSEEN, prediction, policy), prediction, sample.label not in good, 0.0, place)
-        for sample, prediction, place in zip(viewed.samples, predicted, viewed.placements, strict=True)
+        for sample, prediction, place in zip(viewed.samples, predicted, viewed.frames(), strict=True)
     ]
 
 

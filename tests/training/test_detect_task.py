@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from inspector.bundle import Bundle, load_bundle
+from inspector.bundle import Bundle, Tiles, load_bundle
 from inspector.cli import main
 from inspector.dataset import read_dataset
 from inspector.errors import DatasetError
@@ -25,22 +25,22 @@ from training.detect.recipe import DetectRecipe
 SIDE = 64
 
 
-def draw_plates(folder: Path, *, templates: bool = True) -> Path:
-    """48 plates with a pattern of their own: 36 train, 12 val; two of three carry a spot of each kind."""
+def draw_plates(folder: Path, *, templates: bool = True, width: int = SIDE, count: int = 48, good: bool = True) -> Path:
+    """Plates with a pattern of their own, three quarters to train on; a third is good, others carry both kinds."""
     rng = np.random.default_rng(3)
     rows = []
-    for number in range(48):
-        plate = rng.normal(120, 4, (SIDE, SIDE)).clip(0, 255).astype(np.uint8)
+    for number in range(count):
+        plate = rng.normal(120, 4, (SIDE, width)).clip(0, 255).astype(np.uint8)
         cv2.rectangle(plate, (8, 8), (40, 40), 160, 2)
         cv2.imwrite(str(folder / f"{number:02d}_template.png"), plate)
         boxes = []
-        for kind in (1, 5) if number % 3 else ():
-            x, y = int(rng.integers(0, SIDE // 2 - 14)) + (SIDE // 2) * (kind == 5), int(rng.integers(4, SIDE - 18))
+        for kind in () if good and number % 3 == 0 else (1, 5):
+            x, y = int(rng.integers(0, width // 2 - 14)) + (width // 2) * (kind == 5), int(rng.integers(4, SIDE - 18))
             plate[y + 2 : y + 12, x + 2 : x + 12] = 20 if kind == 1 else 240
             boxes.append(f"{x} {y} {x + 14} {y + 14} {kind}")
         cv2.imwrite(str(folder / f"{number:02d}.png"), plate)
         (folder / f"{number:02d}.txt").write_text("\n".join(boxes) + "\n", encoding="utf-8")
-        split, label = ("train" if number < 36 else "val"), ("defective" if boxes else "good")
+        split, label = ("train" if number < count * 3 // 4 else "val"), ("defective" if boxes else "good")
         template = f"{number:02d}_template.png" if boxes and templates else ""
         rows.append(
             (f"{number:02d}.png", split, label, f"plate{number}", f"{number:02d}.txt" if boxes else "", template)
@@ -51,7 +51,7 @@ def draw_plates(folder: Path, *, templates: bool = True) -> Path:
     return folder
 
 
-def tiny_recipe(epochs: int = 25) -> dict[str, object]:
+def tiny_recipe(epochs: int = 16) -> dict[str, object]:
     return {
         "backbone": "compact",
         "golden_per_bundle": 3,
@@ -64,7 +64,7 @@ def tiny_recipe(epochs: int = 25) -> dict[str, object]:
             "threads": 1,
             "learning_rate": 0.01,
             "backbone_rate_share": 1.0,
-            "averaging": 0.9,
+            "averaging": 0.8,
         },
         "quantise": {"images": 8, "float_flips": 1.0, "int8_flips": 1.0, "max_drop": 1.0},
     }
@@ -132,6 +132,17 @@ def test_evaluate_prints_and_writes_average_precision(
     assert "map50_95" in capsys.readouterr().out
     written = json.loads(told.read_text(encoding="utf-8"))
     assert {"map33", "map50", "map50_95", "per_class", "escape", "overkill"} <= set(written)
+
+
+def test_frames_larger_than_the_input_are_learnt_and_judged_in_tiles(tmp_path: Path) -> None:
+    folder = draw_plates(tmp_path, templates=False, width=150, count=24, good=False)
+    recipe = {**tiny_recipe(2), "tiles": {"width": SIDE, "height": SIDE, "overlap": 20}}
+    bundle = train(folder, tmp_path / "out", recipe)
+    assert (bundle.manifest.input.width, bundle.manifest.tiles) == (SIDE, Tiles(width=SIDE, height=SIDE, overlap=20))
+    assert Inspector(bundle).self_test() == 3
+    parts = judge(Inspector(bundle), read_dataset(folder).select("val"), lambda _: None)
+    assert figures(parts, bundle.manifest)["boxes"] == 12
+    assert {(part.placement.frame_width, part.placement.scale_y) for part in parts} == {(150, 1.0)}
 
 
 def test_a_defective_part_without_template_is_refused(tmp_path: Path) -> None:

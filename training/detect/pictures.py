@@ -12,7 +12,7 @@ from inspector.errors import DatasetError
 from inspector.preprocess import read_image
 from inspector.samples import Sample
 from inspector.truth import Boxes, read_boxes
-from training.detect.variation import Boxed
+from training.detect.variation import Boxed, visible
 from training.viewed import Viewed
 
 STEP_PX = 32
@@ -20,11 +20,12 @@ SMALLEST_PX, LARGEST_PX = 96, 640
 LOOKED_AT = 64
 FINEST_CELLS, COARSEST_CELLS = 1.75, 8.0
 STRIDES = (4, 8, 16, 32)
+LEAST_IN_TILE = 0.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoxedPictures:
-    """The pictures of one part, in the order of its samples."""
+    """The pictures of one part, in the order of its samples; all tiles in a row where frames are cut."""
 
     samples: tuple[Sample, ...]
     boxed: tuple[Boxed, ...]
@@ -45,7 +46,12 @@ def choose_side(samples: Sequence[Sample]) -> int:
     """A square near the longer side of the pictures, at most 640 px; larger pictures are shrunk."""
     some = samples[:: max(1, len(samples) // LOOKED_AT)]
     longer = float(np.median([max(read_image(sample.path).shape[:2]) for sample in some]))
-    return int(min(LARGEST_PX, max(SMALLEST_PX, -(-longer // STEP_PX) * STEP_PX)))
+    return nearest_size(longer)
+
+
+def nearest_size(length: float) -> int:
+    """A side of the input near `length` px, one that the coarsest level divides."""
+    return int(min(LARGEST_PX, max(SMALLEST_PX, -(-length // STEP_PX) * STEP_PX)))
 
 
 def choose_strides(pictures: BoxedPictures) -> tuple[int, ...]:
@@ -63,13 +69,19 @@ def choose_strides(pictures: BoxedPictures) -> tuple[int, ...]:
 
 
 def with_boxes(viewed: Viewed, classes: Sequence[str], good: Sequence[str]) -> BoxedPictures:
-    """Lay the true boxes on pictures as the station sees them; raise DatasetError for boxes that cannot be learnt."""
-    rows = zip(viewed.samples, viewed.images, viewed.placements, strict=True)
+    """Lay the true boxes on pictures as the station sees them; raise DatasetError for boxes that cannot be learnt.
+
+    Of a tile, a box of which less than `LEAST_IN_TILE` is in it is left out; it lies whole in the next one.
+    """
     boxed = []
-    for sample, pixels, place in rows:
-        truth = _truth(sample, (place.frame_height, place.frame_width), good)
-        corners = place.boxes_to_input(truth.xyxy).astype(np.float32)
-        boxed.append(Boxed(pixels, corners, _columns(truth, classes, sample)))
+    for index, sample in enumerate(viewed.samples):
+        places = viewed.places(index)
+        truth = _truth(sample, (places[0].frame_height, places[0].frame_width), good)
+        columns = _columns(truth, classes, sample)
+        for pixels, place in zip(viewed.pictures(index), places, strict=True):
+            corners = place.boxes_to_input(truth.xyxy).astype(np.float32)
+            side = (pixels.shape[0], pixels.shape[1])
+            boxed.append(Boxed(pixels, *visible(corners, columns, side, LEAST_IN_TILE)))
     return BoxedPictures(viewed.samples, tuple(boxed))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from inspector.bundle import Tiles
 from inspector.documents import Document
 from training.recipe import FitRecipe, InputRecipe, PartsRecipe, PolicyRecipe, QuantiseRecipe
 
@@ -77,6 +78,10 @@ class DetectRecipe(Document):
     pretrained: bool = Field(True, description="Start from ImageNet weights (efficientnet-lite0 only).")
     golden_per_bundle: int = Field(8, ge=1, le=64, description="Golden samples, spread over the classes.")
     input: InputRecipe = InputRecipe()
+    tiles: Tiles | None = Field(
+        None,
+        description="Cut frames larger than the input in tiles of this size; unset: frames are shrunk to the input.",
+    )
     variation: VariationRecipe = VariationRecipe()
     detector: DetectorRecipe = DetectorRecipe()
     fit: DetectFitRecipe = DetectFitRecipe()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.preprocess import InputSpec
+from inspector.samples import Sample
 from training.budget import Budget
 from training.delivery import Delivery, deliver
 from training.detect.building import DetectObjective, build_detector
 from training.detect.loader import Whole, WindowSteps
-from training.detect.pictures import BoxedPictures, box_classes, choose_side, choose_strides, with_boxes
+from training.detect.pictures import BoxedPictures, box_classes, choose_side, choose_strides, nearest_size, with_boxes
 from training.detect.recipe import DetectRecipe
 from training.detect.tail import tail_nodes
 from training.fitting import CHECKPOINT, FitRun, Fitted, be_repeatable, fingerprint, fit
 from training.order import Order, say
 from training.splits import Parts, cut_parts
-from training.viewed import Viewed, view
+from training.viewed import Viewed, view, view_tiles
 
 OUTPUTS = ("boxes", "scores")
 LARGEST_WINDOW_PX = 320
@@ -68,10 +71,9 @@ def load_material(order: Order[DetectRecipe]) -> Material:
     parts = cut_parts(order.dataset, recipe.parts, order.seed, label_is_class=False)
     template = recipe.detector.template == "auto" and any(sample.template_path for sample in parts.fit)
     classes = box_classes(parts.fit)
-    side = choose_side(parts.fit)
-    size = {"height": recipe.input.height or side, "width": recipe.input.width or side}
-    spec = InputSpec(**size, fit=recipe.input.fit)
-    viewed = {name: view(samples, spec, good, template=template) for name, samples in parts.named().items()}
+    spec = choose_input(parts.fit, recipe)
+    look = functools.partial(view_tiles, tiles=recipe.tiles) if recipe.tiles else view
+    viewed = {name: look(samples, spec, good=good, template=template) for name, samples in parts.named().items()}
     boxed = {name: with_boxes(viewed[name], classes, good) for name in ("fit", "selection")}
     return Material(
         parts=parts,
@@ -84,6 +86,15 @@ def load_material(order: Order[DetectRecipe]) -> Material:
         calibration=viewed["calibration"],
         validation=viewed["validation"],
     )
+
+
+def choose_input(samples: Sequence[Sample], recipe: DetectRecipe) -> InputSpec:
+    """The input as the recipe says; what it leaves open is a tile's size, or a square near the pictures'."""
+    if recipe.tiles:
+        height, width = nearest_size(recipe.tiles.height), nearest_size(recipe.tiles.width)
+    else:
+        height = width = choose_side(samples)
+    return InputSpec(height=recipe.input.height or height, width=recipe.input.width or width, fit=recipe.input.fit)
 
 
 def window_side(recipe: DetectRecipe, size: tuple[int, int]) -> tuple[int, int]:
@@ -139,6 +150,7 @@ def _delivery(order: Order[DetectRecipe], material: Material, fitted: Fitted) ->
         },
         golden=recipe.golden_per_bundle,
         template=material.template,
+        tiles=recipe.tiles,
         keep_float=tail_nodes,
     )
 
