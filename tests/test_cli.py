@@ -139,6 +139,26 @@ def test_evaluate_writes_one_row_per_part_with_the_whole_probability(
             assert bool(row["reasons"]) is (row["outcome"] != "PASS")
 
 
+def test_evaluate_counts_escapes_in_every_slice(
+    bundle_path: Path, dataset: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "figures.json"
+    words = ["evaluate", str(bundle_path), str(dataset), "--recipe", str(recipe), "--json", str(out)]
+    assert main([*words, "--slice", "label,group"]) == 0
+    slices = json.loads(out.read_text())["slices"]
+    assert [(row["value"], row["n"]) for row in slices["label"]] == [("dark", 4), ("good", 4)]
+    assert [row["escape"] and row["escape"]["count"] for row in slices["label"]] == [1, None]
+    assert sum(row["n"] for row in slices["group"]) == 8
+    assert "by label" in capsys.readouterr().out
+
+
+def test_evaluate_refuses_an_unknown_slice_before_it_inspects(
+    bundle_path: Path, dataset: Path, refusal: Refusal
+) -> None:
+    told = refusal("evaluate", bundle_path, dataset, "--slice", "lamp")
+    assert "--slice lamp: unknown to this data set; expected of label, group, size" in told
+
+
 def test_evaluate_of_good_parts_alone_leaves_what_is_undefined_out(
     bundle_path: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -315,7 +335,7 @@ def test_bad_usage_is_one_line(refusal: Refusal, words: list[str], expected: str
 HELP = {
     "demo": ("--parts", "--out", "--seed"),
     "train": ("DATASET", "--task", "--out", "--good", "--recipe", "--seed", "--minutes"),
-    "evaluate": ("BUNDLE", "DATASET", "--split", "--precision", "--recipe", "--json", "--parts"),
+    "evaluate": ("BUNDLE", "DATASET", "--split", "--precision", "--recipe", "--json", "--parts", "--slice", "--html"),
     "predict": ("BUNDLE", "IMAGE", "--recipe", "--json"),
     "bundle": ("show", "verify"),
     "bundle show": ("BUNDLE",),
