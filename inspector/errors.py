@@ -9,6 +9,7 @@
     |   |-- EnrolmentError       missing, altered, or of another bundle
     |   |-- UnreadableImage      a file that is no 8-bit image
     |   |-- UnknownPlugin        a camera, output or runtime that nobody provides
+    |   |-- RuntimeUnavailable   a runtime whose library or device this machine lacks
     |   `-- DatabaseError        a database that cannot be opened, written or is of another version
     `-- StationError         a fault of the running line: a fail-safe verdict and an event
         |-- CameraError
@@ -58,6 +59,10 @@ class UnreadableImage(UserError):
 
 class UnknownPlugin(UserError):
     """A kind that neither the product nor an installed plug-in provides."""
+
+
+class RuntimeUnavailable(UserError):
+    """A runtime whose library, device or driver is missing on this machine."""
 
 
 class DatabaseError(UserError):

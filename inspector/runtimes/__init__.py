@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from inspector.documents import Document
+from inspector.errors import RuntimeFault, RuntimeUnavailable
 from inspector.plugins import load_plugin
 
 Batch = NDArray[np.uint8]
 Outputs = Mapping[str, NDArray[np.float32]]
 
-RUNTIMES = {"onnxruntime": "inspector.runtimes.ort:OnnxRuntime"}
+RUNTIMES = {
+    "onnxruntime": "inspector.runtimes.ort:OnnxRuntime",
+    "openvino": "inspector.runtimes.openvino:OpenVino",
+}
 
 
 class RuntimeSettings(Document):
     """How a network is run on this box."""
 
     kind: str = Field(default="onnxruntime", description="runtime plug-in")
+    device: str = Field(
+        default="cpu",
+        pattern=r"^[a-z]+(\.[0-9]+)?$",
+        description="where: cpu, cuda or tensorrt (onnxruntime); cpu, gpu or npu (openvino); the first is gpu.0",
+    )
     threads: int = Field(
         default=0, ge=0, le=256, description="threads of one inference; 0: all cores but one, for the line process"
+    )
+    hint: Literal["latency", "throughput"] = Field(
+        default="latency", description="throughput: the pictures of a batch run side by side (openvino)"
+    )
+    arithmetic: Literal["exact", "fast"] = Field(
+        default="exact", description="fast: floats may become bfloat16 or half where the device is quicker with them"
     )
 
 
@@ -41,6 +57,30 @@ class Runtime(Protocol):
 
 
 def load_runtime(model: Path, settings: RuntimeSettings) -> Runtime:
-    """Load `model` with the runtime that `settings` names; raise BundleError if it is no network."""
-    runtime: Runtime = load_plugin("inspector.runtimes", settings.kind, RUNTIMES)(model, settings)
+    """Load `model` with the runtime that `settings` names.
+
+    Raises:
+        BundleError: it is no network, or none that this runtime takes.
+        RuntimeUnavailable: the runtime's library or device is missing on this machine.
+    """
+    try:
+        factory = load_plugin("inspector.runtimes", settings.kind, RUNTIMES)
+    except ModuleNotFoundError as error:
+        advice = f"pip install 'open-inspector[{settings.kind}]'"
+        raise RuntimeUnavailable(f"runtime {settings.kind!r} needs {error.name}: {advice}") from error
+    except (ImportError, OSError) as error:
+        raise RuntimeUnavailable(f"runtime {settings.kind!r}: its library cannot be loaded ({error})") from error
+    runtime: Runtime = factory(model, settings)
     return runtime
+
+
+def thread_count(settings: RuntimeSettings) -> int:
+    """Return the threads of one inference; unless they are set, one core is left to the line process."""
+    return settings.threads or max(1, (os.cpu_count() or 2) - 1)
+
+
+def require_batch(batch: Batch, picture: tuple[int, ...], library: str) -> None:
+    """Raise RuntimeFault unless `batch` is (N, *picture) uint8, for libraries that would take anything."""
+    if batch.dtype != np.uint8 or batch.shape[1:] != picture or len(batch) == 0:
+        wanted = ", ".join(["N", *map(str, picture)])
+        raise RuntimeFault(f"{library}: input is {batch.dtype} {batch.shape}; expected uint8 ({wanted})")

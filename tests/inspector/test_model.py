@@ -9,7 +9,7 @@ import pytest
 
 from inspector.bundle import load_bundle
 from inspector.calibration import Calibration
-from inspector.errors import BundleError, RuntimeFault, UnknownPlugin
+from inspector.errors import BundleError, RuntimeFault, RuntimeUnavailable, UnknownPlugin
 from inspector.heads.classify import ClassifyHead
 from inspector.model import load_model
 from inspector.plugins import load_plugin
@@ -88,8 +88,24 @@ def test_a_network_without_the_output_of_its_task_is_a_fault_of_the_runtime() ->
 
 
 def test_an_unknown_runtime_is_named_with_the_known_ones(bundle_path: Path) -> None:
-    with pytest.raises(UnknownPlugin, match=r"no inspector\.runtimes plug-in called 'abacus'; known: onnxruntime"):
+    with pytest.raises(
+        UnknownPlugin, match=r"no inspector\.runtimes plug-in called 'abacus'; known: onnxruntime, openvino"
+    ):
         load_model(load_bundle(bundle_path), "float", RuntimeSettings(kind="abacus"))
+
+
+def test_a_runtime_whose_library_is_missing_says_what_to_install(
+    bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "inspector.runtimes.openvino", raising=False)
+    with pytest.raises(RuntimeUnavailable, match=r"runtime 'openvino' needs openvino: pip install 'open-inspector"):
+        load_model(load_bundle(bundle_path), "float", RuntimeSettings(kind="openvino"))
+
+
+def test_a_device_that_the_installed_onnx_runtime_lacks_is_named(bundle_path: Path) -> None:
+    with pytest.raises(RuntimeUnavailable, match=r"no device 'cuda'; the installed library has cpu"):
+        load_runtime(bundle_path / "model.onnx", RuntimeSettings(device="cuda"))
 
 
 def test_a_plug_in_is_found_by_entry_point() -> None:
