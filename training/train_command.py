@@ -18,6 +18,7 @@ from training.order import Order
 HELP = "train a network on a labelled folder and write a bundle"
 TASKS = {
     "classify": ("training.recipe:TrainingRecipe", "training.classify:train"),
+    "anomaly": ("training.anomaly.recipe:AnomalyRecipe", "training.anomaly.task:train"),
     "embed": ("training.embed.recipe:EmbedRecipe", "training.embed.task:train"),
     "detect": ("training.detect.recipe:DetectRecipe", "training.detect.task:train"),
     "segment": ("training.segment.recipe:SegmentRecipe", "training.segment.task:train"),

@@ -1,0 +1,1 @@
+"""Segmentation: where a part is defective, pixel by pixel."""

@@ -1,0 +1,138 @@
+"""The segmenter: taps of the backbone merged from coarse to fine, a logit for each 2 x 2 px, and one for the part.
+
+Everything between the backbone and the logits runs at 1/4 of the input or coarser; the last convolution gives the four
+logits of a cell's quarters at once, which are then laid out side by side (Shi et al., "Real-Time Single Image and Video
+Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", CVPR 2016). So the mask is at 1/2 of the
+input, and no convolution is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.network import SHAPES, Backbone, ConvUnit, Shape
+
+STRIDES = (4, 8, 16, 32)
+QUARTERS = 2
+"""Logits of a cell along each axis."""
+MASK_STRIDE = STRIDES[0] // QUARTERS
+RARE = -2.0
+"""Start of the mask's bias: a pixel is defective with a probability of about 12 %. Rarer, and Dice starts slower."""
+
+
+class Segmented(NamedTuple):
+    """What a batch says."""
+
+    mask: Tensor
+    """(B, H/2, W/2) float32 logits: defective, of whatever kind."""
+    kinds: Tensor
+    """(B, K, H/4, W/4) float32 logits: which kind, if defective."""
+    score: Tensor
+    """(B,) float32 logit: is the part defective?"""
+
+
+class Segmenter(nn.Module):
+    """Normalised RGB (B, 3, H, W), H and W multiples of 32 -> `Segmented`.
+
+    The part's logit is what the pooled features say plus what the mask's strongest place says, once as a single cell
+    and once over 8 x 8 px: a pinhole is lost in an average, a faint stain in a maximum.
+    """
+
+    def __init__(self, backbone: str, size: tuple[int, int], kinds: int, channels: int, frozen_stages: int = 0) -> None:
+        super().__init__()
+        self.frozen_stages = frozen_stages
+        shape = SHAPES[backbone]
+        self.backbone = Backbone(shape, *size)
+        self.tapped = tuple(stage_at(shape, stride) for stride in STRIDES)
+        self.decoder = Decoder([shape.stages[stage].channels for stage in self.tapped], channels)
+        self.mask = nn.Conv2d(channels, QUARTERS**2, 1)
+        self.kinds = nn.Conv2d(channels, kinds, 1)
+        self.dropout = nn.Dropout(0.2)
+        self.linear = nn.Linear(shape.head, 1)
+        self.peaks = nn.Parameter(torch.tensor([0.5, 0.5]))
+        for layer in (self.mask, self.kinds, self.linear):
+            nn.init.normal_(layer.weight, std=0.01)
+        nn.init.constant_(_bias(self.mask), RARE)
+        nn.init.constant_(_bias(self.linear), -RARE)
+
+    def forward(self, images: Tensor) -> Segmented:
+        cells, pooled = self._features(images)
+        quarters = self.mask(cells).float()
+        spots = torch.stack([quarters.amax((1, 2, 3)), functional.avg_pool2d(quarters, 2).mean(1).amax((1, 2))], 1)
+        score = self.linear(self.dropout(pooled)).float()[:, 0] + (spots * self.peaks).sum(1)
+        return Segmented(functional.pixel_shuffle(quarters, QUARTERS)[:, 0], self.kinds(cells).float(), score)
+
+    def station(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the station reads: mask probabilities (N, 1, H/2, W/2), kind logits (N, K, H/4, W/4), score (N,)."""
+        seen = self(images)
+        return torch.sigmoid(seen.mask[:, None]), seen.kinds, seen.score
+
+    def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Decoded cells at 1/4 (B, channels, H/4, W/4) and the pooled head (B, head)."""
+        taps: list[Tensor] = []
+        with self._without_gradient(-1):
+            x = self.backbone.stem(images)
+        for position, stage in enumerate(self.backbone.stages):
+            with self._without_gradient(position):
+                x = stage(x)
+            if position in self.tapped:
+                taps.append(x)
+        cells: Tensor = self.decoder(taps)
+        pooled: Tensor = self.backbone.head(x).mean((2, 3))
+        return cells, pooled
+
+    def _without_gradient(self, position: int) -> AbstractContextManager[object]:
+        """Stages that keep their weights are passed without recording; the exporter sees no such switch."""
+        return torch.no_grad() if self.training and self.frozen_stages > max(position, 0) else nullcontext()
+
+    def freeze_normalisation(self) -> None:
+        """Use the normalisation statistics that came with pretrained weights, from now on."""
+        for unit in self.backbone.units():
+            unit.frozen = True
+
+
+class Decoder(nn.Module):
+    """Taps, fine to coarse, brought to equal channels; each coarse one is smoothed, enlarged and added to the finer."""
+
+    def __init__(self, tap_channels: Sequence[int], channels: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(_unit(tap, channels, 1) for tap in tap_channels)
+        self.smooth = nn.ModuleList(_unit(channels, channels, 3) for _ in tap_channels)
+        self.finish = _unit(channels, channels, 3)
+
+    def forward(self, taps: Sequence[Tensor]) -> Tensor:
+        merged = self.smooth[-1](self.lateral[-1](taps[-1]))
+        for level in range(len(taps) - 2, -1, -1):
+            wide = functional.interpolate(merged, scale_factor=2.0, mode="nearest")
+            merged = self.smooth[level](self.lateral[level](taps[level]) + wide)
+        cells: Tensor = self.finish(merged)
+        return cells
+
+
+def stage_at(shape: Shape, stride: int) -> int:
+    """Position of the last stage whose output is at 1/`stride` of the input."""
+    reached, found = 2, -1
+    for position, stage in enumerate(shape.stages):
+        reached *= stage.stride
+        if reached == stride:
+            found = position
+    if found < 0:
+        raise ValueError(f"no stage of this backbone is at stride {stride}")
+    return found
+
+
+def _unit(inward: int, outward: int, kernel: int) -> ConvUnit:
+    margin = kernel // 2
+    return ConvUnit((inward, outward), kernel, 1, (margin,) * 4, depthwise=False, active=True)
+
+
+def _bias(layer: nn.Conv2d | nn.Linear) -> Tensor:
+    if layer.bias is None:
+        raise TypeError(f"{type(layer).__name__} has no bias")
+    return layer.bias
