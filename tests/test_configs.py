@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from inspector.preprocess import Roi
 from inspector.quality import QualityLimits
 from inspector.recipe import Recipe, load_recipe
+from inspector.rules import Rule
 from inspector.runtimes import RuntimeSettings
 from inspector.verdict import Policy
 from station.cameras import CAMERAS, camera_factory
@@ -23,7 +24,7 @@ from station.outputs import output_factory
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 RECIPE = CONFIGS / "recipe.example.toml"
 STATION = CONFIGS / "station.example.toml"
-CHOSEN = {"name", "folder", "bundle", "path", "source", "roi", "kind"}
+CHOSEN = {"name", "folder", "bundle", "path", "source", "roi", "kind", "rules"}
 """Fields whose example is a choice and not the default."""
 
 
@@ -77,6 +78,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (RuntimeSettings, recipe["runtime"]),
         (Policy, recipe["policy"]),
         (Roi, recipe["roi"]),
+        (Rule, recipe["rules"][0]),
     ]
 
 

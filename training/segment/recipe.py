@@ -36,4 +36,6 @@ class SegmentRecipe(TrainingRecipe):
 
     decoder: DecoderRecipe = DecoderRecipe()
     augment: AugmentRecipe = AugmentRecipe(light=0.7)
-    fit: FitRecipe = FitRecipe(epochs=40, learning_rate=1e-3, backbone_rate_share=0.3, good_share=0.35, averaging=0.98)
+    fit: FitRecipe = FitRecipe(
+        epochs=40, batch_size=8, learning_rate=1e-3, backbone_rate_share=0.3, good_share=0.35, averaging=0.99
+    )
