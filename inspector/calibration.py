@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from inspector.documents import Document
+from inspector.novelty import Novelty
 
 Logits = NDArray[np.floating]
 Floats = NDArray[np.float64]
@@ -37,6 +38,9 @@ class Calibration(Document):
     )
     n: int = Field(ge=1, description="parts it was fitted on, none of them used in training")
     n_defect: int = Field(ge=0, description="defective ones among them")
+    novelty: Novelty | None = Field(
+        default=None, description="classify: distance from the training set to share of parts less unlike it"
+    )
     references: dict[str, tuple[tuple[float, ...], ...]] = Field(
         default_factory=dict, description="embed: embeddings of the training set's variants, of unit length"
     )

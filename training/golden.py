@@ -13,7 +13,7 @@ from inspector.bundle import Golden, GoldenSample, GoldenVerdict, Precision
 from inspector.calibration import Calibration, defect_probability
 from inspector.values import Outcome
 from inspector.verdict import Policy
-from training.outputs import Floats, outcomes
+from training.outputs import Floats, Said, outcomes, strangers
 from training.pictures import Pictures
 
 OUTCOMES = (Outcome.PASS, Outcome.REVIEW, Outcome.REJECT)
@@ -29,12 +29,15 @@ class Judged:
     """(N,) probability of a defect."""
     outcomes: NDArray[np.int64]
     """(N,) positions in `OUTCOMES`."""
+    strange: NDArray[np.bool_]
+    """(N,) too unlike the training set to be judged."""
 
 
-def judge(logits: Floats, calibration: Calibration, policy: Policy, good_columns: Sequence[int]) -> Judged:
-    probabilities = calibration.probabilities(logits, good_columns)
+def judge(said: Said, calibration: Calibration, policy: Policy, good_columns: Sequence[int]) -> Judged:
+    probabilities = calibration.probabilities(said.logits, good_columns)
     defective = np.clip(defect_probability(probabilities, good_columns), 0.0, 1.0)
-    return Judged(probabilities.argmax(1), defective, outcomes(defective, policy))
+    strange = strangers(said, calibration, policy)
+    return Judged(probabilities.argmax(1), defective, np.where(strange, 1, outcomes(defective, policy)), strange)
 
 
 def choose_golden(
@@ -43,7 +46,7 @@ def choose_golden(
     """Positions of at most `count` samples, classes in turn; the clearest first, since a self-test must not waver."""
     truth = pictures.labels.numpy()
     views = list(judged.values())
-    right = np.all([view.labels == truth for view in views], axis=0)
+    right = np.all([(view.labels == truth) & ~view.strange for view in views], axis=0)
     limits = np.array([policy.pass_below, policy.reject_above])
     distance = np.min([np.abs(view.defective[:, None] - limits).min(1) for view in views], axis=0)
     order = np.lexsort((-distance, ~right))

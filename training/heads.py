@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.network import SHAPES, Backbone
+from training.novelty import NoveltyHead
 
 MAP_CHANNELS = 64
 MAP_STRIDE = 8
@@ -57,6 +58,8 @@ class Network(nn.Module):
         self.map = DefectMap(self.backbone.tap_channels(), len(mapped)) if mapped else None
         self.peak_slope = nn.Parameter(torch.full((len(mapped),), 0.5))
         self.peak_bias = nn.Parameter(torch.ones(len(mapped)))
+        self.novelty: NoveltyHead | None = None
+        """Set when fitting is over; see `training.novelty`."""
         self.place: Tensor
         place = torch.zeros(len(mapped), classes)
         place[range(len(mapped)), list(mapped)] = 1
@@ -64,7 +67,10 @@ class Network(nn.Module):
         """(K, C): which class each kind of the map is."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        taps, pooled = self.backbone(x)
+        return self.classify(*self.backbone(x))
+
+    def classify(self, taps: Sequence[Tensor], pooled: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits (N, C) and the map's cells (N, K, H/8, W/8) of what the backbone gave."""
         logits: Tensor = self.linear(self.dropout(pooled)).float()
         if self.map is None:
             return logits, None
@@ -72,15 +78,38 @@ class Network(nn.Module):
         peaks = cells.amax((2, 3)) * self.peak_slope + self.peak_bias
         return logits + (peaks[:, :, None] * self.place).sum(1), cells
 
-    def station(self, x: Tensor) -> Tensor:
-        """Class logits alone."""
-        logits: Tensor = self(x)[0]
-        return logits
+    def station(self, x: Tensor) -> tuple[Tensor, ...]:
+        """What `outputs` names."""
+        taps, maps = self.backbone.maps(x)
+        pooled = maps.mean((2, 3))
+        logits, cells = self.classify(taps, pooled)
+        heat = activation(maps, self._deciding(logits)) if cells is None else cells.sigmoid().amax(1)
+        return (logits, heat) if self.novelty is None else (logits, heat, self.novelty(taps, pooled))
+
+    def _deciding(self, logits: Tensor) -> Tensor:
+        """Weights (N, K) of each picture's most probable class, without an index that TensorRT would have to follow."""
+        one, zero = torch.tensor(1.0), torch.tensor(0.0)
+        return torch.where(logits >= logits.amax(1, keepdim=True), one, zero) @ self.linear.weight.float()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return ("logits", "heat") if self.novelty is None else ("logits", "heat", "distance")
 
     def freeze_normalisation(self) -> None:
         """Use the normalisation statistics that came with pretrained weights, from now on."""
         for unit in self.backbone.units():
             unit.frozen = True
+
+
+def activation(maps: Tensor, weights: Tensor) -> Tensor:
+    """Class activation map (N, h, w) of 0..1, the strongest cell 1: maps (N, K, h, w), weights (N, K) of one class.
+
+    Zhou et al., "Learning deep features for discriminative localization" (CVPR 2016). With one linear layer behind the
+    pooling it is what Grad-CAM gives, and needs no gradient, so the station can draw it.
+    """
+    cells = (maps.float() * weights[:, :, None, None]).sum(1)
+    strongest = cells.amax((1, 2), keepdim=True).maximum(torch.tensor(1e-6))
+    return cells.maximum(torch.tensor(0.0)) / strongest
 
 
 def _bias(layer: nn.Module) -> Tensor:

@@ -150,13 +150,18 @@ class Backbone(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """The tapped stages' outputs, fine to coarse, and the pooled head (N, head)."""
+        taps, cells = self.maps(x)
+        return taps, cells.mean((2, 3))
+
+    def maps(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The tapped stages' outputs, and the head before pooling, (N, head, H/32, W/32)."""
         x = self.stem(x)
         taps = []
         for position, stage in enumerate(self.stages):
             x = stage(x)
             if position in self.shape.taps:
                 taps.append(x)
-        return taps, self.head(x).mean((2, 3))
+        return taps, self.head(x)
 
     def tap_channels(self) -> list[int]:
         return [self.shape.stages[position].channels for position in self.shape.taps]

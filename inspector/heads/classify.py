@@ -1,4 +1,4 @@
-"""Classification: logits to calibrated class probabilities."""
+"""Classification: logits to calibrated class probabilities, with how new the part is and where its class shows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from inspector.values import Prediction
 
 
 class ClassifyHead:
-    """Reads `logits` (N, C), classes in the manifest's order."""
+    """Reads `logits` (N, C), classes in the manifest's order; `distance` (N,) and `heat` (N, h, w) where there are any.
+
+    Bundles made before there was an open-set guard have logits only: their predictions have no novelty.
+    """
 
     def __init__(self, manifest: Manifest, calibration: Calibration) -> None:
         self.classes, self.good_columns = manifest.classes, manifest.good_columns
@@ -26,10 +29,26 @@ class ClassifyHead:
         logits = output(outputs, "logits", (len(self.classes),))
         probabilities = self.calibration.probabilities(logits, self.good_columns)
         defective = np.clip(defect_probability(probabilities, self.good_columns), 0.0, 1.0)
-        return [self._prediction(*row) for row in zip(logits, probabilities, defective, strict=True)]
+        novelty, heat = self._novelty(outputs), _heat(outputs)
+        return [
+            Prediction(
+                label=self.classes[int(probabilities[i].argmax())],
+                class_probabilities=tuple(probabilities[i].tolist()),
+                defect_probability=float(defective[i]),
+                scores=tuple(logits[i].tolist()),
+                novelty=None if novelty is None else float(novelty[i]),
+                heat=None if heat is None else heat[i],
+            )
+            for i in range(len(logits))
+        ]
 
-    def _prediction(
-        self, logits: NDArray[np.float64], probabilities: NDArray[np.float64], defective: np.float64
-    ) -> Prediction:
-        label = self.classes[int(probabilities.argmax())]
-        return Prediction(label, tuple(probabilities.tolist()), float(defective), tuple(logits.tolist()))
+    def _novelty(self, outputs: Outputs) -> NDArray[np.float64] | None:
+        if self.calibration.novelty is None:
+            return None
+        return self.calibration.novelty.share(output(outputs, "distance", ()))
+
+
+def _heat(outputs: Outputs) -> NDArray[np.float32] | None:
+    if "heat" not in outputs:
+        return None
+    return np.clip(output(outputs, "heat", (None, None)), 0.0, 1.0).astype(np.float32)

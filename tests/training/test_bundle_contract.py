@@ -37,10 +37,11 @@ def session_of(bundle: Bundle, precision: str) -> onnxruntime.InferenceSession:
 @pytest.mark.parametrize("precision", ["float", "cpu-int8", "trt-int8"])
 def test_graph_takes_bgr_bytes_in_any_batch_and_gives_logits(trained: Trained, precision: str) -> None:
     session = session_of(trained.bundle, precision)
-    (taken,), (given,) = session.get_inputs(), session.get_outputs()
+    (taken,), (given, heat, distance) = session.get_inputs(), session.get_outputs()
     assert (taken.name, taken.type, taken.shape[1:]) == ("image", "tensor(uint8)", [64, 64, 3])
     assert isinstance(taken.shape[0], str)
     assert (given.name, given.type) == ("logits", "tensor(float)")
+    assert (heat.name, distance.name) == ("heat", "distance")
     pictures = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
     together = session.run(None, {"image": pictures})[0]
     alone = np.concatenate([session.run(None, {"image": pictures[i : i + 1]})[0] for i in range(5)])
@@ -49,8 +50,10 @@ def test_graph_takes_bgr_bytes_in_any_batch_and_gives_logits(trained: Trained, p
 
 
 def test_float_graph_pads_in_its_convolutions_and_computes_no_shapes(trained: Trained) -> None:
-    kinds = {node.op_type for node in onnx.load(trained.bundle.model_path("float")).graph.node}
-    assert not kinds & {"Pad", "Shape", "BatchNormalization", "Gather", "Sub"}
+    graph = onnx.load(trained.bundle.model_path("float")).graph
+    assert not {node.op_type for node in graph.node} & {"Pad", "Shape", "BatchNormalization", "Gather"}
+    (as_float,) = (node.output[0] for node in graph.node if node.op_type == "Cast")
+    assert [node.op_type for node in graph.node if as_float in node.input] == ["Conv"]
 
 
 def test_int8_graph_has_uint8_activations_and_int8_weights_per_channel(trained: Trained) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from inspector.calibration import Calibration, fit_temperature
 from inspector.verdict import Policy
-from training.outputs import Difference, ParityBroken, calibrate, choose_policy, compare, outcomes, require_parity
+from training.outputs import Difference, ParityBroken, Said, calibrate, choose_policy, compare, outcomes, require_parity
 from training.recipe import PolicyRecipe, QuantiseRecipe
 
 PLAIN = Calibration(temperature=1.0, platt=None, n=10, n_defect=5)
@@ -59,7 +59,7 @@ def test_a_changed_class_and_a_changed_outcome_are_both_flips() -> None:
     before = np.array([[2.0, 0.0, -1.0], [2.0, 0.0, -1.0], [0.0, 3.0, 2.9], [0.0, 3.0, 2.9]])
     after = np.array([[2.0, 0.0, -1.0], [0.4, 0.5, -1.0], [0.0, 2.9, 3.0], [0.1, 3.0, 2.9]])
     policy = Policy(pass_below=0.5, reject_above=0.5)
-    difference = compare((before, PLAIN), (after, PLAIN), policy, (0,))
+    difference = compare((Said(before), PLAIN), (Said(after), PLAIN), policy, (0,))
     assert (difference.n, difference.flips) == (4, 2)
     assert difference.logit == pytest.approx(1.6)
     assert 0 < difference.probability < 1

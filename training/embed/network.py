@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.network import SHAPES, Backbone
+from training.texture import fair_weights, statistics
 from training.weights import load_imagenet
 
 EPSILON = 1e-6
@@ -22,16 +23,14 @@ class EmbedNetwork(nn.Module):
     def __init__(self, backbone: str, size: tuple[int, int], dimensions: int) -> None:
         super().__init__()
         self.backbone = Backbone(SHAPES[backbone], *size)
-        channels = self.backbone.tap_channels()
-        self.project = nn.Linear(2 * sum(channels), dimensions)
         self.fair: Tensor
-        self.register_buffer("fair", torch.cat([torch.full((2 * c,), (2 * c) ** -0.5) for c in channels]))
-        """(F,) weight of each statistic, so that every tap counts as much as another."""
+        self.register_buffer("fair", fair_weights(self.backbone.tap_channels()))
+        """(F,) weight of each statistic."""
+        self.project = nn.Linear(len(self.fair), dimensions)
 
     def texture(self, x: Tensor) -> Tensor:
-        """(N, F) float32: means, then standard deviations, tap by tap."""
-        taps, _ = self.backbone(x)
-        return torch.cat([_statistics(tap.float()) for tap in taps], 1)
+        """(N, F) float32; see `training.texture`."""
+        return statistics(self.backbone(x)[0])
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.normalize(self.project(self.texture(x)).float(), eps=EPSILON)
@@ -46,13 +45,6 @@ class EmbedNetwork(nn.Module):
         self.project = nn.Linear(weight.shape[1], weight.shape[0])
         self.project.weight.copy_(weight)
         self.project.bias.copy_(bias)
-
-
-def _statistics(tap: Tensor) -> Tensor:
-    """(N, C, h, w) -> (N, 2 C)."""
-    mean = tap.mean((2, 3), keepdim=True)
-    variance = (tap - mean).square().mean((2, 3))
-    return torch.cat([mean.flatten(1), (variance + EPSILON).sqrt()], 1)
 
 
 def build_network(backbone: str, size: tuple[int, int], dimensions: int) -> EmbedNetwork:
