@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 
 from inspector.bundle import MODEL_FILES, Bundle, load_bundle
+from inspector.commands import build_engine
 from inspector.inspection import Inspector
 from inspector.recipe import Recipe
 
-HELP = "show a bundle's card, or verify its hashes and its golden self-test"
+HELP = "show a bundle's card, verify its hashes and its golden self-test, or build TensorRT engines of it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,9 +21,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="check hashes and golden samples",
         description="Check every byte, then inspect the golden samples.",
     )
+    engine = verbs.add_parser(
+        "build-engine",
+        help="build TensorRT-RTX engines, without a GPU",
+        description="Build TensorRT-RTX engines for GPUs that need not be in this machine, and prove them.",
+    )
     for verb, action in ((show, _show), (verify, _verify)):
-        verb.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle, or a folder of bundles (its latest)")
         verb.set_defaults(run=action)
+    for verb in (show, verify, engine):
+        verb.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle, or a folder of bundles (its latest)")
+    build_engine.add_arguments(engine)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,0 +1,51 @@
+"""`inspector bundle build-engine`: TensorRT engines for the stations' GPUs, built on a machine that has none."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from inspector.bundle import load_bundle
+from inspector.errors import UserError
+from inspector.runtimes.trt.engines import LEAST_INT8, EngineProof, Order, build_for, engine_path, engines_home, store
+from inspector.runtimes.trt.library import Library, load_library
+
+
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--target", default="sm86,sm89", metavar="SM,...", help="GPU architectures, e.g. sm86,sm89,sm120")
+    verb.add_argument("--precision", choices=("trt-int8", "float"), default="trt-int8", help="which of its graphs")
+    verb.add_argument("--largest-batch", type=int, default=8, metavar="N", help="most pictures in one run")
+    verb.add_argument("--out", type=Path, default=None, metavar="DIR", help="folder of engines; default: beside it")
+    verb.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    if not 1 <= args.largest_batch <= 4096:
+        raise UserError(f"--largest-batch {args.largest_batch}: expected 1 to 4096")
+    bundle, library = load_bundle(args.bundle), load_library("tensorrt-rtx")
+    home = args.out or engines_home(bundle.path)
+    for target in _targets(args.target, library):
+        order = Order(args.precision, target, largest_batch=args.largest_batch)
+        engine, proof = build_for(bundle, order, library)
+        path = engine_path(home, bundle.id, order, library)
+        store(path, engine, proof)
+        _tell(path, proof)
+    return 0
+
+
+def _targets(text: str, library: Library) -> list[str]:
+    targets = [word.strip().lower() for word in text.split(",") if word.strip()]
+    unknown = [target for target in targets if target not in library.targets]
+    if unknown or not targets:
+        wrong = ", ".join(unknown) or "nothing"
+        raise UserError(f"--target {text!r}: {library.name} knows {', '.join(library.targets)}, not {wrong}")
+    return targets
+
+
+def _tell(path: Path, proof: EngineProof) -> None:
+    share = f"{100 * proof.int8_share:.1f} % of {proof.macs / 1e6:.0f} M multiply-accumulates in int8"
+    print(f"{path}\n  {proof.engine_bytes / 1e6:.1f} MB in {proof.seconds:.1f} s; {share}")
+    for layer in proof.float_layers:
+        print(f"  float: {layer.name} ({100 * layer.macs / proof.macs:.1f} %): {layer.reason}")
+    if proof.precision == "trt-int8" and proof.int8_share < LEAST_INT8:
+        print(f"  warning: less than {100 * LEAST_INT8:.0f} % in int8")

@@ -1,0 +1,1 @@
+"""TensorRT and TensorRT-RTX: networks parsed, walked, built into engines and run."""

@@ -1,0 +1,99 @@
+"""ONNX into a strongly typed TensorRT network; what it cannot be built from is refused by node, with the mend."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inspector.documents import read_bytes
+from inspector.errors import BundleError
+from inspector.runtimes.trt.library import Library
+
+_MENDS = (
+    (r"has type Int32 but must have type FP8", "an int32 bias is no bias to TensorRT: quantise with float biases"),
+    (r"[Zz]ero point|shiftIsAllZeros", "zero points must be 0: quantise to symmetric int8"),
+    (r"type UInt8 but must have type", "turn the bytes into floats (Cast) before anything else reads them"),
+    (r"[Pp]lugin", "TensorRT has no such operator: express it by others, or leave it to the head"),
+)
+_READ_AS_INT8 = "Defaulting to INT8"
+"""TensorRT 10 and RTX 1.7 read uint8 activations as int8, with half of their range cut off, and only log it."""
+
+_PARSING = re.compile(r"Parsing node: (.+?) \[")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parsed:
+    """A network with what must live as long as it does: the library frees what nobody holds."""
+
+    library: Library
+    builder: Any
+    network: Any
+    log: Any
+
+    def layers(self) -> Iterator[Any]:
+        return (self.network.get_layer(i) for i in range(self.network.num_layers))
+
+    def errors(self) -> str:
+        """The builder's last complaint in one line."""
+        return str(self.log.errors[-1].splitlines()[0][:300]) if self.log.errors else "no reason given"
+
+
+def parse_network(library: Library, model: Path) -> Parsed:
+    """Parse the ONNX file `model`.
+
+    Raises:
+        BundleError: no network, or one that TensorRT cannot build; names the node and what to do.
+    """
+    parsed, parser = _parse(library, read_bytes(model, BundleError))
+    if parser.num_errors:
+        raise BundleError(f"{model}: {_complaint(library, parser.get_error(0))}")
+    if parsed.network.num_inputs != 1:
+        raise BundleError(f"{model}: {library.kind} finds {parsed.network.num_inputs} inputs; expected one")
+    if parsed.log.read_as_int8:
+        node = parsed.log.read_as_int8[0]
+        raise BundleError(
+            f"{model}: node {node!r}: {library.kind} would read its uint8 as int8; quantise to symmetric int8"
+        )
+    return parsed
+
+
+def _parse(library: Library, content: bytes) -> tuple[Parsed, Any]:
+    api = library.api
+    log = _log(api)
+    builder = api.Builder(log)
+    network = builder.create_network(1 << int(api.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = api.OnnxParser(network, log)
+    parser.parse(content)
+    return Parsed(library, builder, network, log), parser
+
+
+def _complaint(library: Library, error: Any) -> str:
+    said = " ".join(str(error.desc()).split("\n[")[0].split())[:300]
+    if not error.node_name():
+        return f"{library.kind} cannot parse it ({said})"
+    mend = next((mend for pattern, mend in _MENDS if re.search(pattern, said)), "no mend is known")
+    return f"node {error.node_name()!r} ({error.node_operator()}): {mend} ({library.kind}: {said})"
+
+
+def _log(api: Any) -> Any:
+    """The library's words are kept, not printed; its class must be derived from, so it is made here."""
+
+    class Log(api.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            api.ILogger.__init__(self)
+            self.errors: list[str] = []
+            self.read_as_int8: list[str] = []
+            self.node = "unknown"
+
+        def log(self, severity: Any, message: str) -> None:
+            if node := _PARSING.match(message):
+                self.node = node[1]
+            elif _READ_AS_INT8 in message:
+                self.read_as_int8.append(self.node)
+            elif severity <= api.ILogger.ERROR:
+                self.errors.append(message)
+
+    return Log()
