@@ -46,11 +46,17 @@ def test_an_export_that_changes_one_verdict_too_many_is_refused() -> None:
         compare(parts(0.1, 0.5), graphs, STRICT)  # type: ignore[arg-type]
 
 
-def test_a_reject_that_int8_passes_is_refused_however_many_flips_are_allowed() -> None:
+def test_a_certain_reject_that_int8_passes_is_refused_however_many_flips_are_allowed() -> None:
     lax = QuantiseRecipe(float_flips=1.0, int8_flips=1.0)
     graphs = {"float": parts(0.9, 0.5), "cpu-int8": parts(0.1, 0.5)}
     with pytest.raises(ParityBroken, match="passes 1 of 2 parts"):
         compare(parts(0.9, 0.5), graphs, lax)  # type: ignore[arg-type]
+
+
+def test_a_reject_near_the_limit_that_int8_passes_is_counted_and_not_refused() -> None:
+    lax = QuantiseRecipe(float_flips=1.0, int8_flips=1.0)
+    graphs = {"float": parts(0.85, 0.5), "cpu-int8": parts(0.1, 0.5)}
+    assert compare(parts(0.85, 0.5), graphs, lax).int8_rejects_passed == 1  # type: ignore[arg-type]
 
 
 def test_a_drop_is_refused_above_its_limit_only() -> None:
