@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -80,6 +81,7 @@ def _text(path: Path, inspected: PartResult) -> str:
 def _json(path: Path, inspected: PartResult, inspector: Inspector, drawn: Path | None) -> str:
     verdict, view = inspected.verdict, inspected.views[0]
     probabilities = view.prediction.class_probabilities if view.prediction else ()
+    findings = view.prediction.findings if view.prediction else ()
     return json.dumps(
         {
             "path": str(path),
@@ -88,6 +90,7 @@ def _json(path: Path, inspected: PartResult, inspector: Inspector, drawn: Path |
             "label": verdict.label,
             "defect_probability": verdict.defect_probability,
             "class_probabilities": dict(zip(inspector.names, probabilities, strict=False)),
+            "findings": [asdict(finding) for finding in findings],
             "novelty": view.prediction.novelty if view.prediction else None,
             "heat": None if drawn is None else str(drawn),
             "bundle": inspector.bundle.id,

@@ -16,6 +16,7 @@ from inspector.evaluation import judge
 from inspector.figures import load_figures
 from inspector.inspection import Inspector
 from inspector.recipe import Recipe
+from inspector.values import Outcome
 from training.budget import Budget
 from training.order import Order
 from training.segment.recipe import SegmentRecipe
@@ -90,3 +91,18 @@ def test_a_folder_without_a_mask_is_refused(tmp_path: Path) -> None:
         csv.writer(stream).writerows(rows)
     with pytest.raises(DatasetError, match="mask_path"):
         train(order(read_dataset(tmp_path), tmp_path / "out"), Budget.starting_now(None))
+
+
+def test_a_recipe_rejects_by_size_what_its_policy_would_pass(bundle: Bundle, dataset: Dataset) -> None:
+    lenient = {"policy": {"pass_below": 1.0, "reject_above": 1.0}, "mm_per_px": 0.5}
+    demanding = {**lenient, "rules": [{"measure": "longest_mm", "above": 2.0}]}
+    defective = [sample for sample in dataset.select("val") if sample.label != "good"]
+    passed, ruled = (
+        judge(Inspector(bundle, Recipe.model_validate(recipe)), defective, lambda _: None)
+        for recipe in (lenient, demanding)
+    )
+    assert {part.verdict.outcome for part in passed} == {Outcome.PASS}
+    large = [any((finding.longest_px or 0) > 4 for finding in part.prediction.findings) for part in ruled]
+    assert any(large), "no part shows a defect; the claim would be empty"
+    assert [part.verdict.outcome is Outcome.REJECT for part in ruled] == large
+    assert all("longest" in part.verdict.reasons[0] for part, is_large in zip(ruled, large, strict=True) if is_large)
