@@ -28,10 +28,15 @@ class _Depthwise(torch.autograd.Function):
         return functional.conv2d(x, weight, None, stride, 0, 1, weight.shape[0])
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
-        return _input_gradient(gradient, x, weight, ctx.stride), _weight_gradient(gradient, x, weight, ctx.stride), None
+        of_input, of_weight, _ = ctx.needs_input_grad
+        return (
+            _input_gradient(gradient, x, weight, ctx.stride) if of_input else None,
+            _weight_gradient(gradient, x, weight, ctx.stride) if of_weight else None,
+            None,
+        )
 
 
 def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:

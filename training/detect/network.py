@@ -55,6 +55,10 @@ class Detector(nn.Module):
         self.tapped, self.strides = tuple(stages), tuple(strides)
         self.pyramid = Pyramid([backbone.shape.stages[stage].channels for stage in stages], channels)
         self.levels = nn.ModuleList(Level(channels, classes) for _ in strides)
+        self.context = nn.Linear(channels, classes)
+        """What the whole picture says of each class, added to every cell: a cell sees little of a texture."""
+        nn.init.zeros_(self.context.weight)
+        nn.init.zeros_(self.context.bias)
         centres, steps = cell_grid(size, strides)
         self.centres: Tensor
         self.steps: Tensor
@@ -64,16 +68,22 @@ class Detector(nn.Module):
     def forward(self, images: Tensor) -> Cells:
         """Any size that is a multiple of the coarsest stride; crops train the same network."""
         maps = self.pyramid(self._taps(images))
-        logits, reaches = zip(*(level(cells) for level, cells in zip(self.levels, maps, strict=True)), strict=True)
+        logits, reaches = self._rows(maps)
         size = maps[0].shape[2] * self.strides[0], maps[0].shape[3] * self.strides[0]
         centres, steps = cell_grid(size, self.strides)
-        return Cells(_rows(logits).float(), decode(_rows(reaches).float(), centres, steps), centres, steps)
+        return Cells(logits.float(), decode(reaches.float(), centres, steps), centres, steps)
 
     def station(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What the station reads: boxes (N, A, 4) in input px and scores (N, A, C), already sigmoid."""
-        maps = self.pyramid(self._taps(images))
-        logits, reaches = zip(*(level(cells) for level, cells in zip(self.levels, maps, strict=True)), strict=True)
-        return decode(_rows(reaches), self.centres, self.steps), torch.sigmoid(_rows(logits))
+        logits, reaches = self._rows(self.pyramid(self._taps(images)))
+        return decode(reaches, self.centres, self.steps), torch.sigmoid(logits)
+
+    def _rows(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Class logits (B, A, C), and logarithms of the distances to the edges (B, A, 4), of all levels in a row."""
+        said = [level(cells) for level, cells in zip(self.levels, maps, strict=True)]
+        logits, reaches = (torch.cat([pair[kind].flatten(2) for pair in said], 2) for kind in (0, 1))
+        context = self.context(maps[-1].mean((2, 3)))
+        return logits.transpose(1, 2) + context[:, None], reaches.transpose(1, 2)
 
     def _taps(self, images: Tensor) -> list[Tensor]:
         x = self.backbone.stem(images)
@@ -150,11 +160,6 @@ def decode(reaches: Tensor, centres: Tensor, steps: Tensor) -> Tensor:
     """Boxes (B, A, 4) in px from logarithms of the distances to left, top, right and bottom in cells (B, A, 4)."""
     far = torch.exp(reaches.clamp(max=REACH_LIMIT)) * steps[:, None]
     return torch.cat([centres - far[..., :2], centres + far[..., 2:]], -1)
-
-
-def _rows(maps: Sequence[Tensor]) -> Tensor:
-    """Maps (B, K, h, w) of all levels as rows (B, A, K)."""
-    return torch.cat([cells.flatten(2) for cells in maps], 2).transpose(1, 2)
 
 
 def _unit(inward: int, outward: int, kernel: int, stride: int = 1) -> ConvUnit:

@@ -10,7 +10,7 @@ import onnx
 
 
 def tail_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:
-    """Names of all nodes that lead to the outputs, back to and with the last convolution on each way."""
+    """Names of all nodes that lead to the outputs, back to and with the last convolution or average on each way."""
     makers = {name: node for node in graph.node for name in node.output}
     waiting = [output.name for output in graph.output]
     found: dict[str, None] = {}
@@ -19,6 +19,6 @@ def tail_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:
         if node is None or node.name in found:
             continue
         found[node.name] = None
-        if node.op_type != "Conv":
+        if node.op_type not in ("Conv", "ReduceMean"):
             waiting.extend(node.input)
     return tuple(found)
