@@ -1,9 +1,9 @@
 """Which enrolled variant a part is, if any: from unit embeddings to probabilities.
 
-The similarity of a part to a variant is the mean cosine to the variant's references. Platt scaling, fitted on pairs of
-parts with as many of the same as of different variants, makes of it the log odds of "same" against "different" at
-even odds. Those odds, and odds of one for "none of them", are shared out by Bayes' rule: with one variant enrolled its
-probability is the calibrated match probability of the pair; with more, they compete.
+The similarity of a part to a variant is the mean cosine to the variant's references. Platt scaling, fitted on parts
+against references of the same and, as often, of a different variant, makes of it the log odds of "same" at even odds.
+Those odds, and odds of one for "none of them", are shared out by Bayes' rule: with one variant enrolled its probability
+is the calibrated match probability; with more, they compete.
 """
 
 from __future__ import annotations

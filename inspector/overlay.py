@@ -21,7 +21,7 @@ def draw_heat(image: Image, heat: NDArray[np.floating], place: Placement, spec: 
     spread = np.clip(heat_to_frame(heat, place, spec), 0.0, 1.0)
     colours = cv2.applyColorMap(np.rint(spread * 255).astype(np.uint8), cv2.COLORMAP_INFERNO).astype(np.float32)
     opacity = (STRONGEST * spread)[:, :, None]
-    return np.rint(_bgr(image) * (1 - opacity) + colours * opacity).astype(np.uint8)
+    return np.asarray(np.rint(_bgr(image) * (1 - opacity) + colours * opacity), np.uint8)
 
 
 def draw_findings(image: Image, findings: Sequence[Finding]) -> Image:

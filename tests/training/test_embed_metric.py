@@ -61,5 +61,5 @@ def test_match_probability_is_at_even_odds_whatever_the_shares_of_the_pairs() ->
     rng = np.random.default_rng(3)
     rows = rng.normal(size=(60, 8))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    platt = fit_match(rows, [sample(str(i), f"v{i % 6}", f"g{i}") for i in range(60)], 0)
+    platt = fit_match(rows, [sample(str(i), f"v{i % 6}", f"g{i}") for i in range(60)], 1, 0)
     assert 1 / (1 + np.exp(-platt.intercept)) == pytest.approx(0.5, abs=0.1)

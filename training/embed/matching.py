@@ -12,7 +12,6 @@ from inspector.bundle import Manifest, Precision
 from inspector.calibration import Calibration, Platt, fit_platt
 from inspector.dataset import Sample
 from inspector.errors import DatasetError
-from inspector.figures.embed import pairs
 from inspector.matching import References, as_references, similarities, unit, variant_probabilities
 from inspector.runtimes import Outputs
 from inspector.verdict import Policy
@@ -22,6 +21,7 @@ from training.outputs import choose_policy
 from training.scoring import judge, predictions
 
 DIGITS = 6
+DRAWS = 10
 Floats = NDArray[np.float64]
 
 
@@ -62,7 +62,7 @@ class MatchCalibration:
         kept = {label: embeddings[list(chosen[label])].round(DIGITS).tolist() for label in known if label in chosen}
         return Calibration(
             temperature=1.0,
-            platt=fit_match(embeddings, samples, self.seed),
+            platt=fit_match(embeddings, samples, self.recipe.metric.typical_references, self.seed),
             n=len(samples),
             n_defect=sum(sample.label not in known for sample in samples),
             references={label: tuple(tuple(row) for row in rows) for label, rows in kept.items()},
@@ -76,17 +76,46 @@ class MatchCalibration:
         return policy.model_copy(update={"review_novelty": self.recipe.metric.review_novelty})
 
 
-def fit_match(embeddings: Floats, samples: Sequence[Sample], seed: int) -> Platt:
-    """Platt on the cosine of pairs: all of the same variant, and as many of different ones, so at even odds."""
-    similarity, same = pairs(embeddings, [s.label for s in samples], [s.group for s in samples])
-    if not same.any() or same.all():
-        raise DatasetError(
-            "calibration: expected pairs of the same and of different variants in unlike groups; give more groups"
-        )
+def fit_match(embeddings: Floats, samples: Sequence[Sample], references: int, seed: int) -> Platt:
+    """Platt on what a station will compare: the mean cosine of a part to so many references of a variant.
+
+    References are drawn anew for each of `DRAWS` rounds, from groups whose other parts are then not asked about. There
+    are as many pairs of the same variant as of different ones: the probability is at even odds.
+    """
     rng = np.random.default_rng(seed)
+    rounds = [_round(embeddings, samples, references, rng) for _ in range(DRAWS)]
+    similarity, same = (np.concatenate(parts) for parts in zip(*rounds, strict=True))
     count = min(int(same.sum()), int((~same).sum()))
+    if count == 0:
+        raise DatasetError(
+            "calibration: expected parts of the same and of different variants in unlike groups; give more groups"
+        )
     chosen = np.concatenate([rng.choice(np.flatnonzero(same == kind), count, replace=False) for kind in (True, False)])
     return fit_platt(similarity[chosen], same[chosen])
+
+
+def _round(
+    embeddings: Floats, samples: Sequence[Sample], references: int, rng: np.random.Generator
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Similarity and its truth, (Q * V,), of every part against every variant that has groups to spare."""
+    chosen = {label: _drawn(samples, label, references, rng) for label in sorted({s.label for s in samples})}
+    known = {label: embeddings[rows] for label, rows in chosen.items() if rows}
+    taken = {samples[i].group for rows in chosen.values() for i in rows}
+    asked = [i for i, sample in enumerate(samples) if sample.group not in taken]
+    if not known or not asked:
+        return np.zeros(0), np.zeros(0, bool)
+    same = np.array([[samples[i].label == label for label in known] for i in asked])
+    return similarities(embeddings[asked], known).reshape(-1), same.reshape(-1)
+
+
+def _drawn(samples: Sequence[Sample], label: str, most: int, rng: np.random.Generator) -> list[int]:
+    """One part each of at most `most` groups of a variant, one group at least being left over."""
+    groups: dict[str, list[int]] = {}
+    for i, sample in enumerate(samples):
+        if sample.label == label:
+            groups.setdefault(sample.group, []).append(i)
+    names = [sorted(groups)[k] for k in rng.permutation(len(groups))[: min(most, len(groups) - 1)]]
+    return [int(rng.choice(groups[name])) for name in names]
 
 
 def choose_references(samples: Sequence[Sample], most: int) -> dict[str, tuple[int, ...]]:

@@ -23,6 +23,9 @@ class MetricRecipe(Document):
     )
     temperature: float = Field(0.1, gt=0, le=2, description="Of the contrastive loss.")
     references: int = Field(8, ge=1, le=64, description="Calibration parts kept as references of each trained variant.")
+    typical_references: int = Field(
+        4, ge=1, le=64, description="References of a variant that the match probability is calibrated for."
+    )
     review_novelty: float = Field(
         0.5, gt=0, le=1, description="A part is a stranger when none of the variants has this probability."
     )
@@ -46,5 +49,5 @@ class EmbedRecipe(Document):
     augment: AugmentRecipe = AugmentRecipe(paste_share=0)
     fit: FitRecipe = FitRecipe(epochs=2, batch_size=32, learning_rate=2e-4)
     parts: PartsRecipe = PartsRecipe()
-    quantise: QuantiseRecipe = QuantiseRecipe()
+    quantise: QuantiseRecipe = QuantiseRecipe(int8_flips=0.15)
     policy: PolicyRecipe = PolicyRecipe()
