@@ -159,6 +159,15 @@ def test_evaluate_refuses_an_unknown_slice_before_it_inspects(
     assert "--slice lamp: unknown to this data set; expected of label, group, size" in told
 
 
+def test_evaluate_writes_a_report_for_people(bundle_path: Path, dataset: Path, recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    words = ["evaluate", str(bundle_path), str(dataset), "--recipe", str(recipe), "--slice", "label"]
+    assert main([*words, "--html", str(out)]) == 0
+    page = out.read_text()
+    assert "1 of 4; at most 75.1 % (95 %)" in page
+    assert "By label" in page
+
+
 def test_evaluate_of_good_parts_alone_leaves_what_is_undefined_out(
     bundle_path: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

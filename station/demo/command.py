@@ -74,9 +74,10 @@ def _order(args: argparse.Namespace) -> Order:
     if not (args.bundle / "LATEST").is_file() and not (args.bundle / "manifest.json").is_file():
         raise UserError(f"--bundle: no bundle in {args.bundle}; expected one, such as `make demo-bundle` makes")
     if not args.no_report:
-        from station.demo.report import require_packages
+        from station.demo.report import OTHERWISE
+        from station.pages import require_packages
 
-        require_packages()
+        require_packages(OTHERWISE)
     return Order(args.out, args.parts, args.seed, args.pace, args.bundle, not args.no_report)
 
 

@@ -129,8 +129,12 @@ def latencies_ms(parts: Sequence[KnownPart]) -> Floats:
 def reliability(parts: Sequence[KnownPart], most_bins: int = 16) -> tuple[ReliabilityBin, ...]:
     """Sort parts by defect probability and cut them into bins of equal count; empty where no part has one."""
     judged = [(part.record.defect_probability, part.is_defect) for part in parts]
-    said = [(probability, defect) for probability, defect in judged if probability is not None]
-    said.sort(key=itemgetter(0))  # ties stay in the order of the triggers, so that the truth does not sort them
+    return bins_of([(probability, defect) for probability, defect in judged if probability is not None], most_bins)
+
+
+def bins_of(judged: Sequence[tuple[float, bool]], most_bins: int = 16) -> tuple[ReliabilityBin, ...]:
+    """Cut pairs of probability said and whether defective into bins of equal count, by probability."""
+    said = sorted(judged, key=itemgetter(0))  # ties stay in their order, so that the truth does not sort them
     cuts = np.array_split(np.arange(len(said)), max(1, min(most_bins, len(said))))
     return tuple(_bin([said[i] for i in cut]) for cut in cuts if cut.size)
 

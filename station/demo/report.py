@@ -5,12 +5,9 @@ jinja2 and matplotlib are needed here and nowhere else on a station; without the
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import cv2
@@ -18,12 +15,14 @@ import numpy as np
 
 from db.images import ImageStore
 from db.records import Event
-from inspector.errors import StorageFault, UserError
+from inspector.errors import StorageFault
 from inspector.values import Image, InspectionRecord, Outcome
+from station import pages
 from station.demo.figures import Figures, KnownPart, figures
 from station.demo.look import LOOKS
 from station.demo.plan import GOOD
 
+OTHERWISE = "--no-report"
 _THUMBNAIL_PX = (440, 352)
 _MOST_PICTURES = 8
 _DETAIL_PX = (440, 200)
@@ -108,7 +107,9 @@ def write_report(
 ) -> None:
     """Write the report of figures that are known already; see `make_report`."""
     labels = {label for row in known.by_truth for label in row.labels}
-    page = _render(
+    pages.require_packages(OTHERWISE)
+    page = pages.render(
+        "demo/report.html.j2",
         head=head,
         figures=known,
         looks=LOOKS,
@@ -117,13 +118,8 @@ def write_report(
         columns=sorted(labels, key=lambda name: (name != GOOD, name)),
         galleries=_galleries(known, pictures, regions),
         events=events,
-        percent=percent,
     )
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"report: {out}: cannot be written ({error.strerror})") from error
+    pages.write(page, out)
 
 
 def stored_pictures(root: Path, otherwise: Pictures = _nowhere) -> Pictures:
@@ -143,35 +139,7 @@ def stored_pictures(root: Path, otherwise: Pictures = _nowhere) -> Pictures:
     return picture
 
 
-def percent(share: float) -> str:
-    """Return a share as text with as many digits as it needs: 12 %, 4.8 %, 0.35 %."""
-    value = 100 * share
-    digits = 0 if value >= 10 else 1 if value >= 1 else 2
-    return f"{value:.{digits}f} %"
-
-
-def require_packages() -> None:
-    """Raise UserError, saying what to install, where a package that the report needs is missing."""
-    try:
-        import jinja2  # noqa: F401
-        import matplotlib  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise UserError(f"report needs {error.name}: pip install 'open-inspector[report]', or --no-report") from error
-
-
-def _render(**values: Any) -> str:
-    require_packages()
-    import jinja2
-
-    template = (files("station.demo") / "report.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(template).render(**values)
-
-
 def _plots(known: Figures) -> dict[str, str | None]:
-    require_packages()
     from station.demo.plots import latency_plot, reliability_plot, time_plot
 
     return {
@@ -254,7 +222,7 @@ def _thumbnail(image: Image, box: Box | None) -> str:
         corners = (left - 5, top - 5), (left + width + 5, top + height + 5)
         cv2.rectangle(small, *corners, (0, 0, 0), 3)
         cv2.rectangle(small, *corners, (255, 255, 255), 1)
-    return _jpeg(small)
+    return pages.jpeg(small)
 
 
 def _detail(image: Image, box: Box) -> str:
@@ -265,9 +233,4 @@ def _detail(image: Image, box: Box) -> str:
     centre = (left + width / 2, top + height / 2)
     matrix = np.array([[scale, 0, -scale * (centre[0] - size[0] / 2)], [0, scale, -scale * (centre[1] - size[1] / 2)]])
     cut = cv2.warpAffine(image, matrix, _DETAIL_PX, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _jpeg(cut)
-
-
-def _jpeg(image: cv2.typing.MatLike) -> str:
-    encoded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, 82))[1]
-    return base64.b64encode(encoded.tobytes()).decode("ascii")
+    return pages.jpeg(cut)

@@ -19,7 +19,8 @@ from inspector.errors import UserError
 from inspector.ids import new_id
 from inspector.values import Image, InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
 from station.demo.figures import figures, reliability
-from station.demo.report import Head, make_report, percent, stored_pictures
+from station.demo.report import Head, make_report, stored_pictures
+from station.pages import percent
 
 RUN = new_id()
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
