@@ -11,6 +11,10 @@ from typing import Any
 from inspector.dataset import Dataset, read_dataset
 from inspector.documents import Document, read_toml
 from inspector.errors import DatasetError, RecipeError, UserError
+from inspector.figures import load_figures
+from inspector.heads import HEADS
+from inspector.plugins import load_plugin
+from inspector.runtimes import RUNTIMES
 from training.allocation import keep_memory, wait_politely
 from training.budget import Budget
 from training.order import Order
@@ -49,9 +53,17 @@ def run(args: argparse.Namespace) -> int:
     keep_memory()
     wait_politely()
     train = _named(TASKS[args.task][1])
+    _load_early(args.task)
     logging.getLogger("training").setLevel(logging.INFO)
     print(train(Order(dataset, args.out, recipe, args.seed, args.resume), budget))
     return 0
+
+
+def _load_early(task: str) -> None:
+    """Import what is needed after fitting: a library that is missing must not show half an hour from now."""
+    load_plugin("inspector.runtimes", "onnxruntime", RUNTIMES)
+    load_plugin("inspector.heads", task, HEADS)
+    load_figures(task)
 
 
 def _named(target: str) -> Any:
