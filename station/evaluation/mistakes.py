@@ -32,7 +32,7 @@ class Mistakes:
 
 
 def mistakes(parts: Sequence[JudgedPart], manifest: Manifest) -> list[Mistakes]:
-    """Return every kind of mistake that occurs; escapes and overkill always, since none of them is worth saying."""
+    """Return every kind of mistake that occurs, and what was rightly rejected; escapes and overkill even if none."""
     by_outcome = [
         _worst(parts, "Escapes", "defective, and passed", _escaped, _said),
         _worst(parts, "Overkill", "good, and rejected", _overkilled, lambda part: -_said(part)),
@@ -42,7 +42,8 @@ def mistakes(parts: Sequence[JudgedPart], manifest: Manifest) -> list[Mistakes]:
     if manifest.task == "classify":
         named = _worst(parts, "Named wrongly", "diverted, by another name than their own", _misnamed, _sureness)
         shown += [named] if named.n else []
-    return [*shown, *_misplaced(parts, manifest)]
+    rejects = _worst(parts, "Rejects", "defective, and rejected: the surest", _found, lambda part: -_said(part))
+    return [*shown, *_misplaced(parts, manifest), *([rejects] if rejects.n else [])]
 
 
 def _worst(
@@ -102,6 +103,10 @@ def _escaped(part: JudgedPart) -> bool:
 
 def _overkilled(part: JudgedPart) -> bool:
     return not part.is_defect and part.verdict.outcome is Outcome.REJECT
+
+
+def _found(part: JudgedPart) -> bool:
+    return part.is_defect and part.verdict.outcome is Outcome.REJECT
 
 
 def _reviewed(part: JudgedPart) -> bool:

@@ -44,7 +44,7 @@ _NAMES = {
 _ELSEWHERE = {"n", "review_rate", "seconds_per_image"}
 """Numbers that have a place of their own on the page."""
 _MOST_ROWS = 40
-_BINS = 10
+_MOST_BINS, _LEAST_IN_BIN = 10, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ def write_report(evaluation: Evaluation, out: Path) -> None:
     from station.evaluation import plots
 
     parts, manifest, figures = evaluation.parts, evaluation.manifest, evaluation.figures
-    bins = bins_of([(part.prediction.defect_probability, part.is_defect) for part in parts], _BINS)
+    said = [(part.prediction.defect_probability, part.is_defect) for part in parts]
+    bins = bins_of(said, max(1, min(_MOST_BINS, len(parts) // _LEAST_IN_BIN)))
     seconds = [part.seconds for part in parts]
     page = pages.render(
         "evaluation/report.html.j2",

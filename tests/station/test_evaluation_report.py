@@ -163,14 +163,14 @@ def test_page_that_cannot_be_written_is_one_line(parts: list[JudgedPart], tmp_pa
 
 def test_worst_mistakes_come_first(parts: list[JudgedPart]):
     found = {one.title: [part.sample.name for part in one.parts] for one in mistakes(parts, manifest_of("anomaly"))}
-    assert found == {"Escapes": ["b2", "b1"], "Overkill": ["a2", "a3"], "Reviews": ["b4"]}
+    assert found == {"Escapes": ["b2", "b1"], "Overkill": ["a2", "a3"], "Reviews": ["b4"], "Rejects": ["b3"]}
 
 
 def test_worst_places_of_boxes_and_masks_say_how_bad_they_are(parts: list[JudgedPart]):
-    boxes = mistakes(parts, manifest_of("detect"))[-1]
+    boxes = mistakes(parts, manifest_of("detect"))[-2]
     assert [part.sample.name for part in boxes.parts] == ["b1", "b2"]
     assert boxes.marks == ("1 of 1 missed", "1 of 1 missed")
-    masks = mistakes(parts, manifest_of("segment"))[-1]
+    masks = mistakes(parts, manifest_of("segment"))[-2]
     assert [part.sample.name for part in masks.parts] == ["b4", "b3"]
     assert masks.marks == (f"Dice {14 * 14 / (16 * 16):.2f}", "Dice 1.00")
 
