@@ -106,6 +106,7 @@ class Manifest(Document):
     good: tuple[str, ...] = Field(
         default=(), description="labels that mean a defect-free part; classes of a classifier"
     )
+    several: bool = Field(default=False, description="a part may have several classes at once; good ones have none")
     input: InputSpec
     template: bool = Field(default=False, description="input is (N, H, W, 6): the picture, then its golden template")
     tiles: Tiles | None = Field(default=None, description="unset: the whole region of interest is one picture")
@@ -123,7 +124,7 @@ class Manifest(Document):
     def _consistent(self) -> Manifest:
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes must differ")
-        if self.task == "classify" and (unknown := set(self.good) - set(self.classes)):
+        if self.task == "classify" and not self.several and (unknown := set(self.good) - set(self.classes)):
             raise ValueError(f"good names {sorted(unknown)}, which are not among the classes")
         return self
 

@@ -38,6 +38,9 @@ class Calibration(Document):
     )
     n: int = Field(ge=1, description="parts it was fitted on, none of them used in training")
     n_defect: int = Field(ge=0, description="defective ones among them")
+    labels: tuple[Platt, ...] = Field(
+        default=(), description="classify with several labels per part: logit to probability of each"
+    )
     novelty: Novelty | None = Field(
         default=None, description="classify: distance from the training set to share of parts less unlike it"
     )

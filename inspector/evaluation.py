@@ -11,6 +11,7 @@ from inspector.dataset import Sample
 from inspector.errors import DatasetError
 from inspector.figures import JudgedPart
 from inspector.inspection import Inspector
+from inspector.labels import split_labels
 from inspector.preprocess import placement, read_image
 from inspector.risk import Rate
 from inspector.values import Frame, Image, Outcome, PartResult, Prediction
@@ -53,7 +54,11 @@ def _require_known(samples: Sequence[Sample], manifest: Manifest) -> None:
         raise DatasetError("no part in this split; expected at least one")
     if manifest.task != "classify":  # Only classifiers name the part's label; others tell defective from good.
         return
-    if unknown := sorted({sample.label for sample in samples} - set(manifest.classes)):
+    if manifest.several:
+        labels = {label for sample in samples for label in split_labels(sample.label)} - set(manifest.good)
+    else:
+        labels = {sample.label for sample in samples}
+    if unknown := sorted(labels - set(manifest.classes)):
         raise DatasetError(f"label {', '.join(unknown)} unknown to the bundle; expected {', '.join(manifest.classes)}")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from inspector.bundle import MODEL_FILES, Calibrations, Lineage, Manifest, Precision, write_bundle
+from inspector.labels import has_several
 from training.budget import Budget
 from training.card import figures, write_card
 from training.classifier import ClassifyObjective
@@ -19,6 +20,7 @@ from training.export import export_onnx
 from training.fitting import CHECKPOINT, FitRun, Fitted, be_repeatable, fingerprint, fit
 from training.golden import choose_golden, golden_files
 from training.heads import Network
+from training.labels.task import train as train_labels
 from training.loader import FitSteps, Plain
 from training.material import Material, load_material
 from training.novelty import learn_novelty
@@ -31,6 +33,8 @@ from training.weights import load_imagenet
 
 def train(order: Order[TrainingRecipe], budget: Budget) -> Path:
     """Fit, export, quantise, calibrate, prove parity; return the folder of the bundle written below `order.out`."""
+    if has_several(row.label for row in order.dataset.rows if row.split != "test"):
+        return train_labels(order, budget)
     material = load_material(order.dataset, order.recipe, order.seed)
     say(material.summary())
     fitted = fit(_run(order, material), order.out, budget, must_resume=order.must_resume)

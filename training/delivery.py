@@ -83,6 +83,8 @@ class Delivery:
     """The figure whose drop from float to int8 is bounded by `quantise.max_drop`."""
     training: Mapping[str, float | int | str]
     golden: int = 8
+    several: bool = False
+    """A part may have several classes at once."""
     template: bool = False
     tiles: Tiles | None = None
     reading: Mapping[str, float] | None = None
@@ -203,6 +205,7 @@ def _manifest(
         classes=delivery.classes,
         good=delivery.good if delivery.has_good else (),
         input=delivery.spec,
+        several=delivery.several,
         template=delivery.template,
         tiles=delivery.tiles,
         output_names=delivery.outputs,

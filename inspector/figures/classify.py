@@ -9,14 +9,18 @@ import numpy as np
 from inspector import metrics
 from inspector.bundle import Manifest
 from inspector.figures import Figures, JudgedPart, row
+from inspector.figures import labels as labels_figures
 from inspector.risk import Rate
 
 
 def figures(parts: Sequence[JudgedPart], manifest: Manifest) -> Figures:
     """Return accuracy, macro_f1, auroc, ece, brier and the confusion table of a classifier.
 
-    `auroc` is of the defect probability and None where only good or only defective parts are there.
+    `auroc` is of the defect probability and None where only good or only defective parts are there. Where a part
+    may have several labels, see `inspector.figures.labels`.
     """
+    if manifest.several:
+        return labels_figures.figures(parts, manifest)
     columns = {name: i for i, name in enumerate(manifest.classes)}
     labels = np.array([columns[part.sample.label] for part in parts])
     probabilities = np.array([part.prediction.class_probabilities for part in parts])
@@ -40,5 +44,7 @@ def figures(parts: Sequence[JudgedPart], manifest: Manifest) -> Figures:
 
 
 def lines(figures: Figures) -> list[str]:
+    if "per_label" in figures:
+        return labels_figures.lines(figures)
     accuracy = row("accuracy", figures["accuracy"], str(figures["accuracy_text"]))
     return [accuracy, *(row(name, figures[name]) for name in ("macro_f1", "auroc", "ece", "brier"))]

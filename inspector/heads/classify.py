@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from inspector.bundle import Manifest
 from inspector.calibration import Calibration, defect_probability
 from inspector.heads import output
+from inspector.heads.labels import read_labels
 from inspector.preprocess import Placement
 from inspector.runtimes import Outputs
 from inspector.values import Prediction
+
+Floats = NDArray[np.float64]
 
 
 class ClassifyHead:
@@ -23,16 +26,15 @@ class ClassifyHead:
 
     def __init__(self, manifest: Manifest, calibration: Calibration) -> None:
         self.classes, self.good_columns = manifest.classes, manifest.good_columns
-        self.calibration = calibration
+        self.several, self.good, self.calibration = manifest.several, manifest.good, calibration
 
     def predict(self, outputs: Outputs, placements: Sequence[Placement]) -> list[Prediction]:
         logits = output(outputs, "logits", (len(self.classes),))
-        probabilities = self.calibration.probabilities(logits, self.good_columns)
-        defective = np.clip(defect_probability(probabilities, self.good_columns), 0.0, 1.0)
+        labels, probabilities, defective = self._read(logits)
         novelty, heat = self._novelty(outputs), _heat(outputs)
         return [
             Prediction(
-                label=self.classes[int(probabilities[i].argmax())],
+                label=labels[i],
                 class_probabilities=tuple(probabilities[i].tolist()),
                 defect_probability=float(defective[i]),
                 scores=tuple(logits[i].tolist()),
@@ -41,6 +43,14 @@ class ClassifyHead:
             )
             for i in range(len(logits))
         ]
+
+    def _read(self, logits: Floats) -> tuple[list[str], Floats, Floats]:
+        """Labels, class probabilities (N, C) and defect probabilities (N,)."""
+        if self.several:
+            return read_labels(logits, self.calibration, self.classes, self.good)
+        probabilities = self.calibration.probabilities(logits, self.good_columns)
+        defective = np.clip(defect_probability(probabilities, self.good_columns), 0.0, 1.0)
+        return [self.classes[i] for i in probabilities.argmax(axis=1)], probabilities, defective
 
     def _novelty(self, outputs: Outputs) -> NDArray[np.float64] | None:
         if self.calibration.novelty is None:
