@@ -53,7 +53,8 @@ def read_dataset(folder: Path, good: Sequence[str] = ("good",), splits: Sequence
         rows, notes = _complete(listing, splits)
     if not rows:
         raise DatasetError(f"{folder}: expected pictures ({name} layout), found none of {', '.join(splits)}")
-    return Dataset(folder, rows, tuple(good), _content_hash(folder, listing, rows, splits), name, notes)
+    content_hash = _content_hash(folder, listing, rows, splits)
+    return Dataset(folder, rows, tuple(good), content_hash, name, notes, listing.declared)
 
 
 def layout_of(folder: Path) -> str:

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.errors import UnreadableImage
 from inspector.preprocess import read_image, resize
 from inspector.values import Image
 
@@ -48,17 +49,24 @@ def small_picture(image: Image) -> NDArray[np.float32]:
 
 
 def small_pictures(paths: Sequence[Path], progress: Callable[[int], None] = lambda _: None) -> NDArray[np.float32]:
-    """Read pictures; (N, 1024). Raises UnreadableImage."""
+    """Read pictures; (N, 1024). One that cannot be read resembles nothing: whoever needs it will say so."""
     small = np.zeros((len(paths), SIDE * SIDE), np.float32)
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="small-pictures") as pool:
-        for number, row in enumerate(pool.map(lambda path: small_picture(read_image(path)), paths)):
+        for number, row in enumerate(pool.map(_small_picture_in, paths)):
             small[number] = row
             progress(number + 1)
     return small
 
 
+def _small_picture_in(path: Path) -> NDArray[np.float32]:
+    try:
+        return small_picture(read_image(path))
+    except UnreadableImage:
+        return np.zeros(SIDE * SIDE, np.float32)
+
+
 def fingerprints(small: NDArray[np.float32]) -> Fingerprints:
-    """Take from small pictures (N, 1024) what the set has in common."""
+    """Take from small pictures (N, 1024), or features (N, F) of another kind, what the set has in common."""
     textured = small.any(axis=1)
     prints = np.zeros_like(small)
     if int(textured.sum()) < 2:
@@ -73,7 +81,7 @@ def fingerprints(small: NDArray[np.float32]) -> Fingerprints:
 
 
 def _main_axes(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Return the directions (1024, count) in which rows (N, 1024) vary most, from the smaller of the two products."""
+    """Return the directions (F, count) in which rows (N, F) vary most, from the smaller of the two products."""
     if len(rows) >= rows.shape[1]:
         return np.asarray(np.linalg.eigh(rows.T @ rows)[1][:, -count:])
     across = rows.T @ np.linalg.eigh(rows @ rows.T)[1][:, -count:]

@@ -48,6 +48,8 @@ class Dataset:
     """Which reader made it: a key of `inspector.dataset.LAYOUTS`."""
     notes: tuple[str, ...] = ()
     """What the reader decided where the folder does not say: splits cut, groups made."""
+    declared: tuple[str, ...] = ()
+    """Classes that the folder names, be there pictures or boxes of them or not."""
 
     def select(self, split: Split) -> tuple[Sample, ...]:
         return tuple(row for row in self.rows if row.split == split)

@@ -219,7 +219,8 @@ def read(folder: Path, good: Sequence[str], splits: Sequence[Split]) -> Listing:
     has_splits = all(split for _, split in found)
     asked = [(path, split or "train") for path, split in found if not has_splits or split in splits]
     samples = tuple(sample for path, split in asked for sample in _samples(folder, path, split, good))
-    return Listing(samples, tuple(path for path, _ in asked), has_splits)
+    declared = sorted({label for path, _ in asked for label in read_catalogue(path).labels})
+    return Listing(samples, tuple(path for path, _ in asked), has_splits, declared=tuple(declared))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -34,7 +34,9 @@ class Listing:
     """Files besides those of the samples on which the content depends: an index, lists of a split."""
     has_splits: bool = True
     has_groups: bool = False
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    declared: tuple[str, ...] = ()
+    """Classes that the folder names, be there pictures or boxes of them or not."""
 
 
 class Layout(Protocol):

@@ -16,7 +16,7 @@ OTHER_LAYOUTS = frozenset(("images", "labels", "annotations"))
 
 
 def recognises(folder: Path) -> bool:
-    return any(split == "train" for split, _ in _class_folders(folder))
+    return any(split == "train" and any(map(is_picture, place.iterdir())) for split, place in _class_folders(folder))
 
 
 def read(folder: Path, good: Sequence[str], splits: Sequence[Split]) -> Listing:
@@ -26,7 +26,7 @@ def read(folder: Path, good: Sequence[str], splits: Sequence[Split]) -> Listing:
         for split, classes in _class_folders(folder)
         for path in pictures_below(classes)
     )
-    return Listing(samples)
+    return Listing(samples, declared=tuple(sorted({classes.name for _, classes in _class_folders(folder)})))
 
 
 def _class_folders(folder: Path) -> Iterator[tuple[Split, Path]]:
@@ -35,7 +35,7 @@ def _class_folders(folder: Path) -> Iterator[tuple[Split, Path]]:
         if split is None:
             continue
         for classes in sorted(path for path in parent.iterdir() if path.is_dir()):
-            if classes.name.lower() not in OTHER_LAYOUTS and any(is_picture(path) for path in classes.iterdir()):
+            if classes.name.lower() not in OTHER_LAYOUTS:
                 yield split, classes
 
 

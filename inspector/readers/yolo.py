@@ -91,7 +91,7 @@ def read(folder: Path, good: Sequence[str], splits: Sequence[Split]) -> Listing:
         for path, split in found
         if not has_splits or split in splits
     )
-    return Listing(samples, (source,), has_splits)
+    return Listing(samples, (source,), has_splits, declared=labels)
 
 
 def _split(folder: Path, path: Path) -> Split | None:
