@@ -125,7 +125,9 @@ def merge_pads(graph: onnx.GraphProto) -> None:
     for pad in [node for node in graph.node if node.op_type == "Pad"]:
         after = consumers.get(pad.output[0], [])
         amounts = onnx.numpy_helper.to_array(constants[pad.input[1]]).tolist() if pad.input[1] in constants else []
-        if len(after) == 1 and after[0].op_type == "Conv" and len(amounts) == 8:
+        modes = [attribute.s for attribute in pad.attribute if attribute.name == "mode"]
+        zeros = modes in ([], [b"constant"])
+        if zeros and len(after) == 1 and after[0].op_type == "Conv" and len(amounts) == 8:
             _set_pads(after[0], [amounts[2], amounts[3], amounts[6], amounts[7]])
             after[0].input[0] = pad.input[0]
             graph.node.remove(pad)

@@ -19,8 +19,10 @@ from training.pictures import Pictures
 from training.ranges import Ranges, measure_ranges, quiet
 from training.recipe import QuantiseRecipe
 
-QUANTISED = ["Conv", "Clip", "Relu", "Add", "Resize"]
+QUANTISED = ["Conv", "Clip", "Relu", "Add", "Resize", "MatMul"]
 """Convolutions and what stands between them. What follows the pooling stays float: it is cheap and decides."""
+GIVES_FLOAT = ["MatMul"]
+"""Multiply int8, and give the sums as they are: 8 bits of a distance would not tell the near from the nearest."""
 
 
 def quantise(
@@ -45,6 +47,7 @@ def write_uint8(float_path: Path, int8_path: Path, ranges: Ranges, keep_float: S
     options = {
         "ActivationSymmetric": False,
         "WeightSymmetric": True,
+        "OpTypesToExcludeOutputQuantization": GIVES_FLOAT,
         "TensorQuantOverrides": {as_float: [exactly_bytes]},
     }
     with quiet():

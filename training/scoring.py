@@ -28,6 +28,8 @@ UNSEEN = Quality(focus=0.0, brightness=0.0, dark_share=0.0, saturated_share=0.0)
 CERTAIN = 20.0
 """Log odds of a defect where no part can be good."""
 USUAL_GOOD = 0.95
+LEAST_SPAN = 0.1
+"""Of the middle score: a few good parts that happen to be alike do not make the next one strange."""
 SURE = 0.9
 """A defect of at least this probability is a certain one, which no other graph of the bundle may pass."""
 Pair = tuple[Sequence[JudgedPart], Sequence[JudgedPart]]
@@ -84,7 +86,7 @@ def calibrate_scores(scores: Floats, is_defect: NDArray[np.bool_], *, has_good: 
 
 def _assumed(scores: Floats) -> Platt:
     middle, usual = float(np.median(scores)), float(np.quantile(scores, USUAL_GOOD))
-    span = max(usual - middle, 1e-6)
+    span = max(usual - middle, LEAST_SPAN * abs(middle), 1e-6)
     slope = float(np.log(0.98 / 0.02)) / span
     return Platt(slope=slope, intercept=-slope * (usual + span))
 

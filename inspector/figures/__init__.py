@@ -14,6 +14,7 @@ from inspector.preprocess import Placement
 from inspector.values import Prediction, Verdict
 
 FIGURES: Mapping[str, str] = {
+    "anomaly": "inspector.figures.anomaly",
     "classify": "inspector.figures.classify",
     "detect": "inspector.figures.detect",
     "embed": "inspector.figures.embed",

@@ -46,6 +46,17 @@ def aupro(pairs: Iterable[Pair], limit: float = PRO_LIMIT) -> float | None:
     return float(np.trapezoid(y, x) / limit)
 
 
+def pixel_auroc(pairs: Iterable[Pair]) -> float | None:
+    """Probability that a defective pixel is above a good one, ties counting half; None without either."""
+    regions, good = split_regions(pairs)
+    if not regions or not good.size:
+        return None
+    defective = np.concatenate(regions)
+    below = np.searchsorted(good, defective, side="left").astype(np.float64)
+    not_above = np.searchsorted(good, defective, side="right")
+    return float(np.mean(below + not_above) / 2 / good.size)
+
+
 def split_regions(pairs: Iterable[Pair]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
     """Return the map's values in each defective region, and its sorted values on all good pixels."""
     regions: list[NDArray[np.float32]] = []

@@ -17,6 +17,7 @@ from inspector.runtimes import Outputs
 from inspector.values import Prediction
 
 HEADS: Mapping[str, str] = {
+    "anomaly": "inspector.heads.anomaly:AnomalyHead",
     "classify": "inspector.heads.classify:ClassifyHead",
     "detect": "inspector.heads.detect:DetectHead",
     "embed": "inspector.heads.embed:EmbedHead",

@@ -1,0 +1,1 @@
+"""Anomaly detection: learnt from good parts only."""

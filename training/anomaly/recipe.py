@@ -1,0 +1,52 @@
+"""How an anomaly detector is made: every field bounded and described."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from inspector.documents import Document
+from training.recipe import AugmentRecipe, InputRecipe, PartsRecipe, PolicyRecipe, QuantiseRecipe
+
+
+class BankRecipe(Document):
+    """What is kept of the good parts, and how a part is held against it."""
+
+    stages: tuple[int, ...] = Field(
+        (3, 4, 5, 6), min_length=1, description="Stages of the backbone whose outputs describe a place, ascending."
+    )
+    stride: Literal[8, 16] = Field(16, description="Input px between the places that are compared.")
+    window: Literal[1, 3, 5] = Field(3, description="A place is described by the mean over so many cells squared.")
+    dimensions: int = Field(128, ge=4, le=512, description="Numbers per place, at most; the strongest are kept.")
+    shrinkage: float = Field(
+        0.1,
+        gt=0,
+        le=10,
+        description="Directions are weighed by 1 / sqrt(variance + shrinkage x mean variance): little makes all equal, "
+        "much leaves them as the backbone gives them.",
+    )
+    size: int = Field(4096, ge=16, le=32768, description="Good places kept, chosen to cover all of them.")
+    candidates: int = Field(60000, ge=1000, le=500000, description="Good places among which they are chosen.")
+    position: float = Field(
+        0.0, ge=0, le=10, description="How much it matters where in the picture a place is; 0 compares with all places."
+    )
+    top_share: float = Field(
+        0.02, gt=0, le=1, description="Share of the places, the strangest, whose mean is the score of the part."
+    )
+    varied_views: int = Field(0, ge=0, le=16, description="Varied copies of each good picture, beside itself.")
+
+
+class AnomalyRecipe(Document):
+    """Everything that decides a training run, apart from the pictures and the seed."""
+
+    backbone: Literal["efficientnet-lite0", "compact"] = Field(
+        "efficientnet-lite0", description="`compact` has weights of chance, which is of use in tests only."
+    )
+    golden_per_bundle: int = Field(8, ge=1, le=64, description="Golden samples, spread over good and defective.")
+    input: InputRecipe = InputRecipe()
+    bank: BankRecipe = BankRecipe()
+    augment: AugmentRecipe = AugmentRecipe(quarter_turns=False, geometry=0.3, noise=0.3, paste_share=0)
+    parts: PartsRecipe = PartsRecipe()
+    quantise: QuantiseRecipe = QuantiseRecipe()
+    policy: PolicyRecipe = PolicyRecipe()

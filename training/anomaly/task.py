@@ -1,0 +1,84 @@
+"""`inspector train --task anomaly`, from a checked data set to a bundle."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import onnx
+import torch
+
+from training.anomaly.bank import learn
+from training.anomaly.material import Material, load_material
+from training.anomaly.network import AnomalyNetwork
+from training.anomaly.recipe import AnomalyRecipe
+from training.anomaly.spoil import with_spoilt
+from training.budget import Budget
+from training.delivery import Delivery, deliver
+from training.graph import StationGraph
+from training.order import Order, say
+from training.quantise import spread
+from training.weights import load_imagenet
+
+OUTPUTS = ("score", "map")
+
+
+def train(order: Order[AnomalyRecipe], budget: Budget) -> Path:
+    """Learn the bank, export, quantise, calibrate, prove; return the folder of the bundle below `order.out`."""
+    material = load_material(order.dataset, order.recipe, order.seed)
+    say(material.summary())
+    began = time.perf_counter()
+    torch.manual_seed(order.seed)
+    graph = StationGraph(build_network(order.recipe, (material.spec.height, material.spec.width)))
+    kept = learn(graph, material.fit.images, order.recipe, order.seed)
+    minutes = (time.perf_counter() - began) / 60
+    say(f"{kept} good places kept in {minutes:.1f} min; exporting")
+    return deliver(_delivery(order, material, graph, {"bank": kept, "fit_minutes": round(minutes, 2)}), budget)
+
+
+def build_network(recipe: AnomalyRecipe, size: tuple[int, int]) -> AnomalyNetwork:
+    """Return a network with an empty bank; EfficientNet-Lite0 has ImageNet's weights, or WeightsMissing."""
+    bank = recipe.bank
+    network = AnomalyNetwork(recipe.backbone, size, bank.stages, bank.stride, bank.window, bank.top_share)
+    if recipe.backbone == "efficientnet-lite0":
+        load_imagenet(network.backbone)
+    for unit in network.backbone.units():
+        unit.frozen = True
+    return network.eval().requires_grad_(False)
+
+
+def _delivery(
+    order: Order[AnomalyRecipe], material: Material, graph: StationGraph, notes: dict[str, float | int | str]
+) -> Delivery:
+    recipe = order.recipe
+    return Delivery(
+        task="anomaly",
+        graph=graph,
+        outputs=OUTPUTS,
+        classes=material.kinds,
+        dataset=order.dataset,
+        seed=order.seed,
+        out=order.out,
+        spec=material.spec,
+        parts=material.parts,
+        calibration=material.calibration,
+        validation=material.validation,
+        ranges=with_spoilt(spread(material.fit, recipe.quantise.images, order.seed), order.seed),
+        quantise=recipe.quantise,
+        policy=recipe.policy,
+        metric="image_auroc",
+        golden=recipe.golden_per_bundle,
+        keep_float=float_nodes,
+        training={
+            **notes,
+            "backbone": recipe.backbone,
+            "learnt": "nearest good place",
+            "recipe": recipe.model_dump_json(exclude_defaults=True),
+        },
+    )
+
+
+def float_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:
+    """What stands between the product with the bank and its maximum: distances are small differences of its numbers."""
+    products = {node.output[0] for node in graph.node if node.op_type == "MatMul"}
+    return tuple(node.name for node in graph.node if node.op_type == "Add" and products.intersection(node.input))
