@@ -32,7 +32,7 @@ def judge(inspector: Inspector, samples: Sequence[Sample], progress: Callable[[i
 
 def _judge_one(inspector: Inspector, sample: Sample, number: int) -> JudgedPart:
     manifest, roi = inspector.bundle.manifest, inspector.recipe.roi
-    template = _template(sample, manifest) if manifest.template else None
+    template = template_of(sample, manifest) if manifest.template else None
     frame = Frame(read_image(sample.path), "dataset", number, datetime.now(UTC), sample.name, template=template)
     started = time.perf_counter()
     inspected = inspector.inspect([frame])
@@ -42,7 +42,7 @@ def _judge_one(inspector: Inspector, sample: Sample, number: int) -> JudgedPart:
     return JudgedPart(sample, inspected.verdict, prediction, inspector.is_defect(sample.label), seconds, place)
 
 
-def _template(sample: Sample, manifest: Manifest) -> Image:
+def template_of(sample: Sample, manifest: Manifest) -> Image:
     """Return the sample's golden template; a good part without one is its own."""
     if sample.template_path is None and sample.label not in manifest.good:
         raise DatasetError(f"{sample.path}: template_path: expected a golden template, which the network compares with")

@@ -12,21 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
-from inspector.bundle import Bundle
+from inspector.bundle import Bundle, GoldenSample
 from inspector.enrolment import load_enrolment, require_fit
 from inspector.errors import BundleError, RuntimeFault, UnreadableImage
-from inspector.model import Model, load_model
+from inspector.fallback import SteadyModel
+from inspector.model import AUTO, Model, load_model
 from inspector.preprocess import Placement, Roi, placement, preprocess, read_image, require_8_bit
 from inspector.quality import assess
 from inspector.recipe import Recipe
 from inspector.rules import apply_rules
 from inspector.tiling import merge, windows
-from inspector.values import Frame, Image, PartResult, Prediction, Quality, Verdict, ViewInspection
+from inspector.values import Frame, Image, Outcome, PartResult, Prediction, Quality, Verdict, ViewInspection
 from inspector.verdict import combine, decide, not_inspected
 
-_GOLDEN_TOLERANCE = 0.05
+GOLDEN_TOLERANCE = 0.05
 """Largest difference of a golden sample's probability: int8 kernels of other processors round differently."""
-_OTHER_LIBRARY_TOLERANCE = 0.12
+OTHER_LIBRARY_TOLERANCE = 0.12
 """The same for libraries other than ONNX Runtime, which recorded them: int8 sums are rounded in other places (0.30 of
 a logit between ONNX Runtime and OpenVINO on the demo's bundle, 0.07 of a probability). The outcome must not change."""
 
@@ -53,9 +54,19 @@ class Inspector:
         self.bundle = bundle
         self.recipe = recipe or Recipe()
         self.policy = self.recipe.policy or bundle.manifest.limits
-        self._own_model = model or load_model(bundle, self.recipe.precision, self.recipe.runtime)
+        self._own_model: Model | SteadyModel = model or self._ready()
         self._model = _with_variants(self._own_model, bundle, self.recipe)
         self._template = read_image(self.recipe.template) if self.recipe.template else None
+
+    def _ready(self) -> Model | SteadyModel:
+        """Load the network; for `auto`, the recipe becomes the one that says what was chosen."""
+        if self.recipe.runtime.kind != AUTO:
+            return load_model(self.bundle, self.recipe.precision, self.recipe.runtime)
+        # Choosing measures with inspectors of its own, so it can only be imported when it is asked for.
+        from inspector.choice import ready_model
+
+        model, self.recipe = ready_model(self.bundle, self.recipe)
+        return model
 
     def inspect(self, frames: Sequence[Frame]) -> PartResult:
         """Judge one part from its frames, one per view. Never raises for a bad picture or a failing network.
@@ -134,21 +145,28 @@ class Inspector:
         Raises:
             BundleError: the first sample that differs from what was recorded.
         """
-        recorded = [sample for sample in self.bundle.golden if self.recipe.precision in sample.expected]
         by_recorder = self.recipe.runtime.kind == "onnxruntime"
-        tolerance = _GOLDEN_TOLERANCE if by_recorder else _OTHER_LIBRARY_TOLERANCE
-        for sample in recorded:
+        tolerance = GOLDEN_TOLERANCE if by_recorder else OTHER_LIBRARY_TOLERANCE
+        found = self.golden_outcomes()
+        for sample, outcome, probability in found:
             expected = sample.expected[self.recipe.precision]
-            path = self.bundle.path / "golden" / sample.file
-            prediction = self._predict_golden(path)
-            outcome = decide(_UNSEEN, prediction, self.bundle.manifest.limits).outcome
-            difference = abs(prediction.defect_probability - expected.defect_probability)
-            if outcome is not expected.outcome or difference > tolerance:
+            if outcome is not expected.outcome or abs(probability - expected.defect_probability) > tolerance:
                 raise BundleError(
-                    f"{path}: golden self-test: {outcome} at {prediction.defect_probability:.4f}, expected "
-                    f"{expected.outcome} at {expected.defect_probability:.4f}"
+                    f"{self.bundle.path / 'golden' / sample.file}: golden self-test: {outcome} at {probability:.4f}, "
+                    f"expected {expected.outcome} at {expected.defect_probability:.4f}, "
+                    f"on {self.describe()['runtime']} at {self.recipe.precision}"
                 )
-        return len(recorded)
+        return len(found)
+
+    def golden_outcomes(self) -> list[tuple[GoldenSample, Outcome, float]]:
+        """Judge the golden samples recorded at this precision: outcome and defect probability; raise RuntimeFault."""
+        found = []
+        for sample in self.bundle.golden:
+            if self.recipe.precision in sample.expected:
+                prediction = self._predict_golden(self.bundle.path / "golden" / sample.file)
+                outcome = decide(_UNSEEN, prediction, self.bundle.manifest.limits).outcome
+                found.append((sample, outcome, prediction.defect_probability))
+        return found
 
     def _predict_golden(self, path: Path) -> Prediction:
         """A golden sample holds the template below the picture where the network compares; a frame where it is cut."""
@@ -183,7 +201,7 @@ class Inspector:
         return prediction, apply_rules(verdict, view.quality, prediction.findings, rules, mm_per_px)
 
 
-def _with_variants(model: Model, bundle: Bundle, recipe: Recipe) -> Model:
+def _with_variants(model: Model | SteadyModel, bundle: Bundle, recipe: Recipe) -> Model | SteadyModel:
     if recipe.enrolment is None and recipe.expected is None:
         return model
     if recipe.enrolment is None:

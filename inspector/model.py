@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inspector.bundle import Bundle, Precision
-from inspector.errors import EnrolmentError
+from inspector.errors import EnrolmentError, RuntimeFault
 from inspector.heads import Head, load_head
 from inspector.heads.embed import EmbedHead
 from inspector.matching import References
 from inspector.preprocess import Placement
 from inspector.runtimes import Runtime, RuntimeSettings, load_runtime
 from inspector.values import Image, Prediction
+
+AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,10 @@ class Model:
         batch = np.stack(images)
         if placements is None:
             placements = [Placement(batch.shape[2], batch.shape[1], 0, 0, 1, 1)] * len(batch)
-        return self.head.predict(self.runtime.run(batch), placements)
+        outputs = self.runtime.run(batch)
+        if short := [name for name, values in outputs.items() if len(values) != len(batch)]:
+            raise RuntimeFault(f"network gave {len(outputs[short[0]])} {short[0]} for {len(batch)} pictures")
+        return self.head.predict(outputs, placements)
 
     def knowing(self, references: References | None, expected: str | None) -> Model:
         """Return this network with other enrolled variants, or its own, and the one to expect.
@@ -58,7 +63,12 @@ class Model:
 
 
 def load_model(bundle: Bundle, precision: Precision = "cpu-int8", settings: RuntimeSettings | None = None) -> Model:
-    """Load a bundle's network at a precision; raise BundleError for a precision that it lacks."""
+    """Load a bundle's network at a precision; raise BundleError for a precision that it lacks.
+
+    Where the precision is given there is nothing to choose: `auto` is then the reference, ONNX Runtime.
+    """
+    if settings is not None and settings.kind == AUTO:
+        settings = RuntimeSettings(threads=settings.threads)
     head = load_head(bundle.manifest, bundle.calibration(precision))
     runtime = load_runtime(bundle.model_path(precision), settings or RuntimeSettings())
     return Model(runtime, head, precision)

@@ -27,7 +27,10 @@ RUNTIMES = {
 class RuntimeSettings(Document):
     """How a network is run on this box."""
 
-    kind: str = Field(default="onnxruntime", description="runtime plug-in")
+    kind: str = Field(
+        default="onnxruntime",
+        description="runtime plug-in; auto: the fastest, at any precision, that is proved on this machine",
+    )
     device: str = Field(
         default="cpu",
         pattern=r"^[a-z]+(\.[0-9]+)?$",
@@ -41,6 +44,12 @@ class RuntimeSettings(Document):
     )
     arithmetic: Literal["exact", "fast"] = Field(
         default="exact", description="fast: floats may become bfloat16 or half where the device is quicker with them"
+    )
+    give_up_ms: float = Field(
+        default=500.0,
+        gt=0,
+        le=60_000,
+        description="for auto: an inference that takes longer hangs, and the spare takes over; below the deadline",
     )
 
 

@@ -1,17 +1,24 @@
 """OpenVINO on processors, graphics and neural units of Intel, and on other makers' processors.
 
+Its Python package reports every import to its maker's web analytics, in the background and unasked, unless it finds no
+`openvino_telemetry` (2026.4, openvino/tools/ovc/__init__.py). A station tells nobody, so it finds none.
+
 The library checks neither shape nor type of what it is fed (2026.4 computes with whatever it finds), so this does.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import openvino
-from openvino.frontend import (
+
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+import openvino  # noqa: E402
+from openvino.frontend import (  # noqa: E402
     FrontEndManager,
     GeneralFailure,
     InitializationFailure,
@@ -20,8 +27,8 @@ from openvino.frontend import (
     OpValidationFailure,
 )
 
-from inspector.errors import BundleError, RuntimeFault, RuntimeUnavailable
-from inspector.runtimes import Batch, Outputs, RuntimeSettings, require_batch, thread_count
+from inspector.errors import BundleError, RuntimeFault, RuntimeUnavailable  # noqa: E402
+from inspector.runtimes import Batch, Outputs, RuntimeSettings, require_batch, thread_count  # noqa: E402
 
 _LOAD_FAULTS = (
     RuntimeError,
