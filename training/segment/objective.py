@@ -1,9 +1,10 @@
 """What a segmenter learns: the mask's overlap image by image, each pixel, its kind, and whether the part is defective.
 
 Dice is taken per image, so that a pit of 40 pixels weighs as much as a stain of 40,000 (Milletari et al., "V-Net",
-3DV 2016); the cross-entropy of the pixels is weighed by how wrong they are (after Lin et al., "Focal Loss for Dense
-Object Detection", ICCV 2017), which teaches good parts, where Dice says nothing. Targets are shares of a pixel, not
-0 and 1: nobody draws a border to the pixel.
+3DV 2016). Where the network still says nothing its gradient vanishes, so each pixel's cross-entropy is learnt beside
+it, weighed by how wrong it is (after Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017) and shared out
+per image by the defect's own area and not by the picture's. Targets are shares of a pixel, not 0 and 1: nobody draws a
+border to the pixel.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from training.segment.network import MASK_STRIDE, QUARTERS, Segmented
 
 DICE_SMOOTHING = 1.0
 """Cells; keeps the gradient of a mask of a few cells finite."""
-PIXEL_SCALE = 20.0
+PIXEL_WEIGHT = 2.0
+AREA_SCALE = 5.0
+"""Weight of the mean over the whole picture, which only large stains move much."""
+FEWEST_DEFECTIVE, FEWEST_SOUND = 8.0, 800.0
+"""Cells added to a defect's area before losses are shared out by it, on it and beside it."""
 KIND_WEIGHT = 0.2
 PART_WEIGHT = 0.5
 LEAST_CELLS = 0.5
@@ -62,8 +67,12 @@ def dice_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
 def pixel_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     """Cross-entropy per pixel, the more wrong the heavier, over images with a known mask; shapes as `dice_loss`."""
     losses = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    wrongness = (target - torch.sigmoid(logits)).abs()
-    return PIXEL_SCALE * ((losses * wrongness).mean((1, 2)) * known).sum() / known.sum().clamp(min=1)
+    wrong = losses * (target - torch.sigmoid(logits)).abs()
+    area = target.sum((1, 2))
+    defective = (wrong * target).sum((1, 2)) / (area + FEWEST_DEFECTIVE)
+    sound = (wrong * (1 - target)).sum((1, 2)) / (area + FEWEST_SOUND)
+    each = defective + sound + AREA_SCALE * wrong.mean((1, 2))
+    return PIXEL_WEIGHT * (each * known).sum() / known.sum().clamp(min=1)
 
 
 def kind_loss(logits: Tensor, target: Tensor, labels: Tensor, kinds: Sequence[int]) -> Tensor:

@@ -35,7 +35,7 @@ class SegmentRecipe(TrainingRecipe):
     """
 
     decoder: DecoderRecipe = DecoderRecipe()
-    augment: AugmentRecipe = AugmentRecipe(light=0.7)
+    augment: AugmentRecipe = AugmentRecipe(light=0.5, noise=0.5)
     fit: FitRecipe = FitRecipe(
-        epochs=40, batch_size=8, learning_rate=1e-3, backbone_rate_share=0.3, good_share=0.35, averaging=0.99
+        epochs=40, batch_size=8, learning_rate=3e-3, backbone_rate_share=0.2, good_share=0.35, averaging=0.99
     )
