@@ -152,7 +152,7 @@ class _Parts:
 def _write_parts(connection: Connection, entries: Sequence[Opening | Completion]) -> list[None]:
     parts = _collect(entries)
     if parts.openings:
-        connection.execute(insert(INSPECTIONS), parts.openings)
+        connection.execute(_OPEN, parts.openings)
     if parts.images:
         connection.execute(_insert_new(connection, IMAGES), parts.images)
     if parts.completions:
@@ -160,7 +160,7 @@ def _write_parts(connection: Connection, entries: Sequence[Opening | Completion]
         if done != len(parts.completions):
             raise RowRefused(_why_not_completed(connection, parts.completions[0]))
     if parts.findings:
-        connection.execute(insert(FINDINGS), parts.findings)
+        connection.execute(_ADD_FINDINGS, parts.findings)
     return [None] * len(entries)
 
 
@@ -255,6 +255,9 @@ def _first_line(error: BaseException) -> str:
     return f"{cause}".strip().partition("\n")[0]
 
 
+# Statements are made once: to make one costs as much as to execute it.
+_OPEN = insert(INSPECTIONS)
+_ADD_FINDINGS = insert(FINDINGS)
 _COMPLETED_COLUMNS = (
     "recipe",
     "bundle_id",

@@ -9,6 +9,7 @@ import logging
 import shutil
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -50,6 +51,8 @@ QUEUE_LIMIT = 10_000
 BUSY_TIMEOUT_MS = 250
 """Shorter than elsewhere: a lock that lasts shows as a fault soon, and the row is tried again anyway."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+COMPLETIONS_WAIT_S = 0.005
+"""A completion waits so long for the next part's opening, to be written with it: a commit costs more than its rows."""
 PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 """Faults that say nothing against the open file."""
 WAL_ROOM_BYTES = 6 * 2**20
@@ -208,9 +211,17 @@ class Ledger:
         with self._lock:
             while not self._waiting and not self._closing:
                 self._lock.wait()
+            self._let_completions_wait()
             count = min(len(self._waiting), ENTRIES_PER_COMMIT)
             self._in_hand = [self._waiting.popleft() for _ in range(count)]
             return self._in_hand
+
+    def _let_completions_wait(self) -> None:
+        """Give an opening the time to come and be written together; nobody waits for a completion. Holds the lock."""
+        until_s = time.monotonic() + COMPLETIONS_WAIT_S
+        while not self._closing and all(isinstance(entry, Completion) for entry, _ in self._waiting):
+            if not self._lock.wait(until_s - time.monotonic()):
+                return
 
     def _write_until_done(self, entries: Sequence[Entry]) -> list[Any] | None:
         """Try until the storage takes the entries, and return their answers; None when told to give up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -78,11 +79,23 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         _record_recovery(ledger, config.station.name, recovery)
         identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
-        LineLoop(config, identity, ledger, output, tally, stop, start).run()
+        with settled_heap():
+            LineLoop(config, identity, ledger, output, tally, stop, start).run()
         _end_run(ledger, run.run_id)
         tally.state = "ended"
     seconds = time.monotonic() - started_s
     return RunSummary(run.run_id, tally.snapshot(), seconds, recovery.completed, config.database_url, config.images)
+
+
+@contextmanager
+def settled_heap() -> Iterator[None]:
+    """Keep the collector away from what was loaded before: looking through all of it takes 25 ms, ten parts' time."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _make_folder(folder: Path) -> None:

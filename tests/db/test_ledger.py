@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, text
 
+import db.ledger
 from db import queries
 from db.engine import open_engine
 from db.images import StoredImage
@@ -427,3 +428,38 @@ def _appending(to: list[int], trigger: int) -> Callable[[Future[None]], None]:
 def _fill(ballast: Path) -> None:
     free = os.statvfs(ballast.parent)
     ballast.write_bytes(bytes(free.f_bavail * free.f_frsize))
+
+
+def test_a_completion_alone_is_written_soon(path: Path, line: Any, engine: Engine) -> None:
+    with Ledger(path) as ledger:
+        part = line.part(ledger.start_run(line.run()), 1)
+        ledger.open_part(part).result(5)
+        ledger.complete_part(line.judged(part)).result(1)
+        assert _stored(engine, part) == line.judged(part)
+
+
+def test_a_completion_is_written_with_the_opening_that_follows(path: Path, line: Any, monkeypatch: Any) -> None:
+    batches: list[int] = []
+    write_together = db.ledger.write_together
+    monkeypatch.setattr(db.ledger, "COMPLETIONS_WAIT_S", 10.0)
+    monkeypatch.setattr(
+        db.ledger, "write_together", lambda c, entries: batches.append(len(entries)) or write_together(c, entries)
+    )
+    with Ledger(path) as ledger:
+        run_id = ledger.start_run(line.run())
+        first, second = line.part(run_id, 1), line.part(run_id, 2)
+        ledger.open_part(first).result(5)
+        batches.clear()
+        done = ledger.complete_part(line.judged(first))
+        ledger.open_part(second).result(5)
+        assert done.done()
+    assert batches == [2]
+
+
+def test_closing_does_not_wait_for_an_opening(path: Path, line: Any, engine: Engine, monkeypatch: Any) -> None:
+    monkeypatch.setattr(db.ledger, "COMPLETIONS_WAIT_S", 60.0)
+    with Ledger(path) as ledger:
+        part = line.part(ledger.start_run(line.run()), 1)
+        ledger.open_part(part).result(5)
+        ledger.complete_part(line.judged(part))
+    assert _stored(engine, part) == line.judged(part)

@@ -18,7 +18,7 @@ from db.engine import open_engine
 from db.images import ImageStore
 from db.queries import events, records
 from inspector.bundle import load_bundle
-from inspector.errors import ConfigError, StationError, UserError
+from inspector.errors import ConfigError, DatabaseError, StationError, UserError
 from inspector.inspection import Inspector
 from inspector.preprocess import read_image
 from inspector.values import Frame, InspectionRecord, Outcome
@@ -257,9 +257,10 @@ def _camera_alarm(config: StationConfig) -> str:
 
 
 def _alarms(config: StationConfig) -> list[str]:
-    if not (config.station.folder / "ledger.sqlite").exists():
+    try:
+        engine = open_engine(config.database_url)
+    except DatabaseError:  # not made yet, or its tables are not
         return []
-    engine = open_engine(config.database_url)
     try:
         with engine.connect() as connection:
             return [event.message for event in events(connection, 100) if event.kind == "camera lost"]
