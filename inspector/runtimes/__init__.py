@@ -21,6 +21,8 @@ Outputs = Mapping[str, NDArray[np.float32]]
 RUNTIMES = {
     "onnxruntime": "inspector.runtimes.ort:OnnxRuntime",
     "openvino": "inspector.runtimes.openvino:OpenVino",
+    "tensorrt": "inspector.runtimes.trt.runtime:TensorRt",
+    "tensorrt-rtx": "inspector.runtimes.trt.runtime:TensorRt",
 }
 
 
@@ -34,7 +36,8 @@ class RuntimeSettings(Document):
     device: str = Field(
         default="cpu",
         pattern=r"^[a-z]+(\.[0-9]+)?$",
-        description="where: cpu, cuda or tensorrt (onnxruntime); cpu, gpu or npu (openvino); the first is gpu.0",
+        description="where: cpu, cuda or tensorrt (onnxruntime); cpu, gpu, npu or gpu.1 (openvino); TensorRT: the "
+        "first GPU, or gpu.1",
     )
     threads: int = Field(
         default=0, ge=0, le=256, description="threads of one inference; 0: all cores but one, for the line process"

@@ -89,7 +89,7 @@ def test_a_network_without_the_output_of_its_task_is_a_fault_of_the_runtime() ->
 
 def test_an_unknown_runtime_is_named_with_the_known_ones(bundle_path: Path) -> None:
     with pytest.raises(
-        UnknownPlugin, match=r"no inspector\.runtimes plug-in called 'abacus'; known: onnxruntime, openvino"
+        UnknownPlugin, match=r"no inspector\.runtimes plug-in called 'abacus'; known: onnxruntime, openvino, tensorrt"
     ):
         load_model(load_bundle(bundle_path), "float", RuntimeSettings(kind="abacus"))
 

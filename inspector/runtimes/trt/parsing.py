@@ -38,7 +38,7 @@ class Parsed:
 
     def errors(self) -> str:
         """The builder's last complaint in one line."""
-        return str(self.log.errors[-1].splitlines()[0][:300]) if self.log.errors else "no reason given"
+        return str(self.log.last())
 
 
 def parse_network(library: Library, model: Path) -> Parsed:
@@ -62,7 +62,7 @@ def parse_network(library: Library, model: Path) -> Parsed:
 
 def _parse(library: Library, content: bytes) -> tuple[Parsed, Any]:
     api = library.api
-    log = _log(api)
+    log = make_log(api)
     builder = api.Builder(log)
     network = builder.create_network(1 << int(api.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = api.OnnxParser(network, log)
@@ -78,7 +78,7 @@ def _complaint(library: Library, error: Any) -> str:
     return f"node {error.node_name()!r} ({error.node_operator()}): {mend} ({library.kind}: {said})"
 
 
-def _log(api: Any) -> Any:
+def make_log(api: Any) -> Any:
     """The library's words are kept, not printed; its class must be derived from, so it is made here."""
 
     class Log(api.ILogger):  # type: ignore[misc]
@@ -87,6 +87,10 @@ def _log(api: Any) -> Any:
             self.errors: list[str] = []
             self.read_as_int8: list[str] = []
             self.node = "unknown"
+
+        def last(self) -> str:
+            """Return the last error in one line."""
+            return self.errors[-1].splitlines()[0][:300] if self.errors else "no reason given"
 
         def log(self, severity: Any, message: str) -> None:
             if node := _PARSING.match(message):
