@@ -71,7 +71,14 @@ def lines(figures: Figures) -> list[str]:
 
 
 def scene(part: JudgedPart, classes: Sequence[str]) -> Scene:
-    """Read the true boxes of a part and lay its findings beside them; raise DatasetError for an unknown label."""
+    """Read the true boxes of a part and lay its findings beside them.
+
+    Raises DatasetError for a label that the bundle does not know and for a defective part whose boxes are not known.
+    """
+    if part.is_defect and part.sample.boxes_path is None:
+        raise DatasetError(
+            f"{part.sample.path}: boxes_path: expected a file of boxes for this defective part, found none"
+        )
     truth = read_boxes(part.sample, (part.placement.frame_height, part.placement.frame_width))
     if unknown := sorted(set(truth.labels) - set(classes)):
         raise DatasetError(

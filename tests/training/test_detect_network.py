@@ -134,6 +134,14 @@ def test_a_cell_claimed_by_two_boxes_goes_to_the_one_it_overlaps_most() -> None:
     assert assigned.boxes[0, middle].tolist() == [4, 4, 20, 20]
 
 
+def test_a_sliver_between_all_cells_has_the_nearest_one_to_answer_for_it() -> None:
+    cells = some_cells()
+    sliver = truth_of((2.0, 13, 30, 16), labels=(0,))
+    assert not inside(cells.centres, sliver.boxes).any()
+    answering = assign(cells, sliver).scores[0, :, 0] > 0
+    assert cells.centres[answering].tolist() in ([[12, 12]], [[20, 12]])
+
+
 def test_filling_answers_for_nothing_and_a_clean_picture_costs_little() -> None:
     truth = truth_of((0.0, 0, 32, 32), labels=(0,))._replace(known=torch.zeros(1, 1, dtype=torch.bool))
     assert not assign(some_cells(), truth).scores.any()

@@ -153,6 +153,16 @@ def test_a_defective_part_without_template_is_refused(tmp_path: Path) -> None:
         train(folder, tmp_path / "out", tiny_recipe(1))
 
 
+def test_a_defective_part_of_unknown_boxes_is_not_counted_as_one_without_defect(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = draw_plates(tmp_path)
+    index = (folder / "index.csv").read_text(encoding="utf-8").replace("46.txt", "")
+    (folder / "index.csv").write_text(index, encoding="utf-8")
+    assert main(["evaluate", str(bundle.path), str(folder), "--split", "val", "--json", str(tmp_path / "f")]) == 2
+    assert "46.png: boxes_path: expected a file of boxes" in capsys.readouterr().err
+
+
 def without_boxes(index: str) -> str:
     return index.replace("01.txt", "")
 

@@ -44,12 +44,12 @@ class Assigned(NamedTuple):
 
 @torch.no_grad()
 def assign(cells: Cells, truth: Truth) -> Assigned:
-    """Assign cells to boxes by score^1 x IoU^6; a cell claimed twice goes to the box it overlaps most."""
+    """Assign cells to boxes by score x IoU^6; a cell claimed twice goes to the box it overlaps most."""
     batch, count, classes = cells.logits.shape
     fit = pairwise_iou(truth.boxes, cells.boxes)  # (B, M, A)
     columns = truth.labels[:, :, None].expand(-1, -1, count)
     said = torch.sigmoid(cells.logits).transpose(1, 2).gather(1, columns)
-    allowed = inside(cells.centres, truth.boxes) & truth.known[:, :, None]
+    allowed = candidates(cells.centres, truth.boxes) & truth.known[:, :, None]
     aligned = said**SCORE_POWER * fit**FIT_POWER * allowed
     claimed = _best(aligned) & allowed
     contested = claimed.sum(1, keepdim=True) > 1
@@ -105,6 +105,15 @@ def inside(centres: Tensor, boxes: Tensor) -> Tensor:
     """Whether centres (A, 2) lie inside boxes (B, M, 4): (B, M, A)."""
     after = (centres > boxes[:, :, None, :2]).all(-1)
     return after & (centres < boxes[:, :, None, 2:]).all(-1)
+
+
+def candidates(centres: Tensor, boxes: Tensor) -> Tensor:
+    """Which cells may answer for which box, (B, M, A): those inside, or the nearest where a box lies between all."""
+    within = inside(centres, boxes)
+    middles = (boxes[..., :2] + boxes[..., 2:]) / 2
+    nearest = (middles[:, :, None] - centres).square().sum(-1).argmin(-1, keepdim=True)
+    alone = ~within.any(-1, keepdim=True)
+    return within | (torch.zeros_like(within).scatter_(2, nearest, value=True) & alone)
 
 
 def _best(aligned: Tensor) -> Tensor:
