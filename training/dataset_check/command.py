@@ -64,7 +64,7 @@ def check(dataset: Dataset, step: Step, *, labels: bool) -> Report:
     pairs = alike.find_pairs(looks)
     counts = counting.count(dataset, looks)
     labels = labels and all(find_spec(name) for name in NEEDED_FOR_LABELS)
-    suspects, more = _by_features(looks, step) if labels else ([], [])
+    suspects, more = _by_features(looks, dataset.good, step) if labels else ([], [])
     known = {(pair.first, pair.second) for pair in pairs}
     pairs = [*pairs, *(pair for pair in more if (pair.first, pair.second) not in known)]
     remarks = (
@@ -92,7 +92,7 @@ def check(dataset: Dataset, step: Step, *, labels: bool) -> Report:
     )
 
 
-def _by_features(looks: Sequence[Look], step: Step) -> tuple[list[Suspect], list[alike.Pair]]:
+def _by_features(looks: Sequence[Look], good: Sequence[str], step: Step) -> tuple[list[Suspect], list[alike.Pair]]:
     from training.dataset_check.features import features_of
     from training.dataset_check.suspects import find_suspects
 
@@ -101,7 +101,7 @@ def _by_features(looks: Sequence[Look], step: Step) -> tuple[list[Suspect], list
     if len(paths) < 2:
         return [], []
     features = features_of(paths, step("comparing pictures", len(paths)))
-    suspects = find_suspects([seen.sample for seen in readable], features)
+    suspects = find_suspects([seen.sample for seen in readable], features, good)
     return suspects, alike.pairs_across_splits(readable, features)
 
 
