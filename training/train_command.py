@@ -17,6 +17,7 @@ from inspector.plugins import load_plugin
 from inspector.runtimes import RUNTIMES
 from training.allocation import keep_memory, wait_politely
 from training.budget import Budget
+from training.leaks import require_no_leak
 from training.order import Order
 
 HELP = "train a network on a labelled folder and write a bundle"
@@ -31,7 +32,7 @@ TASKS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder with index.csv")
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="labelled folder, in any of six layouts")
     parser.add_argument("--task", required=True, choices=TASKS, help="what the network is to tell")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for bundles; made if need be")
     parser.add_argument("--good", metavar="LABEL,...", help="labels of defect-free parts (default: good)")
@@ -41,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same network")
     parser.add_argument("--minutes", type=float, metavar="M", help="time for everything; epochs are cut to fit")
     parser.add_argument("--resume", action="store_true", help="refuse to start anew where there is nothing to resume")
+    parser.add_argument(
+        "--allow-leaks", action="store_true", help="train although near-duplicates lie in both train and val"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--seed: expected 0 to {2**32 - 1}, found {args.seed}")
     recipe = read_recipe(args.recipe, args.task)
     dataset = _dataset(args.dataset, args.good)
+    require_no_leak(dataset, allowed=args.allow_leaks)
     _require_writable(args.out)
     keep_memory()
     wait_politely()
