@@ -17,7 +17,11 @@ from training.detect.assignment import (
 )
 from training.detect.building import build_detector, compare_with_template, freeze_stages
 from training.detect.network import Cells, Detector, cell_grid, decode, stage_at
+from training.detect.pictures import BoxedPictures
 from training.detect.recipe import DetectorRecipe, DetectRecipe
+from training.detect.shift import measure_shift
+from training.detect.variation import Boxed
+from training.graph import StationGraph
 from training.network import SHAPES, Backbone
 
 RECIPE = DetectRecipe(backbone="compact", detector=DetectorRecipe(channels=16, strides=(8, 16)))
@@ -64,6 +68,35 @@ def test_boxes_are_decoded_in_cells_of_their_level() -> None:
     box = decode(reaches, torch.tensor([[20.0, 40]]), torch.tensor([8.0]))
     assert torch.allclose(box, torch.tensor([[[12.0, 24, 44, 72]]]))
     assert torch.isfinite(decode(torch.full((1, 1, 4), 1e4), torch.zeros(1, 2), torch.ones(1))).all()
+
+
+def test_a_network_that_draws_beside_the_truth_is_shifted_onto_it() -> None:
+    """A network whose sure cells all miss by the same corner offsets: the measured shift is that offset."""
+    network = detector()
+    off = torch.tensor([0.5, -1.0, 0.25, 0.0])
+    cells, found = cell_grid((64, 64), (8, 16))[0], [20, 43]
+    boxes = torch.cat([cells - 8, cells + 8], 1)
+
+    def station(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        scores = torch.zeros(len(images), 80, 2)
+        scores[:, found, 1] = 0.9
+        return boxes.expand(len(images), -1, -1), scores
+
+    network.station = station
+    truth = (boxes[found] + off).numpy()
+    picture = Boxed(np.zeros((64, 64, 3), np.uint8), truth, np.array([1, 1]))
+    measured = measure_shift(StationGraph(network), BoxedPictures((), (picture,) * 40))
+    assert torch.allclose(measured, off, atol=1e-5)
+    assert not measure_shift(StationGraph(network), BoxedPictures((), (picture,) * 4)).any()
+
+
+def test_the_shift_moves_the_station_s_boxes() -> None:
+    network = detector()
+    images = normalised((64, 64), network)
+    with torch.no_grad():
+        before = network.station(images)[0]
+        network.shift.copy_(torch.tensor([1.0, 2, 3, 4]))
+        assert torch.allclose(network.station(images)[0] - before, torch.tensor([1.0, 2, 3, 4]), atol=1e-4)
 
 
 def test_nothing_coarser_than_the_last_level_is_computed() -> None:

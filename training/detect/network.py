@@ -64,6 +64,9 @@ class Detector(nn.Module):
         self.steps: Tensor
         self.register_buffer("centres", centres, persistent=False)
         self.register_buffer("steps", steps, persistent=False)
+        self.shift: Tensor
+        self.register_buffer("shift", torch.zeros(4))
+        """Added to every box at the station, px of the input; see `training.detect.shift`."""
 
     def forward(self, images: Tensor) -> Cells:
         """Any size that is a multiple of the coarsest stride; crops train the same network."""
@@ -76,7 +79,7 @@ class Detector(nn.Module):
     def station(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What the station reads: boxes (N, A, 4) in input px and scores (N, A, C), already sigmoid."""
         logits, reaches = self._rows(self.pyramid(self._taps(images)))
-        return decode(reaches, self.centres, self.steps), torch.sigmoid(logits)
+        return decode(reaches, self.centres, self.steps, self.shift), torch.sigmoid(logits)
 
     def _rows(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Class logits (B, A, C), and logarithms of the distances to the edges (B, A, 4), of all levels in a row."""
@@ -156,10 +159,14 @@ def cell_grid(size: tuple[int, int], strides: Sequence[int]) -> tuple[Tensor, Te
     return torch.cat(centres), torch.cat(steps)
 
 
-def decode(reaches: Tensor, centres: Tensor, steps: Tensor) -> Tensor:
-    """Boxes (B, A, 4) in px from logarithms of the distances to left, top, right and bottom in cells (B, A, 4)."""
+def decode(reaches: Tensor, centres: Tensor, steps: Tensor, shift: Tensor | None = None) -> Tensor:
+    """Boxes (B, A, 4) in px from logarithms of the distances to left, top, right and bottom in cells (B, A, 4).
+
+    Their corners are moved by `shift` (4,) px.
+    """
+    low, high = (centres, centres) if shift is None else (centres + shift[:2], centres + shift[2:])
     far = torch.exp(reaches.clamp(max=REACH_LIMIT)) * steps[:, None]
-    return torch.cat([centres - far[..., :2], centres + far[..., 2:]], -1)
+    return torch.cat([low - far[..., :2], high + far[..., 2:]], -1)
 
 
 def _unit(inward: int, outward: int, kernel: int, stride: int = 1) -> ConvUnit:

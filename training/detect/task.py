@@ -18,8 +18,10 @@ from training.detect.building import DetectObjective, build_detector
 from training.detect.loader import Whole, WindowSteps
 from training.detect.pictures import BoxedPictures, box_classes, choose_side, choose_strides, nearest_size, with_boxes
 from training.detect.recipe import DetectRecipe
+from training.detect.shift import measure_shift
 from training.detect.tail import tail_nodes
 from training.fitting import CHECKPOINT, FitRun, Fitted, be_repeatable, fingerprint, fit
+from training.graph import StationGraph
 from training.order import Order, say
 from training.splits import Parts, cut_parts
 from training.viewed import Viewed, view, view_tiles
@@ -60,9 +62,17 @@ def train(order: Order[DetectRecipe], budget: Budget) -> Path:
     say(material.summary())
     fitted = fit(_run(order, material), order.out, budget, must_resume=order.must_resume)
     say(f"fitted {fitted.epochs} epochs in {fitted.fit_s / 60:.1f} min ({fitted.stopped}); exporting")
+    settle_shift(fitted.graph, material)
     folder = deliver(_delivery(order, material, fitted), budget)
     (order.out / CHECKPOINT).unlink(missing_ok=True)
     return folder
+
+
+def settle_shift(graph: StationGraph, material: Material) -> None:
+    """Give the network what mirrored pictures could not teach it; see `training.detect.shift`."""
+    shift = measure_shift(graph, material.fit)
+    graph.network.get_buffer("shift").copy_(shift)
+    say("boxes shifted by " + ", ".join(f"{value:+.2f}" for value in shift.tolist()) + " px")
 
 
 def load_material(order: Order[DetectRecipe]) -> Material:
