@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.graph import StationGraph
-from training.network import ConvUnit, Padding
+from training.network import Backbone, ConvUnit, Padding
 
 OPSET = 18
 
@@ -79,7 +79,8 @@ def export_onnx(
     graph: StationGraph, height: int, width: int, path: Path, outputs: Sequence[str] = ("logits",), channels: int = 3
 ) -> None:
     """Write the float graph: input `image` uint8 (N, H, W, channels) BGR with N free, the named outputs float32."""
-    deployed = DeployedGraph(graph).eval().to(memory_format=torch.contiguous_format)
+    ours = isinstance(getattr(graph.network, "backbone", None), Backbone)
+    deployed = (DeployedGraph(graph) if ours else graph).eval().to(memory_format=torch.contiguous_format)
     example = torch.zeros((2, height, width, channels), dtype=torch.uint8)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.dataset import Dataset, read_dataset
-from inspector.documents import Document, read_toml
+from inspector.documents import Document, parse, read_toml
 from inspector.errors import DatasetError, RecipeError, UserError
 from inspector.figures import load_figures
 from inspector.heads import HEADS
@@ -41,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same network")
     parser.add_argument("--minutes", type=float, metavar="M", help="time for everything; epochs are cut to fit")
+    parser.add_argument("--strategy", choices=("auto", "ddp"), help="ddp: one process per device (default: recipe's)")
+    parser.add_argument(
+        "--devices", type=int, metavar="N", help="processes or GPUs that fit together (default: recipe's)"
+    )
     parser.add_argument("--resume", action="store_true", help="refuse to start anew where there is nothing to resume")
     parser.add_argument(
         "--allow-leaks", action="store_true", help="train although near-duplicates lie in both train and val"
@@ -51,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
     budget = Budget.starting_now(_positive(args.minutes))
     if not 0 <= args.seed < 2**32:
         raise UserError(f"--seed: expected 0 to {2**32 - 1}, found {args.seed}")
-    recipe = read_recipe(args.recipe, args.task)
-    dataset = _dataset(args.dataset, args.good)
+    recipe = with_devices(read_recipe(args.recipe, args.task), args.strategy, args.devices)
+    dataset = read_labelled(args.dataset, args.good)
     require_no_leak(dataset, allowed=args.allow_leaks)
-    _require_writable(args.out)
+    require_writable(args.out)
     keep_memory()
     wait_politely()
     train = _named(TASKS[args.task][1])
@@ -82,13 +86,24 @@ def read_recipe(path: Path | None, task: str) -> Document:
     return document() if path is None else read_toml(path, document, RecipeError)
 
 
+def with_devices(recipe: Document, strategy: str | None, devices: int | None) -> Document:
+    """Return the recipe with what the command line says of its section `fit`; raise RecipeError where that is wrong."""
+    said = {name: value for name, value in (("strategy", strategy), ("devices", devices)) if value is not None}
+    if not said:
+        return recipe
+    content = recipe.model_dump()
+    if "fit" not in content:
+        raise RecipeError(f"--{next(iter(said))}: nothing is fitted step by step for this task")
+    return parse("--strategy, --devices", {**content, "fit": {**content["fit"], **said}}, type(recipe), RecipeError)
+
+
 def _positive(minutes: float | None) -> float | None:
     if minutes is not None and not 0 < minutes < float("inf"):
         raise UserError(f"--minutes: expected more than 0, found {minutes:g}")
     return minutes
 
 
-def _dataset(folder: Path, good: str | None) -> Dataset:
+def read_labelled(folder: Path, good: str | None) -> Dataset:
     """Read without the rows of `test`: their files are neither opened nor asked for."""
     names = tuple(name.strip() for name in (good or "good").split(","))
     dataset = read_dataset(folder, good=names, splits=("train", "val"))
@@ -101,7 +116,7 @@ def _dataset(folder: Path, good: str | None) -> Dataset:
     return dataset
 
 
-def _require_writable(out: Path) -> None:
+def require_writable(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / ".writable"

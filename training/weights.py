@@ -29,7 +29,7 @@ def load_imagenet(backbone: Backbone) -> None:
     Both sources hold convolution weight, normalisation weight, bias, mean and variance for each unit in forward
     order, then the classifier, which is left out; names differ, the order does not.
     """
-    ordered = iter(_state())
+    ordered = iter(ordered_weights())
     for unit in backbone.units():
         norm = unit.norm
         for target in (unit.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var):
@@ -39,7 +39,8 @@ def load_imagenet(backbone: Backbone) -> None:
             target.data.copy_(source)
 
 
-def _state() -> list[Tensor]:
+def ordered_weights() -> list[Tensor]:
+    """Return all tensors in forward order, without counters; raise WeightsMissing."""
     path = _packaged()
     state = _downloaded() if path is None else torch.load(path, map_location="cpu", weights_only=True)
     return [tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 from inspector.bundle import load_bundle
 from inspector.commands import build_engine, verify
 
+GROUP = "inspector.bundle_verbs"
+"""Verbs of packages that the core does not know: modules with HELP, add_arguments(parser) and run(args)."""
 HELP = "show a bundle's card, verify its hashes and its golden self-test, or build TensorRT engines of it"
 
 
@@ -29,6 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         verb.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle, or a folder of bundles (its latest)")
     verify.add_arguments(check)
     build_engine.add_arguments(engine)
+    for point in entry_points(group=GROUP):
+        _add_plugged(verbs, point)
+
+
+def _add_plugged(verbs: Any, point: EntryPoint) -> None:
+    """Add a verb of another package; where what it imports is not installed, it is left out."""
+    try:
+        plugged = point.load()
+    except ModuleNotFoundError:
+        return
+    verb = verbs.add_parser(point.name, help=plugged.HELP, description=plugged.HELP)
+    plugged.add_arguments(verb)
+    verb.set_defaults(run=plugged.run)
 
 
 def run(args: argparse.Namespace) -> int:

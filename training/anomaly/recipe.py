@@ -37,6 +37,19 @@ class BankRecipe(Document):
     varied_views: int = Field(0, ge=0, le=16, description="Varied copies of each good picture, beside itself.")
 
 
+class AnomalibRecipe(Document):
+    """One of anomalib's networks, trained by its engine (extra `anomalib`)."""
+
+    kind: Literal["patchcore", "stfpm"] = Field("patchcore", description="Memory bank, or student and teacher.")
+    layers: tuple[str, ...] = Field(
+        ("blocks.2", "blocks.4"), min_length=1, description="Layers of the backbone, as timm calls them."
+    )
+    coreset_share: float = Field(0.1, gt=0, le=1, description="Share of all good places kept (patchcore).")
+    neighbours: int = Field(9, ge=1, le=64, description="Neighbours by which the score is weighted (patchcore).")
+    epochs: int = Field(20, ge=1, le=1000, description="Passes over the good pictures (stfpm).")
+    batch_size: int = Field(8, ge=1, le=256, description="Pictures per step.")
+
+
 class AnomalyRecipe(Document):
     """Everything that decides a training run, apart from the pictures and the seed."""
 
@@ -46,6 +59,7 @@ class AnomalyRecipe(Document):
     golden_per_bundle: int = Field(8, ge=1, le=64, description="Golden samples, spread over good and defective.")
     input: InputRecipe = InputRecipe()
     bank: BankRecipe = BankRecipe()
+    anomalib: AnomalibRecipe | None = Field(None, description="Instead of the bank, one of anomalib's networks.")
     augment: AugmentRecipe = AugmentRecipe(quarter_turns=False, geometry=0.3, noise=0.3, paste_share=0)
     parts: PartsRecipe = PartsRecipe()
     quantise: QuantiseRecipe = QuantiseRecipe()

@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 import torch
 
+from training.anomaly.anomalib_graph import AnomalibGraph, station_graph
 from training.anomaly.bank import learn
 from training.anomaly.material import Material, load_material
 from training.anomaly.network import AnomalyNetwork
@@ -21,6 +22,8 @@ from training.quantise import spread
 from training.weights import load_imagenet
 
 OUTPUTS = ("score", "map")
+Notes = dict[str, float | int | str]
+"""What the manifest says of how it was learnt."""
 
 
 def train(order: Order[AnomalyRecipe], budget: Budget) -> Path:
@@ -28,12 +31,22 @@ def train(order: Order[AnomalyRecipe], budget: Budget) -> Path:
     material = load_material(order.dataset, order.recipe, order.seed)
     say(material.summary())
     began = time.perf_counter()
-    torch.manual_seed(order.seed)
-    graph = StationGraph(build_network(order.recipe, (material.spec.height, material.spec.width)))
-    kept = learn(graph, material.fit.images, order.recipe, order.seed)
+    graph, notes = _fitted(order, material)
     minutes = (time.perf_counter() - began) / 60
-    say(f"{kept} good places kept in {minutes:.1f} min; exporting")
-    return deliver(_delivery(order, material, graph, {"bank": kept, "fit_minutes": round(minutes, 2)}), budget)
+    say(f"{notes['learnt']}: learnt in {minutes:.1f} min; exporting")
+    return deliver(delivery(order, material, graph, {**notes, "fit_minutes": round(minutes, 2)}), budget)
+
+
+def _fitted(order: Order[AnomalyRecipe], material: Material) -> tuple[StationGraph, Notes]:
+    recipe, images = order.recipe, material.fit.images
+    if recipe.anomalib is not None:
+        from training.anomaly.anomalib_engine import fit
+
+        return station_graph(fit(recipe.anomalib, images, order.seed)), {"learnt": f"anomalib {recipe.anomalib.kind}"}
+    torch.manual_seed(order.seed)
+    graph = StationGraph(build_network(recipe, (material.spec.height, material.spec.width)))
+    kept = learn(graph, images, recipe, order.seed)
+    return graph, {"learnt": f"{kept} good places", "backbone": recipe.backbone}
 
 
 def build_network(recipe: AnomalyRecipe, size: tuple[int, int]) -> AnomalyNetwork:
@@ -47,9 +60,8 @@ def build_network(recipe: AnomalyRecipe, size: tuple[int, int]) -> AnomalyNetwor
     return network.eval().requires_grad_(False)
 
 
-def _delivery(
-    order: Order[AnomalyRecipe], material: Material, graph: StationGraph, notes: dict[str, float | int | str]
-) -> Delivery:
+def delivery(order: Order[AnomalyRecipe], material: Material, graph: StationGraph, notes: Notes) -> Delivery:
+    """Return all that the bundle of a learnt graph needs."""
     recipe = order.recipe
     return Delivery(
         task="anomaly",
@@ -68,17 +80,30 @@ def _delivery(
         policy=recipe.policy,
         metric="image_auroc",
         golden=recipe.golden_per_bundle,
-        keep_float=float_nodes,
-        training={
-            **notes,
-            "backbone": recipe.backbone,
-            "learnt": "nearest good place",
-            "recipe": recipe.model_dump_json(exclude_defaults=True),
-        },
+        keep_float=scoring_nodes if isinstance(graph, AnomalibGraph) else float_nodes,
+        training={**notes, "recipe": recipe.model_dump_json(exclude_defaults=True)},
     )
+
+
+SCORING = ("MatMul", "AveragePool", "ReduceL2", "ReduceSum", "Concat")
+"""Where the networks of anomalib begin to compare."""
 
 
 def float_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:
     """What stands between the product with the bank and its maximum: distances are small differences of its numbers."""
     products = {node.output[0] for node in graph.node if node.op_type == "MatMul"}
     return tuple(node.name for node in graph.node if node.op_type == "Add" and products.intersection(node.input))
+
+
+def scoring_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:
+    """Everything behind the last backbone convolution's product with a bank, or any distance, of anomalib's graphs.
+
+    Their lengths are taken of unrounded places, so a rounded product would not fit them.
+    """
+    reached: set[str] = set()
+    kept = []
+    for node in graph.node:
+        if node.op_type in SCORING or reached.intersection(node.input):
+            reached.update(node.output)
+            kept.append(node.name)
+    return tuple(kept)

@@ -1,0 +1,154 @@
+"""Our anomaly detector against anomalib's PatchCore: same backbone, same good parts, same validation parts.
+
+python -m benchmarks.anomaly DATASET --json FILE
+
+Times run from the decoded frame to score and map, one picture at a time, both in turns on the same number of threads:
+ours is the int8 graph behind `preprocess` and its head's runtime, anomalib's its own model in torch behind its own
+antialiased resize.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks import report
+from inspector import metrics
+from inspector.dataset import read_dataset
+from inspector.figures.pixels import aupro
+from inspector.preprocess import InputSpec, heat_to_frame, placement, preprocess, read_image
+from inspector.runtimes import RuntimeSettings, load_runtime
+from inspector.samples import Sample
+from inspector.truth import has_mask, read_mask
+from inspector.values import Image
+from training.anomaly.anomalib_engine import fit
+from training.anomaly.bank import learn
+from training.anomaly.material import Material, load_material
+from training.anomaly.recipe import AnomalibRecipe, AnomalyRecipe
+from training.anomaly.spoil import with_spoilt
+from training.anomaly.task import OUTPUTS, build_network, float_nodes
+from training.conversion import convert
+from training.export import export_onnx
+from training.graph import StationGraph
+from training.quantise import spread
+from training.recipe import InputRecipe
+
+Judge = Callable[[Image], tuple[float, NDArray[np.float32]]]
+"""From a decoded frame to its score and its map."""
+LOOKS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    image_auroc: float
+    aupro: float | None
+
+
+def main() -> None:
+    parser = report.arguments("anomaly detection against anomalib's PatchCore")
+    parser.add_argument("dataset", type=Path, help="labelled folder with good parts in train, and a val split")
+    parser.add_argument("--side", type=int, default=256, help="input of both, px")
+    parser.add_argument("--coreset-share", type=float, default=0.1, help="of anomalib's memory bank")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    recipe = AnomalyRecipe(input=InputRecipe(height=args.side, width=args.side))
+    material = load_material(read_dataset(args.dataset, splits=("train", "val")), recipe, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        ours = _ours(material, recipe, Path(folder), args.threads)
+        theirs = _anomalib(material, AnomalibRecipe(coreset_share=args.coreset_share), args.side)
+        figures = _compare(ours, theirs, material)
+        report.write({**figures, "input_px": args.side, "threads": args.threads}, args.json)
+
+
+def _compare(ours: Judge, theirs: Judge, material: Material) -> report.Figures:
+    samples = material.validation.samples
+    frames = [read_image(sample.path) for sample in samples]
+    mine, other = (_measure(judge, samples, frames) for judge in (ours, theirs))
+    times = _alternate(ours, theirs, frames)
+    middle = [report.percentile_ms(seconds, 0.5) for seconds in times]
+    return {
+        "speed_ratio": middle[1] / middle[0],
+        "image_auroc_difference": mine.image_auroc - other.image_auroc,
+        "ours_image_auroc": mine.image_auroc,
+        "anomalib_image_auroc": other.image_auroc,
+        "ours_aupro": mine.aupro,
+        "anomalib_aupro": other.aupro,
+        "ours_p50_ms": middle[0],
+        "ours_p99_ms": report.percentile_ms(times[0], 0.99),
+        "anomalib_p50_ms": middle[1],
+        "anomalib_p99_ms": report.percentile_ms(times[1], 0.99),
+        "good_parts_learnt": len(material.fit),
+        "parts_judged": len(samples),
+    }
+
+
+def _ours(material: Material, recipe: AnomalyRecipe, folder: Path, threads: int) -> Judge:
+    spec = material.spec
+    torch.manual_seed(0)
+    graph = StationGraph(build_network(recipe, (spec.height, spec.width)))
+    learn(graph, material.fit.images, recipe, 0)
+    path = folder / "model.onnx"
+    export_onnx(graph, spec.height, spec.width, path, OUTPUTS)
+    ranges = with_spoilt(spread(material.fit, recipe.quantise.images, 0), 0)
+    int8 = convert(path, ranges, recipe.quantise, float_nodes).paths["cpu-int8"]
+    runtime = load_runtime(int8, RuntimeSettings(threads=threads))
+
+    def judge(frame: Image) -> tuple[float, NDArray[np.float32]]:
+        outputs = runtime.run(preprocess(frame, spec)[None])
+        return float(outputs["score"][0]), outputs["map"][0]
+
+    return judge
+
+
+def _anomalib(material: Material, recipe: AnomalibRecipe, side: int) -> Judge:
+    from torchvision.transforms.v2.functional import normalize, resize
+
+    model: Any = fit(recipe, material.fit.images, 0).model.eval()
+    mean, deviation = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+
+    @torch.inference_mode()
+    def judge(frame: Image) -> tuple[float, NDArray[np.float32]]:
+        rgb = torch.from_numpy(frame[:, :, ::-1].copy()).permute(2, 0, 1).float() / 255
+        found = model(normalize(resize(rgb[None], [side, side], antialias=True), mean, deviation))
+        return float(found.pred_score.reshape(-1)[0]), found.anomaly_map.reshape(side, side).numpy()
+
+    return judge
+
+
+def _measure(judge: Judge, samples: Sequence[Sample], frames: Sequence[Image]) -> Measured:
+    scores, pairs = [], []
+    for sample, frame in zip(samples, frames, strict=True):
+        score, heat = judge(frame)
+        scores.append(score)
+        size = (frame.shape[0], frame.shape[1])
+        truth = read_mask(sample, size) if has_mask(sample) else np.zeros(size, np.bool_)
+        if truth.any() or sample.label == "good":
+            spec = InputSpec(height=256, width=256)
+            pairs.append((heat_to_frame(heat, placement(frame.shape, spec), spec), truth))
+    defective = np.array([sample.label != "good" for sample in samples])
+    return Measured(metrics.auroc(np.array(scores), defective), aupro(pairs))
+
+
+def _alternate(ours: Judge, theirs: Judge, frames: Sequence[Image]) -> tuple[list[float], list[float]]:
+    """Time both on the same frames in turn, so that a busy machine slows both."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(LOOKS):
+        frame = frames[number % len(frames)]
+        for judge, seconds in zip((ours, theirs), times, strict=True):
+            started = time.perf_counter()
+            judge(frame)
+            seconds.append(time.perf_counter() - started)
+    return times
+
+
+if __name__ == "__main__":
+    main()
