@@ -25,7 +25,7 @@ from training.loader import FitSteps, Plain
 from training.material import Material, load_material
 from training.novelty import learn_novelty
 from training.order import Order, say
-from training.proof import Proof, prove
+from training.proof import LogitJudge, Proof, prove
 from training.quantise import spread
 from training.recipe import TrainingRecipe
 from training.weights import load_imagenet
@@ -98,7 +98,7 @@ def _export(fitted: Fitted, material: Material, order: Order[TrainingRecipe], fo
     path = folder / MODEL_FILES["float"]
     export_onnx(fitted.graph, material.spec.height, material.spec.width, path, outputs_of(fitted))
     images = spread(material.fit, order.recipe.quantise.images, order.seed)
-    return convert(path, images, order.recipe.quantise)
+    return convert(path, images, order.recipe.quantise, judge=LogitJudge(path, material, order.recipe))
 
 
 def _manifest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -51,11 +51,15 @@ from training.scoring import (
     require_small_drop,
     torch_outputs,
 )
+from training.shortfall import ScoreJudge
 from training.splits import Parts
 from training.viewed import Viewed
 
 UNKNOWN_PARITY = Parity(n=1, float_max_difference=0, float_flips=0, int8_max_difference=0, int8_flips=0)
 PRECISIONS: tuple[Precision, ...] = tuple(MODEL_FILES)
+
+
+Mend = Callable[[StationGraph], StationGraph]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +94,8 @@ class Delivery:
     reading: Mapping[str, float] | None = None
     keep_float: Keep = ()
     """Nodes of the graph that are not quantised, or what finds them: names are given by the export."""
+    mend: Mend | None = None
+    """Fine-tunes the network for int8; called where the quantised graphs fall short on the calibration part."""
 
     @property
     def good(self) -> tuple[str, ...]:
@@ -122,12 +128,15 @@ def deliver(delivery: Delivery, budget: Budget, calibrate: Calibrate | None = No
         ParityBroken, QuantisationDrop: an exported graph is not what was fitted.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        converted = _export(delivery, Path(scratch))
+        calibrate = calibrate or calibrate_part_scores
+        draft = _manifest(delivery, Policy(pass_below=0, reject_above=0), UNKNOWN_PARITY, budget, ())
+        converted, judge = _export(delivery, Path(scratch), draft, calibrate)
+        if delivery.mend is not None and any(converted.complaints.values()):
+            say("fine-tuning the network for int8")
+            delivery = replace(delivery, graph=delivery.mend(delivery.graph))
+            converted, judge = _export(delivery, Path(scratch), draft, calibrate)
         graphs = converted.paths
-        draft = _manifest(delivery, Policy(pass_below=0, reject_above=0), UNKNOWN_PARITY, budget, converted.kept)
-        calibrated = (calibrate or calibrate_part_scores)(
-            delivery, draft, {name: graph_outputs(path, delivery.calibration) for name, path in graphs.items()}
-        )
+        calibrated = calibrate(delivery, draft, {name: judge.said[path] for name, path in graphs.items()})
         seen = {name: graph_outputs(path, delivery.validation) for name, path in graphs.items()}
         judged = {name: _judged(delivery, draft, calibrated, name, outputs) for name, outputs in seen.items()}
         parity = _prove(delivery, draft, calibrated, judged)
@@ -146,11 +155,25 @@ def _require_small_drops(delivery: Delivery, values: Mapping[Precision, object])
         require_small_drop(f"{name} {delivery.metric}", values["float"], values[name], delivery.quantise.max_drop)
 
 
-def _export(delivery: Delivery, folder: Path) -> Converted:
+def _export(delivery: Delivery, folder: Path, draft: Manifest, calibrate: Calibrate) -> tuple[Converted, ScoreJudge]:
+    """Export and quantise; layers that hurt on the calibration part stay float."""
+
+    def hold(floats: Sequence[Outputs], ints: Sequence[Outputs]) -> tuple[Sequence[JudgedPart], Sequence[JudgedPart]]:
+        # Judged as the graph of the line is: limits are chosen for it.
+        held = calibrate(delivery, draft, {"float": floats, "cpu-int8": ints}).held
+        return held["float"], held["cpu-int8"]
+
     path = folder / MODEL_FILES["float"]
     channels = 6 if delivery.template else 3
     export_onnx(delivery.graph, delivery.spec.height, delivery.spec.width, path, delivery.outputs, channels)
-    return convert(path, delivery.ranges, delivery.quantise, delivery.keep_float)
+    judge = ScoreJudge(
+        path,
+        delivery.calibration,
+        delivery.quantise,
+        hold,
+        lambda parts: _figures(delivery, draft, parts).get(delivery.metric),
+    )
+    return convert(path, delivery.ranges, delivery.quantise, delivery.keep_float, judge), judge
 
 
 def calibrate_part_scores(

@@ -11,13 +11,16 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, RichProgressBar
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.strategies import DDPStrategy
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -90,16 +93,29 @@ def fit(run: FitRun, out: Path, budget: Budget, *, must_resume: bool) -> Fitted:
     checkpoint = find_checkpoint(out, run.fingerprint, must_resume=must_resume)
     done = 0 if checkpoint is None else _epochs_done(checkpoint)
     pace = measure_pace(run) if budget.limit_s is not None else Pace(1.0, 1.0)
-    counts = {"steps": len(run.steps), "selection": run.selection_images, "afterwards": run.afterwards}
+    steps = shared_steps(run)
+    counts = {"steps": steps, "selection": run.selection_images, "afterwards": run.afterwards}
     plan = plan_fit(budget, pace, epochs=run.recipe.epochs, done=done, **counts)
+    if processes(run.recipe) > 1:  # all must plan the same epochs; the clock of the first process ends them
+        plan = replace(plan, epochs=run.recipe.epochs)
     logger.info("fitting %d epochs of %d steps (%.2f s a step)", plan.epochs, plan.steps, pace.step_s)
     learner = Learner(run.network, run.objective, run.recipe, plan, budget, run.seed)
     return _run(learner, run, out, checkpoint)
 
 
+def processes(recipe: FitRecipe) -> int:
+    """How many fit together."""
+    return recipe.devices * recipe.num_nodes
+
+
+def shared_steps(run: FitRun) -> int:
+    """Steps of an epoch for each process: they share them out, so a step of all is as many batches."""
+    return max(1, len(run.steps) // processes(run.recipe))
+
+
 def be_repeatable(recipe: FitRecipe, seed: int) -> None:
     """Set threads and seeds; call before the network is built, so that its first weights repeat too."""
-    torch.set_num_threads(recipe.threads or os.cpu_count() or 1)
+    torch.set_num_threads(recipe.threads or max(1, (os.cpu_count() or 1) // recipe.devices))
     lightning.seed_everything(seed, verbose=False)
 
 
@@ -163,10 +179,12 @@ def _run(learner: Learner, run: FitRun, out: Path, checkpoint: Path | None) -> F
     began = time.perf_counter()
     with warnings.catch_warnings():
         _ignore_advice()
-        trainer = _trainer(learner.plan.epochs, run.recipe, [stopper, keeper, _progress(learner.budget)])
-        _fit_or_interrupt(trainer, learner, FitData(run.steps, run.selection), checkpoint)
+        trainer = _trainer(learner.plan.epochs, run.recipe, [stopper, keeper, _progress(learner.budget)], out)
+        _fit_or_interrupt(trainer, learner, FitData(run.steps, run.selection, shared_steps(run)), checkpoint)
+    if not trainer.is_global_zero:
+        raise SystemExit(0)  # what follows is for the first process: all have fitted the same network
     stopped = "stopped early" if stopper.stopped_epoch else "budget spent" if trainer.should_stop else "schedule ended"
-    graph = learner.best if stopper.stopped_epoch else learner.averaged
+    graph = (learner.best if stopper.stopped_epoch else learner.averaged).cpu()
     fit_s = time.perf_counter() - began
     return Fitted(graph, trainer.current_epoch, stopped, learner.best_loss, fit_s)
 
@@ -182,17 +200,33 @@ def _fit_or_interrupt(trainer: lightning.Trainer, learner: Learner, batches: Fit
         raise KeyboardInterrupt from stopped
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Share:
+    """The steps of one process."""
+
+    steps: Steps
+    numbers: range
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, step: int) -> Any:
+        return self.steps[self.numbers[step] % len(self.steps)]
+
+
 class FitData(lightning.LightningDataModule):
     """Fitting and selection batches. Lightning asks again for the training loader at each epoch (its reload option)."""
 
-    def __init__(self, steps: Steps, selection: Dataset[Any]) -> None:
+    def __init__(self, steps: Steps, selection: Dataset[Any], count: int) -> None:
         super().__init__()
-        self.steps, self.selection = steps, selection
+        self.steps, self.selection, self.count = steps, selection, count
 
     def train_dataloader(self) -> DataLoader[Any]:
+        rank = 0
         if self.trainer is not None:
-            self.steps.epoch = self.trainer.current_epoch
-        return DataLoader(cast("Dataset[Any]", self.steps), batch_size=None)
+            self.steps.epoch, rank = self.trainer.current_epoch, self.trainer.global_rank
+        share = Share(self.steps, range(rank * self.count, (rank + 1) * self.count))
+        return DataLoader(cast("Dataset[Any]", share), batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Any]:
         return DataLoader(self.selection, batch_size=None)
@@ -206,22 +240,39 @@ def _ignore_advice() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
 
 
-def _trainer(epochs: int, recipe: FitRecipe, callbacks: Sequence[Callback]) -> lightning.Trainer:
+def _trainer(epochs: int, recipe: FitRecipe, callbacks: Sequence[Callback], out: Path) -> lightning.Trainer:
     for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return lightning.Trainer(
         max_epochs=epochs,
-        accelerator="cpu",
+        accelerator=recipe.accelerator,
+        strategy=_strategy(recipe),
+        devices=recipe.devices,
+        num_nodes=recipe.num_nodes,
+        use_distributed_sampler=False,  # FitData shares the steps out
         precision="bf16-mixed" if uses_bfloat16(recipe) else "32-true",
         callbacks=list(callbacks),
         deterministic=True,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
-        logger=False,
+        logger=_loggers(out),
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(callback, RichProgressBar) for callback in callbacks),
     )
+
+
+def _strategy(recipe: FitRecipe) -> str | DDPStrategy:
+    """Parameters may be idle in a step: a map that no mask of the batch teaches."""
+    return DDPStrategy(find_unused_parameters=True) if recipe.strategy == "ddp" else recipe.strategy
+
+
+def _loggers(out: Path) -> list[Logger]:
+    """CSV below `out`/logs, one folder per run, and TensorBoard's files where it is installed."""
+    loggers: list[Logger] = [CSVLogger(out, name="logs")]
+    if find_spec("tensorboard") is not None:
+        loggers.append(TensorBoardLogger(out, name="logs"))
+    return loggers
 
 
 class KeepUnfinished(Callback):
@@ -238,8 +289,9 @@ class KeepUnfinished(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_suffix(".new")
-        trainer.save_checkpoint(fresh, weights_only=False)
-        os.replace(fresh, self.path)
+        trainer.save_checkpoint(fresh, weights_only=False)  # all processes meet in there; the first one writes
+        if trainer.is_global_zero:
+            os.replace(fresh, self.path)
 
 
 class EpochLines(Callback):

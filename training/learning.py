@@ -47,6 +47,7 @@ class Learner(lightning.LightningModule):
         self.objective = objective
         self.recipe, self.plan, self.budget, self.seed = recipe, plan, budget, seed
         self.best_loss = math.inf
+        self.is_over = False
 
     def training_step(self, batch: Any, step: int) -> Tensor:
         loss = self.objective.loss(self.graph.network, self.prepare(batch), batch)
@@ -82,8 +83,11 @@ class Learner(lightning.LightningModule):
         return AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
 
     def on_train_batch_start(self, batch: Any, step: int) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + self.global_step)  # dropout of a resumed run goes on as it would have
-        progress = self.plan.progress(self.global_step, self.budget.used_s())
+        # Dropout of a resumed run goes on as it would have, and differs between processes that fit together.
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step + 15_485_863 * self.trainer.global_rank)
+        used_s = self.budget.used_s()
+        is_over = used_s > self.plan.begin_s + self.plan.fit_s
+        progress, self.is_over = self._agreed((self.plan.progress(self.global_step, used_s), is_over))
         rate = self.recipe.learning_rate * rate_share(progress)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate * group["share"]
@@ -94,8 +98,12 @@ class Learner(lightning.LightningModule):
     def on_train_batch_end(self, outputs: object, batch: Any, step: int) -> None:
         decay = min(self.recipe.averaging, self.global_step / (self.global_step + 10))
         follow(self.averaged, self.graph, decay)
-        if self.budget.used_s() > self.plan.begin_s + self.plan.fit_s:
+        if self.is_over:
             self.trainer.should_stop = True
+
+    def _agreed(self, clock: tuple[float, bool]) -> tuple[float, bool]:
+        """Return what the first process says: learning rate and end must be the same in all, or their weights part."""
+        return self.trainer.strategy.broadcast(clock) if self.trainer.world_size > 1 else clock
 
 
 def rate_share(progress: float) -> float:

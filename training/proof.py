@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inspector import metrics
 from inspector.bundle import Parity, Precision
 from inspector.calibration import Calibration, defect_probability
 from inspector.verdict import Policy
@@ -24,7 +25,10 @@ from training.outputs import (
     require_parity,
     torch_said,
 )
+from training.pictures import Pictures
 from training.recipe import TrainingRecipe
+from training.scoring import require_small_drop
+from training.shortfall import described
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +51,7 @@ def prove(
     material: Material,
     recipe: TrainingRecipe,
 ) -> Proof:
-    """Calibrate on the calibration part, compare on the validation part; raises `ParityBroken`."""
+    """Calibrate on the calibration part, compare on the validation part; raises `ParityBroken`, `QuantisationDrop`."""
     good = material.good_columns
     labels = material.calibration.labels.numpy()
     held = {name: graph_said(path, material.calibration) for name, path in paths.items()}
@@ -55,6 +59,7 @@ def prove(
     calibrations = {name: calibrate(said.logits, labels, good, said.distance) for name, said in held.items()}
     policy = _policy(held["cpu-int8"].logits, calibrations["cpu-int8"], material, recipe)
     parity = _parity(torch_said(graph, outputs, material.validation), seen, calibrations, policy, good, recipe)
+    _require_small_drops(seen, calibrations, material, recipe)
 
     def measure(said: Said, calibration: Calibration) -> Measured:
         judged = judge(said, calibration, policy, good)
@@ -67,6 +72,54 @@ def prove(
         measured={name: measure(said, calibrations[name]) for name, said in seen.items()},
         parity=parity,
     )
+
+
+class LogitJudge:
+    """Holds a quantised classifier against the float one on the calibration part, each with its own calibration."""
+
+    def __init__(self, float_path: Path, material: Material, recipe: TrainingRecipe) -> None:
+        self.material, self.recipe = material, recipe
+        self.before = self._calibrated(float_path)
+
+    def complaint(self, path: Path) -> str:
+        good, pictures = self.material.good_columns, self.material.calibration
+        after = self._calibrated(path)
+        policy = _policy(after[0].logits, after[1], self.material, self.recipe)
+        difference = compare(self.before, after, policy, good)
+        figures = tuple(headline(*said, pictures, good)[1] for said in (self.before, after))
+        return described(
+            difference.flips, difference.n, difference.certain_passed, (figures[0], figures[1]), self.recipe.quantise
+        )
+
+    def _calibrated(self, path: Path) -> tuple[Said, Calibration]:
+        said, pictures = graph_said(path, self.material.calibration), self.material.calibration
+        calibration = calibrate(said.logits, pictures.labels.numpy(), self.material.good_columns, said.distance)
+        return said, calibration
+
+
+def headline(
+    said: Said, calibration: Calibration, pictures: Pictures, good_columns: Sequence[int]
+) -> tuple[str, float]:
+    """Return the figure whose drop is bounded: AUROC where good and defective parts are there, else accuracy."""
+    probabilities = calibration.probabilities(said.logits, good_columns)
+    is_defect = pictures.is_defect(good_columns)
+    if is_defect.all() or not is_defect.any():
+        return "accuracy", float((probabilities.argmax(1) == pictures.labels.numpy()).mean())
+    return "AUROC", metrics.auroc(defect_probability(probabilities, good_columns), is_defect)
+
+
+def _require_small_drops(
+    seen: Mapping[Precision, Said],
+    calibrations: Mapping[Precision, Calibration],
+    material: Material,
+    recipe: TrainingRecipe,
+) -> None:
+    figures = {
+        name: headline(said, calibrations[name], material.validation, material.good_columns)
+        for name, said in seen.items()
+    }
+    for name, (metric, value) in figures.items():
+        require_small_drop(f"{name} {metric}", figures["float"][1], value, recipe.quantise.max_drop)
 
 
 def _policy(logits: Floats, calibration: Calibration, material: Material, recipe: TrainingRecipe) -> Policy:

@@ -5,7 +5,6 @@ Symmetric int8 activations would be slower than float in ONNX Runtime on x86; ui
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
+from training.coverage import cover
 from training.pictures import Pictures
 from training.ranges import Ranges, measure_ranges, quiet
 from training.recipe import QuantiseRecipe
@@ -69,9 +69,14 @@ def write_uint8(float_path: Path, int8_path: Path, ranges: Ranges, keep_float: S
 
 
 def start_from_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Feed the stem the picture's own bytes, which have scale 1 and zero point 0, not bytes -> float -> bytes."""
+    """Feed the stem the picture's own bytes, which have scale 1 and zero point 0, not bytes -> float -> bytes.
+
+    A stem that is kept in float reads the floats.
+    """
     graph = model.graph
     cast = _only(node for node in graph.node if node.op_type == "Cast")
+    if not any(node.op_type == "QuantizeLinear" and node.input[0] == cast.output[0] for node in graph.node):
+        return model
     encode = _only(node for node in graph.node if node.op_type == "QuantizeLinear" and node.input[0] == cast.output[0])
     decode = _only(node for node in graph.node if node.input[0] == encode.output[0])
     decode.input[0] = cast.input[0]
@@ -98,13 +103,6 @@ def head_nodes(graph: onnx.GraphProto) -> Iterator[str]:
 
 
 def spread(pictures: Pictures, count: int, seed: int) -> NDArray[np.uint8]:
-    """At most `count` pictures, as many of each class as there are, (N, H, W, 3)."""
-    order = np.random.default_rng(seed).permutation(len(pictures)).tolist()
-    seen: Counter[int] = Counter()
-    ranked = []
-    for index in order:
-        label = int(pictures.labels[index])
-        ranked.append((seen[label], index))
-        seen[label] += 1
-    chosen = sorted(index for _, index in sorted(ranked, key=lambda pair: pair[0])[:count])
-    return np.ascontiguousarray(pictures.images[chosen].permute(0, 2, 3, 1).numpy())
+    """At most `count` pictures that cover what there is, as many of each class as there are, (N, H, W, 3)."""
+    images = pictures.images.permute(0, 2, 3, 1).numpy()
+    return np.ascontiguousarray(images[cover(images, pictures.labels.numpy(), count, seed)])

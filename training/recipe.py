@@ -5,9 +5,9 @@ Other tasks have recipes of their own, which share these sections.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from inspector.documents import Document
 
@@ -57,7 +57,17 @@ class FitRecipe(Document):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="`auto` takes bfloat16 where the processor has instructions for it."
     )
-    threads: int = Field(0, ge=0, le=256, description="Threads of the tensor library; 0 is one per core.")
+    threads: int = Field(0, ge=0, le=256, description="Threads of the tensor library; 0 shares the cores out.")
+    accelerator: Literal["cpu", "gpu"] = Field("cpu", description="What fits the network.")
+    strategy: Literal["auto", "ddp"] = Field("auto", description="`ddp`: one process per device, equal weights.")
+    devices: int = Field(1, ge=1, le=64, description="Processes or GPUs on each machine; more than 1 needs `ddp`.")
+    num_nodes: int = Field(1, ge=1, le=64, description="Machines; more than 1 needs `ddp`.")
+
+    @model_validator(mode="after")
+    def _several_need_ddp(self) -> Self:
+        if self.strategy == "auto" and self.devices * self.num_nodes > 1:
+            raise ValueError('devices, num_nodes: more than one needs strategy = "ddp"')
+        return self
 
 
 class PartsRecipe(Document):
@@ -78,6 +88,12 @@ class QuantiseRecipe(Document):
     )
     int8_flips: float = Field(0.08, ge=0, le=1, description="Most decisions the int8 graph may change, share of val.")
     max_drop: float = Field(0.01, ge=0, le=1, description="How much of the task's figure int8 may lose against float.")
+    sensitivity_s: float = Field(
+        60.0, ge=0, le=3600, description="Time to find layers that hurt, per int8 graph that falls short; 0 is off."
+    )
+    float_share: float = Field(
+        0.25, ge=0, le=1, description="Most of the layers that may stay float because they hurt."
+    )
 
 
 class PolicyRecipe(Document):

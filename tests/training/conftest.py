@@ -33,7 +33,7 @@ def tiny_recipe(*, int8_flips: float = 1.0, **fit: object) -> TrainingRecipe:
             "golden_per_bundle": 4,
             "input": {"height": SIDE, "width": SIDE},
             "fit": {**FIT, **fit},
-            "quantise": {"images": 8, "float_flips": 1.0, "int8_flips": int8_flips},
+            "quantise": {"images": 8, "float_flips": 1.0, "int8_flips": int8_flips, "max_drop": 1.0},
         }
     )
 
