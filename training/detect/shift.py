@@ -47,5 +47,6 @@ def measure_shift(graph: StationGraph, pictures: BoxedPictures) -> Tensor:
 
 def _per_box(misses: Tensor, owner: Tensor) -> Tensor:
     """Mean (T, 4) of the misses (K, 4) of each true box, so that one with many cells counts no more than another."""
-    _, place, counts = owner.unique(return_inverse=True, return_counts=True)
-    return torch.zeros(len(counts), 4).index_add_(0, place, misses) / counts[:, None]
+    boxes, place = torch.unique(owner, return_inverse=True)
+    sums = torch.zeros(len(boxes), 4).index_add_(0, place, misses)
+    return sums / torch.bincount(place, minlength=len(boxes))[:, None]
