@@ -30,14 +30,12 @@ from inspector.samples import Sample
 from inspector.truth import has_mask, read_mask
 from inspector.values import Image
 from training.anomaly.anomalib_engine import fit
-from training.anomaly.bank import learn
 from training.anomaly.material import Material, load_material
 from training.anomaly.recipe import AnomalibRecipe, AnomalyRecipe
 from training.anomaly.spoil import with_spoilt
-from training.anomaly.task import OUTPUTS, build_network, float_nodes
+from training.anomaly.task import OUTPUTS, best_bank, float_nodes
 from training.conversion import convert
 from training.export import export_onnx
-from training.graph import StationGraph
 from training.quantise import spread
 from training.recipe import InputRecipe
 
@@ -93,9 +91,7 @@ def _compare(ours: Judge, theirs: Judge, material: Material) -> report.Figures:
 
 def _ours(material: Material, recipe: AnomalyRecipe, folder: Path, threads: int) -> Judge:
     spec = material.spec
-    torch.manual_seed(0)
-    graph = StationGraph(build_network(recipe, (spec.height, spec.width)))
-    learn(graph, material.fit.images, recipe, 0)
+    graph, _ = best_bank(recipe, material, 0)
     path = folder / "model.onnx"
     export_onnx(graph, spec.height, spec.width, path, OUTPUTS)
     ranges = with_spoilt(spread(material.fit, recipe.quantise.images, 0), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ RECIPE = {
     "backbone": "compact",
     "golden_per_bundle": 4,
     "input": {"height": SIDE, "width": SIDE},
-    "bank": {"stages": [2, 3], "stride": 8, "window": 3, "shrinkage": 1.0, "dimensions": 16, "size": 256},
+    "banks": [{"stages": [2, 3], "stride": 8, "window": 3, "shrinkage": 1.0, "dimensions": 16, "size": 256}],
     "policy": {"escape": 0, "overkill": 0},
     "quantise": {"images": 8, "float_flips": 1.0, "int8_flips": 1.0, "max_drop": 1.0},
 }
@@ -34,8 +35,15 @@ def train(folder: Path, out: Path, **bank: object) -> Bundle:
     from training.order import Order
 
     dataset = read_dataset(folder, splits=("train", "val"))
-    recipe = AnomalyRecipe.model_validate({**RECIPE, "bank": {**RECIPE["bank"], **bank}})  # type: ignore[dict-item]
+    recipe = AnomalyRecipe.model_validate({**RECIPE, "banks": [{**RECIPE["banks"][0], **bank}]})  # type: ignore[index]
     return load_bundle(train_anomaly(Order(dataset, out, recipe, 0, False), Budget.starting_now(None)))
+
+
+def untaught() -> Any:
+    from training.anomaly.task import build_network
+
+    recipe = AnomalyRecipe.model_validate(RECIPE)
+    return build_network(recipe, recipe.banks[0], (SIDE, SIDE))
 
 
 def keep_rows(source: Path, folder: Path, labels: tuple[str, ...]) -> Path:
@@ -73,12 +81,12 @@ def test_the_exported_map_is_the_fitted_one_up_to_its_border(tmp_path: Path) -> 
     import torch
 
     from inspector.runtimes import RuntimeSettings, load_runtime
-    from training.anomaly.task import OUTPUTS, build_network
+    from training.anomaly.task import OUTPUTS
     from training.export import export_onnx
     from training.graph import StationGraph
 
     torch.manual_seed(0)
-    network = build_network(AnomalyRecipe.model_validate(RECIPE), (SIDE, SIDE))
+    network = untaught()
     channels = sum(network.channels)
     network.set_metric(torch.randn(8, channels) / channels, torch.zeros(channels), position=0.5)
     network.set_bank(torch.randn(20, 10))
@@ -100,10 +108,8 @@ def test_the_golden_samples_are_judged_as_they_were(bundle: Bundle) -> None:
 def test_distances_are_those_of_the_nearest_place_of_the_bank() -> None:
     import torch
 
-    from training.anomaly.task import build_network
-
     torch.manual_seed(0)
-    network = build_network(AnomalyRecipe.model_validate(RECIPE), (SIDE, SIDE))
+    network = untaught()
     channels = sum(network.channels)
     network.set_metric(torch.randn(8, channels) / channels, torch.zeros(channels), position=0.5)
     network.set_bank(torch.randn(20, 10))
@@ -122,10 +128,8 @@ def test_distances_are_those_of_the_nearest_place_of_the_bank() -> None:
 def test_position_makes_the_same_texture_strange_elsewhere() -> None:
     import torch
 
-    from training.anomaly.task import build_network
-
     torch.manual_seed(0)
-    network = build_network(AnomalyRecipe.model_validate(RECIPE), (SIDE, SIDE))
+    network = untaught()
     channels = sum(network.channels)
     strangest = []
     for position in (0.0, 3.0):

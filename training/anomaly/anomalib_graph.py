@@ -74,7 +74,9 @@ class RawPatchcore(nn.Module):
 
     def _support(self, bank: Tensor) -> Tensor:
         """(M, k): of each kept place, those nearest to it, itself first."""
-        rows = [torch.cdist(part, bank).topk(self.neighbours, largest=False).indices for part in torch.split(bank, 1024)]
+        rows = [
+            torch.cdist(part, bank).topk(self.neighbours, largest=False).indices for part in torch.split(bank, 1024)
+        ]
         return torch.cat(rows)
 
 

@@ -20,27 +20,27 @@ SKETCH = 32
 
 
 @torch.no_grad()
-def learn(graph: StationGraph, images: Tensor, recipe: AnomalyRecipe, seed: int) -> int:
+def learn(graph: StationGraph, images: Tensor, recipe: AnomalyRecipe, bank: BankRecipe, seed: int) -> int:
     """Set metric and bank of the graph's network from good pictures (N, 3, H, W) uint8 BGR; return the bank's size."""
     network = graph.network
     if not isinstance(network, AnomalyNetwork):
         raise TypeError(f"expected an AnomalyNetwork, got {type(network).__name__}")
     graph.eval()
     generator = torch.Generator().manual_seed(seed)
-    pictures = len(images) * (1 + recipe.bank.varied_views)
-    share = min(1.0, recipe.bank.candidates / (pictures * network.grid[0] * network.grid[1]))
-    kept = [_some(network.described(x), share, generator) for x in _looks(graph, images, recipe, seed)]
-    weight, mean = whiten(torch.cat(kept), recipe.bank)
-    network.set_metric(weight, mean, recipe.bank.position)
-    kept = [_some(network.places(x), share, generator) for x in _looks(graph, images, recipe, seed)]
-    bank = cover(torch.cat(kept), recipe.bank.size, generator)
-    network.set_bank(bank)
-    return len(bank)
+    pictures = len(images) * (1 + bank.varied_views)
+    share = min(1.0, bank.candidates / (pictures * network.grid[0] * network.grid[1]))
+    kept = [_some(network.described(x), share, generator) for x in _looks(graph, images, recipe, bank, seed)]
+    weight, mean = whiten(torch.cat(kept), bank)
+    network.set_metric(weight, mean, bank.position)
+    kept = [_some(network.places(x), share, generator) for x in _looks(graph, images, recipe, bank, seed)]
+    chosen = cover(torch.cat(kept), bank.size, generator)
+    network.set_bank(chosen)
+    return len(chosen)
 
 
-def _looks(graph: StationGraph, images: Tensor, recipe: AnomalyRecipe, seed: int) -> Iterator[Tensor]:
+def _looks(graph: StationGraph, images: Tensor, recipe: AnomalyRecipe, bank: BankRecipe, seed: int) -> Iterator[Tensor]:
     """Normalised pictures a few at a time: as they are, then varied."""
-    for view in range(1 + recipe.bank.varied_views):
+    for view in range(1 + bank.varied_views):
         rng = np.random.default_rng((seed, view))
         for start in range(0, len(images), LOOK):
             window = images[start : start + LOOK].float()

@@ -37,6 +37,12 @@ class BankRecipe(Document):
     varied_views: int = Field(0, ge=0, le=16, description="Varied copies of each good picture, beside itself.")
 
 
+FINE = BankRecipe(stages=(2, 4), stride=8, shrinkage=10.0)
+"""Small things, features nearly as the backbone gives them."""
+DEEP = BankRecipe()
+"""Much of the surroundings of each place, whitened: surfaces whose texture varies."""
+
+
 class AnomalibRecipe(Document):
     """One of anomalib's networks, trained by its engine (extra `anomalib`)."""
 
@@ -57,8 +63,13 @@ class AnomalyRecipe(Document):
         "efficientnet-lite0", description="`compact` has weights of chance, which is of use in tests only."
     )
     golden_per_bundle: int = Field(8, ge=1, le=64, description="Golden samples, spread over good and defective.")
-    input: InputRecipe = InputRecipe()
-    bank: BankRecipe = BankRecipe()
+    input: InputRecipe = InputRecipe(height=256, width=256)
+    banks: tuple[BankRecipe, ...] = Field(
+        (FINE, DEEP),
+        min_length=1,
+        description="Where train has defective parts, the bank that best tells them from good calibration parts is "
+        "kept; the first, where it has none.",
+    )
     anomalib: AnomalibRecipe | None = Field(None, description="Instead of the bank, one of anomalib's networks.")
     augment: AugmentRecipe = AugmentRecipe(quarter_turns=False, geometry=0.3, noise=0.3, paste_share=0)
     parts: PartsRecipe = PartsRecipe()

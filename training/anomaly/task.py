@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 
+from inspector import metrics
 from training.anomaly.anomalib_graph import AnomalibGraph, station_graph
 from training.anomaly.bank import learn
 from training.anomaly.material import Material, load_material
 from training.anomaly.network import AnomalyNetwork
-from training.anomaly.recipe import AnomalyRecipe
+from training.anomaly.recipe import AnomalyRecipe, BankRecipe
 from training.anomaly.spoil import with_spoilt
 from training.budget import Budget
 from training.delivery import Delivery, deliver
 from training.graph import StationGraph
 from training.order import Order, say
 from training.quantise import spread
+from training.scoring import torch_outputs
 from training.weights import load_imagenet
 
 OUTPUTS = ("score", "map")
@@ -43,15 +46,33 @@ def _fitted(order: Order[AnomalyRecipe], material: Material) -> tuple[StationGra
         from training.anomaly.anomalib_engine import fit
 
         return station_graph(fit(recipe.anomalib, images, order.seed)), {"learnt": f"anomalib {recipe.anomalib.kind}"}
-    torch.manual_seed(order.seed)
-    graph = StationGraph(build_network(recipe, (material.spec.height, material.spec.width)))
-    kept = learn(graph, images, recipe, order.seed)
-    return graph, {"learnt": f"{kept} good places", "backbone": recipe.backbone}
+    return best_bank(recipe, material, order.seed)
 
 
-def build_network(recipe: AnomalyRecipe, size: tuple[int, int]) -> AnomalyNetwork:
+def best_bank(recipe: AnomalyRecipe, material: Material, seed: int) -> tuple[StationGraph, Notes]:
+    """Learn each bank of the recipe; return the one with the highest AUROC on the calibration part.
+
+    Limits and probabilities are then set on parts that had a say in this one choice.
+    """
+    is_defect = material.calibration.is_defect([sample.label for sample in material.parts.fit])
+    both = 0 < int(is_defect.sum()) < len(is_defect)
+    tried: list[tuple[float, StationGraph, Notes]] = []
+    for number, bank in enumerate(recipe.banks if both else recipe.banks[:1]):
+        torch.manual_seed(seed)
+        graph = StationGraph(build_network(recipe, bank, (material.spec.height, material.spec.width)))
+        kept = learn(graph, material.fit.images, recipe, bank, seed)
+        notes: Notes = {"learnt": f"{kept} good places", "backbone": recipe.backbone, "bank": number}
+        if both and len(recipe.banks) > 1:
+            scores = [float(one["score"][0]) for one in torch_outputs(graph, OUTPUTS, material.calibration)]
+            notes["calibration_auroc"] = round(metrics.auroc(np.array(scores), is_defect), 4)
+            say(f"bank {number}, stages {bank.stages}: AUROC {notes['calibration_auroc']} on the calibration part")
+        tried.append((float(notes.get("calibration_auroc", 0)), graph, notes))
+    best = max(tried, key=lambda one: one[0])
+    return best[1], best[2]
+
+
+def build_network(recipe: AnomalyRecipe, bank: BankRecipe, size: tuple[int, int]) -> AnomalyNetwork:
     """Return a network with an empty bank; EfficientNet-Lite0 has ImageNet's weights, or WeightsMissing."""
-    bank = recipe.bank
     network = AnomalyNetwork(recipe.backbone, size, bank.stages, bank.stride, bank.window, bank.top_share)
     if recipe.backbone == "efficientnet-lite0":
         load_imagenet(network.backbone)
