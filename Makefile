@@ -10,7 +10,7 @@ DEMO := .venv-demo/bin
 WORK := .venv/bin
 BUILD := build
 
-.PHONY: demo test lint bench demo-bundle clean
+.PHONY: demo test lint bench demo-bundle gpu-check clean
 .DELETE_ON_ERROR:
 
 demo: .venv-demo/.made
@@ -44,12 +44,25 @@ demo-bundle: .venv/.made
 	cp -r $(BUILD)/demo-bundle/$$(cat $(BUILD)/demo-bundle/LATEST) station/demo/bundle/
 	$(WORK)/inspector bundle verify station/demo/bundle
 
+# On a machine with an NVIDIA GPU: builds the engine, compares it with ONNX Runtime on the golden samples and on PARTS,
+# times it, and prints one JSON. Fails unless TensorRT-RTX is proved. make gpu-check BUNDLE=bundles PARTS=parts
+BUNDLE ?= $(BUILD)/demo-bundle
+gpu-check: .venv-gpu/.made
+	mkdir -p $(BUILD)
+	.venv-gpu/bin/inspector bundle verify $(BUNDLE) $(PARTS) --runtimes all --require tensorrt-rtx --json $(BUILD)/gpu-check.json
+	cat $(BUILD)/gpu-check.json
+
 clean:
-	rm -rf .venv .venv-demo $(BUILD) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-demo .venv-gpu $(BUILD) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 .venv-demo/.made: pyproject.toml
 	$(PYTHON) -m venv .venv-demo
 	$(DEMO)/python -m pip install --quiet --editable '.[report]'
+	touch $@
+
+.venv-gpu/.made: pyproject.toml
+	$(PYTHON) -m venv .venv-gpu
+	.venv-gpu/bin/python -m pip install --quiet --editable '.[openvino,tensorrt-rtx]'
 	touch $@
 
 .venv/.made: pyproject.toml

@@ -27,6 +27,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--split", choices=SPLITS, default="test", help="which rows of the data set")
     verb.add_argument("--most", type=int, default=200, metavar="N", help="compare at most N parts of the data set")
     verb.add_argument("--recipe", type=Path, default=None, help="recipe (TOML) of those parts")
+    verb.add_argument("--require", default=None, metavar="KIND", help="fail unless this runtime is among the proved")
     verb.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the evidence")
     verb.set_defaults(run=run)
 
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     path = store_table(bundle, table)
     print(f"kept for `auto` in {path}" if path else "not kept: the folder cannot be written")
     _write(args.json, table)
+    _require(args.require, table)
     return 0
 
 
@@ -77,6 +79,13 @@ def _tell(table: RuntimeTable) -> None:
     for one in table.evidence:
         if one.refused is not None:
             print(f"refused: {one.candidate.name}: {one.refused}")
+
+
+def _require(kind: str | None, table: RuntimeTable) -> None:
+    if kind is None or any(one.candidate.runtime.kind == kind for one in table.proved):
+        return
+    reasons = "; ".join(str(one.refused) for one in table.evidence if one.candidate.runtime.kind == kind)
+    raise UserError(f"--require {kind}: not proved on this machine ({reasons or 'it was not tried'})")
 
 
 def _write(path: Path | None, table: RuntimeTable) -> None:

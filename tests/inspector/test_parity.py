@@ -201,6 +201,15 @@ def test_verify_all_prints_keeps_and_writes_the_evidence(
     assert "refused: " in printed
 
 
+def test_a_required_runtime_that_is_not_proved_is_a_failure_with_its_reason(
+    bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verify = ["bundle", "verify", str(bundle.path), "--runtimes", "all", "--require"]
+    assert main([*verify, "onnxruntime"]) == 0
+    assert main([*verify, "tensorrt"]) == 2
+    assert "--require tensorrt: not proved on this machine" in capsys.readouterr().err
+
+
 def test_a_data_set_without_all_runtimes_is_bad_usage(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bundle", "verify", str(bundle.path), "parts"]) == 2
     assert "--runtimes all" in capsys.readouterr().err
