@@ -70,8 +70,14 @@ def test_a_checkpoint_of_anomalib_becomes_a_bundle(model: Any, surface: Path, tm
     with anomalib_safe_globals():
         torch.save(content, checkpoint)
     out = tmp_path / "out"
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f"[input]\nheight = {SIDE}\nwidth = {SIDE}\n"
+        "[quantise]\nimages = 8\nint8_flips = 1.0\nmax_drop = 1.0\nsensitivity_s = 0\n"
+        "[policy]\nescape = 0\noverkill = 0\n"
+    )
     words = ["bundle", "import-anomalib", str(checkpoint), "--dataset", str(surface), "--out", str(out)]
-    assert main([*words, "--height", str(SIDE), "--width", str(SIDE)]) == 0
+    assert main([*words, "--recipe", str(recipe)]) == 0
     assert load_bundle(out).manifest.task == "anomaly"
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from inspector.errors import UserError
 from training.anomaly.recipe import AnomalyRecipe
 from training.budget import Budget
 from training.order import Order, say
-from training.recipe import InputRecipe
-from training.train_command import read_labelled, require_writable
+from training.train_command import read_labelled, read_recipe, require_writable
 
 HELP = "make a bundle from a checkpoint of anomalib: its raw score, quantised, calibrated and proved like any other"
 MEMORY, TEACHER = "model.memory_bank", "model.teacher_model."
@@ -24,12 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for bundles; made if need be")
     parser.add_argument("--good", metavar="LABEL,...", help="labels of defect-free parts (default: good)")
-    parser.add_argument("--height", type=int, default=256, metavar="PX", help="rows that the checkpoint was trained at")
-    parser.add_argument("--width", type=int, default=256, metavar="PX", help="columns that it was trained at")
+    parser.add_argument(
+        "--recipe",
+        type=Path,
+        metavar="FILE",
+        help="recipe of anomaly training, TOML: [input] as the checkpoint was trained (default: 256 x 256), "
+        "what quantising may change, the policy's aims",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="decides which parts calibrate")
 
 
 def run(args: argparse.Namespace) -> int:
+    recipe = cast(AnomalyRecipe, read_recipe(args.recipe, "anomaly"))
     dataset = read_labelled(args.dataset, args.good)
     require_writable(args.out)
     model = load_checkpoint(args.checkpoint)
@@ -38,7 +43,6 @@ def run(args: argparse.Namespace) -> int:
     from training.anomaly.task import delivery
     from training.delivery import deliver
 
-    recipe = AnomalyRecipe(input=InputRecipe(height=args.height, width=args.width))
     order = Order(dataset, args.out, recipe, args.seed, False)
     material = load_material(dataset, recipe, args.seed)
     say(material.summary())
