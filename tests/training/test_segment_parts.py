@@ -17,9 +17,10 @@ from training.network import SHAPES
 from training.pictures import Pictures
 from training.recipe import FitRecipe, InputRecipe
 from training.segment.limit import CANDIDATES, USUAL, choose_mask_above
+from training.segment.loader import WindowSteps, place_window
 from training.segment.material import choose_segment_input, load_masked, needed_px, proportions
 from training.segment.network import Segmented, Segmenter, stage_at
-from training.segment.objective import SegmentObjective, dice_loss, kind_loss, pixel_loss
+from training.segment.objective import SegmentObjective, dice_loss, kind_loss, part_loss, pixel_loss
 from training.segment.recipe import DecoderRecipe, SegmentRecipe
 
 KNOWN = torch.ones(1)
@@ -180,3 +181,38 @@ def test_few_masks_choose_no_limit() -> None:
     none = bright(1)
     none.masks.zero_()
     assert choose_mask_above(Fixed(), none)[0] == USUAL  # type: ignore[arg-type]
+
+
+def test_windows_fall_on_the_defect_and_stay_in_the_picture() -> None:
+    rng, mask = np.random.default_rng(0), torch.zeros(96, 128, dtype=torch.uint8)
+    mask[90:92, 3:5] = 1
+    places = [place_window(mask, (32, 64), rng) for _ in range(60)]
+    assert all(0 <= top <= 64 and 0 <= left <= 64 for top, left in places)
+    hits = [bool(mask[top : top + 32, left : left + 64].any()) for top, left in places]
+    assert 0.8 < np.mean(hits) <= 1.0
+    assert len({place_window(torch.zeros_like(mask), (32, 64), rng) for _ in range(20)}) > 10
+
+
+def test_the_same_step_gives_the_same_windows_and_another_one_others() -> None:
+    recipe = SegmentRecipe(decoder=DecoderRecipe(window=64), fit=FitRecipe(batch_size=2))
+    pictures = load_ramp(96)
+    steps = WindowSteps(pictures, (), recipe, 0)
+    assert steps[0].images.shape == (2, 3, 64, 64)
+    assert torch.equal(steps[0].images, steps[0].images)
+    assert not torch.equal(steps[0].images, steps[1].images)
+
+
+def load_ramp(side: int) -> Pictures:
+    ramp = torch.arange(side * side).reshape(1, 1, side, side).remainder(251).to(torch.uint8)
+    masks = torch.zeros(2, side, side, dtype=torch.uint8)
+    masks[:, 40:44, 40:44] = 1
+    sample = Sample("ramp", Path("ramp.png"), "train", "pit", "ramp", None, None, {})
+    return Pictures((sample, sample), ramp.repeat(2, 3, 1, 1), masks, torch.ones(2), torch.zeros(2, dtype=torch.int64))
+
+
+def test_a_window_beside_the_defect_is_good() -> None:
+    seen, truth = torch.tensor([-9.0, 9.0]), torch.zeros(2, 8, 8)
+    truth[1, 0, 0] = 1
+    assert float(part_loss(seen, truth, torch.ones(2), 0.0)) == pytest.approx(0, abs=1e-3)
+    assert float(part_loss(-seen, truth, torch.ones(2), 0.0)) > 5
+    assert float(part_loss(-seen, truth, torch.zeros(2), 0.0)) == 0

@@ -40,8 +40,9 @@ class Segmented(NamedTuple):
 class Segmenter(nn.Module):
     """Normalised RGB (B, 3, H, W), H and W multiples of 32 -> `Segmented`.
 
-    The part's logit is what the pooled features say plus what the mask's strongest place says, once as a single cell
-    and once over 8 x 8 px: a pinhole is lost in an average, a faint stain in a maximum.
+    The part's logit is that of its worst place: what the backbone's last features say there, plus what the mask says
+    at its strongest, once as a single cell and once over 8 x 8 px. A maximum means the same for a window and for a
+    whole picture, an average does not.
     """
 
     def __init__(self, backbone: str, size: tuple[int, int], kinds: int, channels: int, frozen_stages: int = 0) -> None:
@@ -54,18 +55,18 @@ class Segmenter(nn.Module):
         self.mask = nn.Conv2d(channels, QUARTERS**2, 1)
         self.kinds = nn.Conv2d(channels, kinds, 1)
         self.dropout = nn.Dropout(0.2)
-        self.linear = nn.Linear(shape.head, 1)
+        self.part = nn.Conv2d(shape.head, 1, 1)
         self.peaks = nn.Parameter(torch.tensor([0.5, 0.5]))
-        for layer in (self.mask, self.kinds, self.linear):
+        for layer in (self.mask, self.kinds, self.part):
             nn.init.normal_(layer.weight, std=0.01)
         nn.init.constant_(_bias(self.mask), RARE)
-        nn.init.constant_(_bias(self.linear), -RARE)
+        nn.init.constant_(_bias(self.part), -RARE)
 
     def forward(self, images: Tensor) -> Segmented:
-        cells, pooled = self._features(images)
+        cells, last = self._features(images)
         quarters = self.mask(cells).float()
         spots = torch.stack([quarters.amax((1, 2, 3)), functional.avg_pool2d(quarters, 2).mean(1).amax((1, 2))], 1)
-        score = self.linear(self.dropout(pooled)).float()[:, 0] + (spots * self.peaks).sum(1)
+        score = self.part(self.dropout(last)).float().amax((1, 2, 3)) + (spots * self.peaks).sum(1)
         return Segmented(functional.pixel_shuffle(quarters, QUARTERS)[:, 0], self.kinds(cells).float(), score)
 
     def station(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -74,7 +75,7 @@ class Segmenter(nn.Module):
         return torch.sigmoid(seen.mask[:, None]), seen.kinds, seen.score
 
     def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Decoded cells at 1/4 (B, channels, H/4, W/4) and the pooled head (B, head)."""
+        """Decoded cells (B, channels, H/4, W/4) and the backbone's head (B, head, H/32, W/32)."""
         taps: list[Tensor] = []
         with self._without_gradient(-1):
             x = self.backbone.stem(images)
@@ -84,8 +85,7 @@ class Segmenter(nn.Module):
             if position in self.tapped:
                 taps.append(x)
         cells: Tensor = self.decoder(taps)
-        pooled: Tensor = self.backbone.head(x).mean((2, 3))
-        return cells, pooled
+        return cells, self.backbone.head(x)
 
     def _without_gradient(self, position: int) -> AbstractContextManager[object]:
         """Stages that keep their weights are passed without recording; the exporter sees no such switch."""
@@ -132,7 +132,7 @@ def _unit(inward: int, outward: int, kernel: int) -> ConvUnit:
     return ConvUnit((inward, outward), kernel, 1, (margin,) * 4, depthwise=False, active=True)
 
 
-def _bias(layer: nn.Conv2d | nn.Linear) -> Tensor:
+def _bias(layer: nn.Conv2d) -> Tensor:
     if layer.bias is None:
         raise TypeError(f"{type(layer).__name__} has no bias")
     return layer.bias

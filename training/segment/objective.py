@@ -28,6 +28,8 @@ FEWEST_DEFECTIVE, FEWEST_SOUND = 8.0, 800.0
 """Cells added to a defect's area before losses are shared out by it, on it and beside it."""
 KIND_WEIGHT = 0.2
 PART_WEIGHT = 0.5
+TOUCHED = 0.2
+"""A picture is defective where a cell of 2 x 2 px has at least this share of defect."""
 LEAST_CELLS = 0.5
 """A mask that covers less than this many cells of 2 x 2 px is too little to overlap with."""
 
@@ -48,9 +50,7 @@ class SegmentObjective:
         target = functional.avg_pool2d(batch.masks, MASK_STRIDE)[:, 0]
         mask = dice_loss(seen.mask, target, batch.has_mask) + pixel_loss(seen.mask, target, batch.has_mask)
         kinds = kind_loss(seen.kinds, target, batch.labels, self.kinds)
-        is_defect = torch.isin(batch.labels, torch.tensor(self.kinds)).float()
-        wanted = is_defect * (1 - smoothing) + smoothing / 2
-        part = functional.binary_cross_entropy_with_logits(seen.score, wanted)
+        part = part_loss(seen.score, target, batch.has_mask, smoothing)
         return self.recipe.dense_weight * (mask + KIND_WEIGHT * kinds) + PART_WEIGHT * part
 
 
@@ -73,6 +73,13 @@ def pixel_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     sound = (wrong * (1 - target)).sum((1, 2)) / (area + FEWEST_SOUND)
     each = defective + sound + AREA_SCALE * wrong.mean((1, 2))
     return PIXEL_WEIGHT * (each * known).sum() / known.sum().clamp(min=1)
+
+
+def part_loss(scores: Tensor, target: Tensor, known: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy of "something here is defective", (B,) logits; a window beside the defect is as good as any."""
+    wanted = (target.amax((1, 2)) > TOUCHED).float() * (1 - smoothing) + smoothing / 2
+    losses = functional.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
+    return (losses * known).sum() / known.sum().clamp(min=1)
 
 
 def kind_loss(logits: Tensor, target: Tensor, labels: Tensor, kinds: Sequence[int]) -> Tensor:

@@ -10,10 +10,11 @@ from inspector.heads.segment import MASK_ABOVE
 from training.budget import Budget
 from training.delivery import Delivery, deliver
 from training.fitting import CHECKPOINT, FitRun, Fitted, be_repeatable, fingerprint, fit
-from training.loader import FitSteps, Plain
+from training.loader import Plain
 from training.order import Order, say
 from training.quantise import spread
 from training.segment.limit import choose_mask_above
+from training.segment.loader import WindowSteps
 from training.segment.material import SegmentMaterial, load_segment_material
 from training.segment.network import Segmenter
 from training.segment.objective import SegmentObjective
@@ -54,7 +55,7 @@ def _run(order: Order[SegmentRecipe], material: SegmentMaterial) -> FitRun:
     return FitRun(
         network=build_segmenter(material, recipe),
         objective=SegmentObjective(material.kind_columns, recipe.fit),
-        steps=FitSteps(material.fit, material.good_columns, recipe, order.seed),
+        steps=WindowSteps(material.fit, material.good_columns, recipe, order.seed),
         selection=Plain(material.selection),
         selection_images=len(material.selection),
         afterwards=len(material.validation) + 2 * len(material.held) + recipe.quantise.images,
