@@ -92,4 +92,4 @@ def class_reach(
     distances = np.sqrt(((places - means[position]) ** 2).mean(axis=1))
     least = np.quantile(distances, ENDS) / 2
     own = [np.quantile(distances[position == kind], ENDS) for kind in range(len(means))]
-    return np.maximum(np.array(own), max(float(least), 1e-6))
+    return np.asarray(np.maximum(np.array(own), max(float(least), 1e-6)))
