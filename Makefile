@@ -67,5 +67,5 @@ clean:
 
 .venv/.made: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(WORK)/python -m pip install --quiet --editable '.[training,dev]'
+	$(WORK)/python -m pip install --quiet --editable '.[training,anomalib,dev]'
 	touch $@

@@ -47,7 +47,7 @@ def test_a_recipe_is_read_field_by_field(tmp_path: Path) -> None:
     [
         ("nmae = 'lid'", "nmae: unknown field"),
         ("[quality]\nfocus = 1", "quality.focus: unknown field"),
-        ("precision = 'int4'", "precision: input should be 'float' or 'cpu-int8' (got 'int4')"),
+        ("precision = 'int4'", "precision: input should be 'float', 'cpu-int8' or 'trt-int8' (got 'int4')"),
         ("name = ''", "name: string should have at least 1 character"),
         ("[quality]\nmin_brightness = 256", "quality.min_brightness: input should be less than or equal to 255"),
         ("[quality]\nmin_focus = nan", "quality.min_focus: input should be a finite number"),
