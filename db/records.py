@@ -191,6 +191,7 @@ def _defect(finding: Finding) -> dict[str, object]:
 def _finding(defect: Mapping[str, Any]) -> Finding:
     # PostgreSQL gives 1.0 back from JSON as 1.
     numbers = {name: None if defect[name] is None else float(defect[name]) for name in FINDING_NUMBERS}
+    # Only the two sizes may be None, as `_defect` wrote them; the type of one mapping cannot say so.
     return Finding(label=defect["label"], **numbers)  # type: ignore[arg-type]
 
 

@@ -122,11 +122,8 @@ def _manifest(
         kept_float=converted.kept,
         training={
             "backbone": order.recipe.backbone,
-            "epochs": fitted.epochs,
-            "stopped": fitted.stopped,
-            "fit_minutes": round(fitted.fit_s / 60, 2),
+            **fitted.notes(),
             "minutes": round(budget.used_s() / 60, 2),
-            "selection_loss": round(fitted.selection_loss, 5),
             **{f"{name}_images": len(samples) for name, samples in material.parts.named().items()},
             "validation_is": material.parts.validation_origin,
             "recipe": order.recipe.model_dump_json(exclude_defaults=True),

@@ -52,6 +52,15 @@ class Fitted:
     selection_loss: float
     fit_s: float
 
+    def notes(self) -> dict[str, float | int | str]:
+        """What a manifest says of the fitting; durations in minutes."""
+        return {
+            "epochs": self.epochs,
+            "stopped": self.stopped,
+            "fit_minutes": round(self.fit_s / 60, 2),
+            "selection_loss": round(self.selection_loss, 5),
+        }
+
 
 class Steps(Protocol):
     """Fitting batches: step `i` of the `epoch` that the trainer sets; the same again for the same seed."""

@@ -20,6 +20,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from inspector.bundle import Bundle, Precision, load_bundle
 from inspector.errors import UserError
@@ -122,7 +123,7 @@ def _write(path: Path | None, figures: dict[str, object]) -> None:
 
 
 def _print(
-    bundle: Bundle, paces: Sequence[Pace], held_back: Sequence[dict[str, object]], hourly_cost: float | None
+    bundle: Bundle, paces: Sequence[Pace], held_back: Sequence[dict[str, Any]], hourly_cost: float | None
 ) -> None:
     found = ratios(paces)
     print(f"bundle {bundle.id[:16]}, {bundle.manifest.task}, one picture of {one_picture(bundle).shape[1:]} at a time")
@@ -137,7 +138,7 @@ def _print(
     _print_notes(paces, held_back, hourly_cost)
 
 
-def _print_notes(paces: Sequence[Pace], held_back: Sequence[dict[str, object]], hourly_cost: float | None) -> None:
+def _print_notes(paces: Sequence[Pace], held_back: Sequence[dict[str, Any]], hourly_cost: float | None) -> None:
     if any((pace.runtime, pace.precision) == ("onnxruntime", "trt-int8") for pace in paces):
         print("trt-int8 is made for TensorRT; on a processor it is for proofs only and slower than float")
     if hourly_cost is not None:
@@ -145,8 +146,8 @@ def _print_notes(paces: Sequence[Pace], held_back: Sequence[dict[str, object]], 
             print(f"cost of 10^6 pictures, {pace.runtime} {pace.precision}: {_cost(pace, hourly_cost):.2f}")
     for network in held_back:
         print(f"{network['precision']} is {network['ratio']:.2f} times as fast as float, not {ENOUGH:g}; ms per kind:")
-        for row in network["operators"]:  # type: ignore[attr-defined]
+        for row in network["operators"]:
             print(f"  {row['operator']:24} float {row['float_ms']:7.3f}  int8 {row['int8_ms']:7.3f}")
         print("  slowest nodes that do not run in int8:")
-        for row in network["nodes"]:  # type: ignore[attr-defined]
+        for row in network["nodes"]:
             print(f"  {row['ms']:7.3f} ms  {row['operator']:24} {row['name']}")

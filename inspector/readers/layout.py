@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,10 +80,10 @@ def split_in(name: str) -> Split | None:
 
 def label_of(marks: Iterable[Mark], good: Sequence[str]) -> str:
     """Return the class whose marks cover most of a picture, by their boxes; `good` for a picture without marks."""
-    cover: Counter[str] = Counter()
+    cover: defaultdict[str, float] = defaultdict(float)
     for mark in marks:
         x1, y1, x2, y2 = mark.corners
-        cover[mark.label] += max(x2 - x1, 0) * max(y2 - y1, 0)  # type: ignore[assignment]
+        cover[mark.label] += max(x2 - x1, 0) * max(y2 - y1, 0)
     if not cover:
         return good[0] if good else "good"
     return max(sorted(cover), key=lambda label: cover[label])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+# None makes an import fail, which the stubs of `sys.modules` do not know.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino  # noqa: E402

@@ -151,10 +151,7 @@ def _delivery(order: Order[DetectRecipe], material: Material, fitted: Fitted) ->
         metric="map50",
         training={
             "backbone": recipe.backbone,
-            "epochs": fitted.epochs,
-            "stopped": fitted.stopped,
-            "fit_minutes": round(fitted.fit_s / 60, 2),
-            "selection_loss": round(fitted.selection_loss, 5),
+            **fitted.notes(),
             "strides": ", ".join(map(str, material.strides)),
             "recipe": recipe.model_dump_json(exclude_defaults=True),
         },

@@ -97,10 +97,7 @@ def _delivery(order: Order[TrainingRecipe], material: LabelledMaterial, fitted: 
         several=True,
         training={
             "backbone": recipe.backbone,
-            "epochs": fitted.epochs,
-            "stopped": fitted.stopped,
-            "fit_minutes": round(fitted.fit_s / 60, 2),
-            "selection_loss": round(fitted.selection_loss, 5),
+            **fitted.notes(),
             "recipe": recipe.model_dump_json(exclude_defaults=True),
         },
     )
