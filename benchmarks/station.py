@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,7 @@ def main() -> None:
 def _measure(args: argparse.Namespace, scratch: Path) -> dict[str, float | int | str]:
     pictures = _write_pictures(scratch / "pictures")
     _write_recipe(scratch, args.bundle, pictures, args.stored)
+    os.sync()  # 100 MB on their way to the disk would hold up a commit of the ledger by 50 ms
     bare: list[list[float]] = []
     fast: list[StationRun] = []
     paced: list[StationRun] = []

@@ -117,6 +117,11 @@ class Ledger:
         with self._lock:
             return len(self._waiting) + len(self._in_hand)
 
+    @property
+    def writer_id(self) -> int:
+        """The system's number of the writer thread, for whoever gives it a priority."""
+        return self._writer.native_id or 0
+
     def start_run(self, run: Run, timeout_s: float = 10.0) -> UUID:
         """Write the run, and the station, recipe and bundle that are new; return its id when durable.
 

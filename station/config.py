@@ -43,6 +43,9 @@ class StationBlock(Document):
     restarts: int = Field(default=5, ge=0, le=1000, description="restarts of the vision process within ten minutes")
     start_s: float = Field(default=60, gt=0, le=600, description="a vision process must be ready within this time")
     resume: bool = Field(default=True, description="after a crash, go on with the picture after the last one recorded")
+    realtime: bool = Field(
+        default=True, description="serve what a part waits for before other programs, where the system allows it"
+    )
     keep_images: Literal["not-pass", "all", "none"] = Field(default="not-pass", description="whose images are stored")
     image_format: Literal["jpeg", "png"] = Field(
         default="jpeg", description="jpeg (quality 95), or png: lossless and some 15 times slower"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,10 @@ from inspector.errors import ConfigError, StorageFault
 from station.config import StationConfig
 from station.line import Identity, LineLoop
 from station.outputs import output_factory
+from station.scheduling import line_first
 from station.status import StationStatus, Tally
+
+logger = logging.getLogger(__name__)
 
 _LAST_ROWS_S = 30.0
 Screen = Callable[[Tally], AbstractContextManager[object]]
@@ -79,7 +83,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         _record_recovery(ledger, config.station.name, recovery)
         identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
-        with settled_heap():
+        with settled_heap(), _realtime(config, ledger):
             LineLoop(config, identity, ledger, output, tally, stop, start).run()
         _end_run(ledger, run.run_id)
         tally.state = "ended"
@@ -96,6 +100,19 @@ def settled_heap() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
+
+
+@contextmanager
+def _realtime(config: StationConfig, ledger: Ledger) -> Iterator[None]:
+    """Serve what a part waits for before other programs, if that is wanted; where it is refused, record why."""
+    if not config.station.realtime:
+        yield
+        return
+    with line_first(ledger.writer_id) as refusal:
+        if refusal is not None:
+            logger.warning("not served before other programs: %s", refusal)
+            ledger.record_event(Event(config.station.name, Severity.INFO, "no realtime", refusal))
+        yield
 
 
 def _make_folder(folder: Path) -> None:

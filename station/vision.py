@@ -44,6 +44,7 @@ from station.messages import (
     Trigger,
     Unfit,
 )
+from station.scheduling import all_threads_first, this_thread_last
 
 FRAMES_IN_FLIGHT = 2
 """One being inspected, one announced: its row becomes durable meanwhile."""
@@ -52,8 +53,6 @@ _ACQUIRE_HANG_S = 30.0
 """A camera driver that does not come back for so long is hung: no sign of life, and the line replaces the process."""
 _JPEG = (".jpg", (cv2.IMWRITE_JPEG_QUALITY, 95))
 _PNG = (".png", (cv2.IMWRITE_PNG_COMPRESSION, 1))
-_NICER = 10
-"""Steps of niceness: a tenth of the weight of the threads that a part waits for."""
 _PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that the kernel sends this process when its parent ends."""
 
@@ -130,6 +129,8 @@ def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
     except (UserError, StationError) as error:
         pipe.send(Unfit(str(error)))
         return
+    if config.station.realtime:
+        all_threads_first()
     with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder:
         pipe.send(Ready(inspector.describe(), golden_samples))
         Vision(pipe, inspector, encoder, config, start).answer_until_line_ends()
@@ -194,13 +195,6 @@ def keeps_image(part: PartResult, policy: str) -> bool:
     return policy == "all" or (policy == "not-pass" and part.verdict.outcome is not Outcome.PASS)
 
 
-def _yield_to_inspection() -> None:
-    """Let the calling thread have the processor when the others leave it: nobody waits for an image."""
-    if sys.platform == "linux":  # where a thread has a priority of its own
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _NICER))
-
-
 class Encoder:
     """The encode thread: pictures to content-addressed files, off the hot path.
 
@@ -226,7 +220,7 @@ class Encoder:
         self._queue.put((part_id, image))
 
     def _run(self) -> None:
-        _yield_to_inspection()
+        this_thread_last()
         while (waiting := self._queue.get()) is not None:
             part_id, image = waiting
             try:
