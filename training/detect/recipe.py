@@ -67,6 +67,12 @@ class DetectFitRecipe(FitRecipe):
     learning_rate: float = Field(1e-3, gt=0, le=0.1, description="Peak rate of the head (AdamW, cosine to zero).")
     good_share: float = Field(0.1, gt=0, lt=1, description="Share of windows drawn from pictures without a box.")
     patience: int = Field(30, ge=1, description="Stop after so many epochs without a lower loss on the selection part.")
+    threads: int = Field(
+        1,
+        ge=0,
+        le=256,
+        description="Threads of the tensor library; 0 shares the cores out, 3 to 5 times slower where others use them.",
+    )
 
 
 class DetectRecipe(Document):
