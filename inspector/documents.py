@@ -7,15 +7,45 @@ import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from inspector.errors import UserError
 
 
 class Document(BaseModel):
-    """Base of what crosses a file: frozen; an unknown field is a fault, and so is a number that is none."""
+    """Base of what crosses a file: frozen; an unknown field is a fault, and so is a number that is none.
+
+    A table that sets some of its fields leaves the others at the defaults of the document that it stands in, which
+    need not be those of the table's own kind: `epochs = 100` changes the epochs and nothing else.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_defaults(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        given = {
+            name: _over(field.default, content[name])
+            for name, field in cls.model_fields.items()
+            if name in content and isinstance(field.default, Document)
+        }
+        return {**content, **given}
+
+
+def _over(default: BaseModel, given: Any) -> Any:
+    """Return what was set on `default`, with what is given over it; what is given and no table stays as it is."""
+    if not isinstance(given, dict):
+        return given
+    kept: dict[str, Any] = {}
+    for name in default.model_fields_set:
+        value = getattr(default, name)
+        if name in given:
+            kept[name] = _over(value, given[name]) if isinstance(value, BaseModel) else given[name]
+        else:
+            kept[name] = value
+    return {**given, **kept}
 
 
 D = TypeVar("D", bound=BaseModel)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.graph import StationGraph
+from training.graph import StationGraph, mirrored
 from training.network import Backbone, ConvUnit, Padding
 
 OPSET = 18
@@ -53,7 +53,8 @@ class DeployedGraph(nn.Module):
         self.network: nn.Module = network
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
-        padded = functional.pad(image.permute(0, 3, 1, 2).float(), self.padding)
+        views = mirrored(image, getattr(self.network, "views", 1))
+        padded = functional.pad(views.permute(0, 3, 1, 2).float(), self.padding)
         outputs: Tensor | tuple[Tensor, ...] = self.network.station(padded)  # type: ignore[operator]
         return outputs
 

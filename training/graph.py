@@ -10,11 +10,16 @@ IMAGENET_MEAN_RGB = (123.675, 116.28, 103.53)
 IMAGENET_STD_RGB = (58.395, 57.12, 57.375)
 
 
+MIRRORS = ((), (2,), (1,), (1, 2))
+"""Axes of (N, H, W, C) along which each view is mirrored: not, left-right, up-down, both."""
+
+
 class StationGraph(nn.Module):
     """uint8 (N, H, W, 3) BGR in, or (N, H, W, 6) with the golden template behind the picture; outputs float32.
 
     `network` has a `backbone` (training.network.Backbone), `forward` for fitting, and `station`, which returns the
-    outputs that a bundle has.
+    outputs that a bundle has. Where it has `views` above 1, `station` is given that many mirrored views of the batch,
+    one behind the other, and answers for the batch.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -26,7 +31,8 @@ class StationGraph(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN_RGB).reshape(3, 1, 1))
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
-        outputs: Tensor | tuple[Tensor, ...] = self.network.station(self.normalise(image.permute(0, 3, 1, 2)))  # type: ignore[operator]
+        views = mirrored(image, getattr(self.network, "views", 1))
+        outputs: Tensor | tuple[Tensor, ...] = self.network.station(self.normalise(views.permute(0, 3, 1, 2)))  # type: ignore[operator]
         return outputs
 
     def normalise(self, bgr: Tensor) -> Tensor:
@@ -39,3 +45,10 @@ class StationGraph(nn.Module):
         count, channels, height, width = padded.shape
         pictures = padded.reshape(count, channels // 3, 3, height, width).flip(2)
         return ((pictures - self.mean) * self.scale).reshape(padded.shape)
+
+
+def mirrored(image: Tensor, views: int) -> Tensor:
+    """(N, H, W, C) -> (views x N, H, W, C): the first `views` of `MIRRORS`, one behind the other."""
+    if views == 1:
+        return image
+    return torch.cat([image.flip(axes) if axes else image for axes in MIRRORS[:views]])

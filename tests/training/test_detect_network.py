@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from inspector.runtimes import RuntimeSettings, load_runtime
 from training.detect.assignment import (
     Truth,
     assign,
@@ -21,6 +23,7 @@ from training.detect.pictures import BoxedPictures
 from training.detect.recipe import DetectorRecipe, DetectRecipe
 from training.detect.shift import measure_shift
 from training.detect.variation import Boxed
+from training.export import export_onnx
 from training.graph import StationGraph
 from training.network import SHAPES, Backbone
 
@@ -45,6 +48,36 @@ def test_station_and_fitting_say_the_same() -> None:
     assert torch.allclose(cells.boxes, boxes, atol=1e-4)
     assert torch.allclose(torch.sigmoid(cells.logits), scores, atol=1e-6)
     assert boxes.shape == (2, 8 * 8 + 4 * 4, 4)
+
+
+@pytest.mark.parametrize("views", [2, 4])
+def test_a_mirrored_picture_gets_the_mirrored_answer(views: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    recipe = RECIPE.model_copy(update={"detector": RECIPE.detector.model_copy(update={"views": views})})
+    network = build_detector(recipe, (64, 64), (8, 16), 2, template=False)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    graph = StationGraph(network).eval()
+    picture = torch.randint(0, 256, (3, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        boxes, scores = graph(picture)
+        for axis, low, high in ((2, 0, 2), (1, 1, 3))[: views // 2]:
+            mirrored_boxes, mirrored_scores = graph(picture.flip(axis))
+            fine = slice(0, 64)
+            back = mirrored_boxes[:, fine].reshape(3, 8, 8, 4).flip(axis)
+            there = boxes[:, fine].reshape(3, 8, 8, 4)
+            assert torch.allclose(64 - back[..., high], there[..., low], atol=1e-3)
+            back = mirrored_scores[:, fine].reshape(3, 8, 8, 2).flip(axis)
+            assert torch.allclose(back, scores[:, fine].reshape(3, 8, 8, 2), atol=1e-5)
+        one = StationGraph(detector()).eval()
+        one.network.load_state_dict(network.state_dict())
+        assert not torch.allclose(one(picture)[1], scores, atol=1e-5)
+    export_onnx(graph, 64, 64, tmp_path / "model.onnx", ("boxes", "scores"))
+    runtime = load_runtime(tmp_path / "model.onnx", RuntimeSettings())
+    for count in (1, 3):
+        said = runtime.run(picture[:count].numpy())
+        np.testing.assert_allclose(said["scores"], scores[:count].numpy(), atol=1e-5)
+        np.testing.assert_allclose(said["boxes"], boxes[:count].numpy(), atol=1e-2)
 
 
 def test_a_crop_is_fitted_by_the_network_of_the_whole_input() -> None:

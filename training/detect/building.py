@@ -39,7 +39,7 @@ def build_detector(
             unit.frozen = True
     if template:
         compare_with_template(backbone)
-    detector = Detector(backbone, size, strides, classes, recipe.detector.channels)
+    detector = Detector(backbone, size, strides, classes, recipe.detector.channels, recipe.detector.views)
     freeze_stages(detector, recipe.detector.frozen_stages)
     return detector.to(memory_format=torch.channels_last)
 

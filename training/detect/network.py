@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.graph import MIRRORS
 from training.network import Backbone, ConvUnit, Shape
 
 RARE = 0.01
@@ -23,6 +24,10 @@ FIRST_REACH = 2.5
 """Distance to an edge that a fresh network says, in cells."""
 REACH_LIMIT = 6.0
 """Logarithm of the largest distance to an edge, in cells; keeps the exponential finite."""
+
+
+EDGES = {1: (0, 3, 2, 1), 2: (2, 1, 0, 3)}
+"""Where left, top, right and bottom stand after mirroring up-down (axis 1 of (N, H, W, C)) and left-right (axis 2)."""
 
 
 class Cells(NamedTuple):
@@ -45,10 +50,17 @@ class Detector(nn.Module):
     """
 
     def __init__(
-        self, backbone: Backbone, size: tuple[int, int], strides: Sequence[int], classes: int, channels: int
+        self,
+        backbone: Backbone,
+        size: tuple[int, int],
+        strides: Sequence[int],
+        classes: int,
+        channels: int,
+        views: int = 1,
     ) -> None:
         super().__init__()
         stages = [stage_at(backbone.shape, stride) for stride in strides]
+        self.views = views
         self.backbone = backbone
         self.backbone.stages = nn.ModuleList(itertools.islice(backbone.stages, stages[-1] + 1))
         self.backbone.head = nn.Identity()  # type: ignore[assignment]
@@ -77,15 +89,22 @@ class Detector(nn.Module):
         return Cells(logits.float(), decode(reaches.float(), centres, steps), centres, steps)
 
     def station(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """What the station reads: boxes (N, A, 4) in input px and scores (N, A, C), already sigmoid."""
-        logits, reaches = self._rows(self.pyramid(self._taps(images)))
+        """What the station reads: boxes (N, A, 4) in input px and scores (N, A, C), already sigmoid.
+
+        With several views, `images` are the views of a batch one behind the other (`training.graph.mirrored`).
+        """
+        logits, reaches = self._rows(self.pyramid(self._taps(images)), self.views)
         return decode(reaches, self.centres, self.steps, self.shift), torch.sigmoid(logits)
 
-    def _rows(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Class logits (B, A, C), and logarithms of the distances to the edges (B, A, 4), of all levels in a row."""
+    def _rows(self, maps: Sequence[Tensor], views: int = 1) -> tuple[Tensor, Tensor]:
+        """Class logits (B, A, C), and logarithms of the distances to the edges (B, A, 4), of all levels in a row.
+
+        Each is the mean over `views`, mirrored back.
+        """
         said = [level(cells) for level, cells in zip(self.levels, maps, strict=True)]
+        said = [(mean_view(logits, views), mean_view(reaches, views, EDGES)) for logits, reaches in said]
         logits, reaches = (torch.cat([pair[kind].flatten(2) for pair in said], 2) for kind in (0, 1))
-        context = self.context(maps[-1].mean((2, 3)))
+        context = mean_view(self.context(maps[-1].mean((2, 3)))[:, :, None, None], views).flatten(1)
         return logits.transpose(1, 2) + context[:, None], reaches.transpose(1, 2)
 
     def _taps(self, images: Tensor) -> list[Tensor]:
@@ -133,6 +152,22 @@ class Level(nn.Module):
 
     def forward(self, cells: Tensor) -> tuple[Tensor, Tensor]:
         return self.classes(self.class_tower(cells)), self.reach(self.box_tower(cells))
+
+
+def mean_view(maps: Tensor, views: int, edges: Mapping[int, Sequence[int]] | None = None) -> Tensor:
+    """(views x B, K, h, w), one view behind the other -> (B, K, h, w): their mean, each mirrored back.
+
+    `edges` says which channel stands where after mirroring along each axis of (B, H, W, C).
+    """
+    if views == 1:
+        return maps
+    back = []
+    for view, axes in zip(maps.reshape(views, -1, *maps.shape[1:]).unbind(0), MIRRORS[:views], strict=True):
+        for axis in axes:
+            order = edges[axis] if edges else range(view.shape[1])
+            view = view[:, list(order)].flip(axis + 1)
+        back.append(view)
+    return torch.stack(back).mean(0)
 
 
 def stage_at(shape: Shape, stride: int) -> int:

@@ -56,6 +56,11 @@ class DetectorRecipe(Document):
         multiple_of=32,
         description="Side of a training window, px; unset: the input, at most 320.",
     )
+    views: Literal[1, 2, 4] = Field(
+        1,
+        description="Mirrored views of a picture whose answers the station's network averages: more accurate, and as "
+        "many times slower. Fitting is the same.",
+    )
     box_weight: float = Field(2.5, gt=0, le=20, description="Weight of the box loss against the score loss.")
 
 

@@ -35,7 +35,7 @@ def measure_shift(graph: StationGraph, pictures: BoxedPictures) -> Tensor:
     misses = []
     for start in range(0, len(chosen), BATCH):
         batch = collate(chosen[start : start + BATCH])
-        boxes, scores = network.station(graph.normalise(batch.images))
+        boxes, scores = graph(batch.images.permute(0, 2, 3, 1))
         said = scores.transpose(1, 2).gather(1, batch.truth.labels[:, :, None].expand(-1, -1, boxes.shape[1]))
         fits = pairwise_iou(batch.truth.boxes, boxes) * (said > SURE) * batch.truth.known[:, :, None]
         picture, truth, cell = torch.nonzero(fits > FITS, as_tuple=True)

@@ -153,7 +153,7 @@ def _delivery(order: Order[DetectRecipe], material: Material, fitted: Fitted) ->
             "backbone": recipe.backbone,
             **fitted.notes(),
             "strides": ", ".join(map(str, material.strides)),
-            "recipe": recipe.model_dump_json(exclude_defaults=True),
+            "recipe": recipe.model_dump_json(exclude_unset=True),
         },
         golden=recipe.golden_per_bundle,
         template=material.template,

@@ -136,6 +136,6 @@ def _delivery(
             **notes,
             "backbone": recipe.backbone,
             "left_out": ", ".join(recipe.left_out) or "none",
-            "recipe": recipe.model_dump_json(exclude_defaults=True),
+            "recipe": recipe.model_dump_json(exclude_unset=True),
         },
     )

@@ -98,6 +98,6 @@ def _delivery(order: Order[TrainingRecipe], material: LabelledMaterial, fitted: 
         training={
             "backbone": recipe.backbone,
             **fitted.notes(),
-            "recipe": recipe.model_dump_json(exclude_defaults=True),
+            "recipe": recipe.model_dump_json(exclude_unset=True),
         },
     )

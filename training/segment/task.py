@@ -86,7 +86,7 @@ def _delivery(order: Order[SegmentRecipe], material: SegmentMaterial, fitted: Fi
         training={
             "backbone": recipe.backbone,
             **fitted.notes(),
-            "recipe": recipe.model_dump_json(exclude_defaults=True),
+            "recipe": recipe.model_dump_json(exclude_unset=True),
         },
         golden=recipe.golden_per_bundle,
         reading={MASK_ABOVE: above},
