@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from inspector.documents import Document
-from training.recipe import AugmentRecipe, InputRecipe, PartsRecipe, PolicyRecipe, QuantiseRecipe
+from training.recipe import AugmentRecipe, FitRecipe, InputRecipe, PartsRecipe, PolicyRecipe, QuantiseRecipe
 
 
 class BankRecipe(Document):
@@ -56,6 +56,22 @@ class AnomalibRecipe(Document):
     batch_size: int = Field(8, ge=1, le=256, description="Pictures per step.")
 
 
+class SyntheticRecipe(Document):
+    """A segmenter taught with defects drawn on good parts."""
+
+    drawn_share: float = Field(0.6, gt=0, lt=1, description="Share of the pictures that get a defect drawn on them.")
+    window: int = Field(224, ge=64, le=1024, multiple_of=32, description="Side of a training window, px of the input.")
+    channels: int = Field(64, ge=8, le=256, multiple_of=8, description="Channels of the decoder.")
+    frozen_stages: int = Field(2, ge=0, le=3, description="First stages of the backbone that keep their weights.")
+    fit: FitRecipe = FitRecipe(
+        epochs=40,
+        learning_rate=2e-3,
+        backbone_rate_share=0.2,
+        patience=1000,  # the selection part holds few groups, and drawn defects only
+        threads=1,
+    )
+
+
 class AnomalyRecipe(Document):
     """Everything that decides a training run, apart from the pictures and the seed."""
 
@@ -71,6 +87,11 @@ class AnomalyRecipe(Document):
         "kept; the first, where it has none.",
     )
     anomalib: AnomalibRecipe | None = Field(None, description="Instead of the bank, one of anomalib's networks.")
+    synthetic: SyntheticRecipe | None = Field(
+        None,
+        description="Instead of a bank, a network that learns defects drawn on good parts: for surfaces that vary from "
+        "part to part and with the light.",
+    )
     augment: AugmentRecipe = AugmentRecipe(quarter_turns=False, geometry=0.3, noise=0.3, paste_share=0)
     parts: PartsRecipe = PartsRecipe()
     quantise: QuantiseRecipe = QuantiseRecipe()

@@ -16,8 +16,10 @@ from training.anomaly.material import Material, load_material
 from training.anomaly.network import AnomalyNetwork
 from training.anomaly.recipe import AnomalyRecipe, BankRecipe
 from training.anomaly.spoil import with_spoilt
+from training.anomaly.taught import teach, with_drawn
 from training.budget import Budget
 from training.delivery import Delivery, deliver
+from training.fitting import CHECKPOINT
 from training.graph import StationGraph
 from training.order import Order, say
 from training.quantise import spread
@@ -34,14 +36,19 @@ def train(order: Order[AnomalyRecipe], budget: Budget) -> Path:
     material = load_material(order.dataset, order.recipe, order.seed)
     say(material.summary())
     began = time.perf_counter()
-    graph, notes = _fitted(order, material)
+    graph, notes = _fitted(order, material, budget)
     minutes = (time.perf_counter() - began) / 60
     say(f"{notes['learnt']}: learnt in {minutes:.1f} min; exporting")
-    return deliver(delivery(order, material, graph, {**notes, "fit_minutes": round(minutes, 2)}), budget)
+    folder = deliver(delivery(order, material, graph, {**notes, "fit_minutes": round(minutes, 2)}), budget)
+    (order.out / CHECKPOINT).unlink(missing_ok=True)
+    return folder
 
 
-def _fitted(order: Order[AnomalyRecipe], material: Material) -> tuple[StationGraph, Notes]:
+def _fitted(order: Order[AnomalyRecipe], material: Material, budget: Budget) -> tuple[StationGraph, Notes]:
     recipe, images = order.recipe, material.fit.images
+    if recipe.synthetic is not None:
+        fitted = teach(order, recipe.synthetic, material, budget)
+        return fitted.graph, {"learnt": "defects drawn on good parts", "backbone": recipe.backbone, **fitted.notes()}
     if recipe.anomalib is not None:
         from training.anomaly.anomalib_engine import fit
 
@@ -84,6 +91,7 @@ def build_network(recipe: AnomalyRecipe, bank: BankRecipe, size: tuple[int, int]
 def delivery(order: Order[AnomalyRecipe], material: Material, graph: StationGraph, notes: Notes) -> Delivery:
     """Return all that the bundle of a learnt graph needs."""
     recipe = order.recipe
+    strange = with_drawn if recipe.synthetic is not None else with_spoilt
     return Delivery(
         task="anomaly",
         graph=graph,
@@ -96,13 +104,13 @@ def delivery(order: Order[AnomalyRecipe], material: Material, graph: StationGrap
         parts=material.parts,
         calibration=material.calibration,
         validation=material.validation,
-        ranges=with_spoilt(spread(material.fit, recipe.quantise.images, order.seed), order.seed),
+        ranges=strange(spread(material.fit, recipe.quantise.images, order.seed), order.seed),
         quantise=recipe.quantise,
         policy=recipe.policy,
         metric="image_auroc",
         golden=recipe.golden_per_bundle,
         keep_float=scoring_nodes if isinstance(graph, AnomalibGraph) else float_nodes,
-        training={**notes, "recipe": recipe.model_dump_json(exclude_defaults=True)},
+        training={**notes, "recipe": recipe.model_dump_json(exclude_unset=True)},
     )
 
 

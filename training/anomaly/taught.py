@@ -1,0 +1,146 @@
+"""A segmenter that learns from good parts alone: what it is to find are defects drawn on them.
+
+Where a bank of good places asks "was this seen before?", which parts that vary from tile to tile and with the light
+answer badly, this network asks "does this look done to the part?". It finds what resembles something drawn
+(`training.anomaly.synthetic`); what resembles nothing drawn it may miss, so its figures on real defects decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from training.anomaly.material import Material
+from training.anomaly.recipe import AnomalyRecipe, SyntheticRecipe
+from training.anomaly.synthetic import Picture, draw
+from training.augment import Batch, augment
+from training.budget import Budget
+from training.fitting import FitRun, Fitted, be_repeatable, fingerprint, fit
+from training.loader import SELECTION_BATCH
+from training.order import Order
+from training.recipe import AugmentRecipe
+from training.segment.network import Segmenter
+from training.segment.objective import SegmentObjective
+from training.weights import load_imagenet
+
+GOOD, DRAWN = 0, 1
+SELECTION_GROUPS = 10
+"""Of so many groups, one is kept for selection."""
+
+
+class TaughtNetwork(Segmenter):
+    """Normalised RGB (N, 3, H, W) -> score (N,) and map (N, H/2, W/2), both >= 0, larger is stranger."""
+
+    def station(self, images: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        seen = self(images)
+        return functional.softplus(seen.score), functional.softplus(seen.mask)
+
+
+class DrawnSteps(Dataset[Batch]):
+    """Step `i` of one epoch: windows of good pictures, some with defects drawn on them, all varied."""
+
+    def __init__(self, pictures: Sequence[Picture], recipe: SyntheticRecipe, varied: AugmentRecipe, seed: int) -> None:
+        self.pictures, self.recipe, self.varied, self.seed = pictures, recipe, varied, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return max(1, len(self.pictures) // self.recipe.fit.batch_size)
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = np.random.default_rng((self.seed, self.epoch, step))
+        chosen = rng.integers(len(self.pictures), size=self.recipe.fit.batch_size)
+        return augment(gather(self.pictures, chosen, self.recipe, rng), self.varied, rng)
+
+
+class DrawnSelection(Dataset[Batch]):
+    """The same drawings each time, on pictures that are not fitted on."""
+
+    def __init__(self, pictures: Sequence[Picture], recipe: SyntheticRecipe, seed: int) -> None:
+        self.pictures, self.recipe, self.seed = pictures, recipe, seed
+
+    def __len__(self) -> int:
+        return -(-len(self.pictures) // SELECTION_BATCH)
+
+    def __getitem__(self, step: int) -> Batch:
+        chosen = np.arange(len(self.pictures))[step * SELECTION_BATCH : (step + 1) * SELECTION_BATCH]
+        whole = self.recipe.model_copy(update={"window": 1 << 16})
+        return gather(self.pictures, chosen, whole, np.random.default_rng((self.seed, step)))
+
+
+def gather(
+    pictures: Sequence[Picture], chosen: NDArray[np.int64], recipe: SyntheticRecipe, rng: np.random.Generator
+) -> Batch:
+    """Cut a window of each of the chosen pictures, `recipe.drawn_share` of them with defects."""
+    images, masks, labels = [], [], []
+    for index in chosen:
+        picture, mask, label = pictures[index], np.zeros(pictures[index].shape[:2], np.uint8), GOOD
+        if rng.random() < recipe.drawn_share:
+            picture, mask = draw(picture, pictures[int(rng.integers(len(pictures)))], rng)
+            label = DRAWN
+        top, left = (int(rng.integers(0, max(0, side - recipe.window) + 1)) for side in mask.shape)
+        window = (slice(top, top + recipe.window), slice(left, left + recipe.window))
+        images.append(picture[window])
+        masks.append(mask[window])
+        labels.append(label)
+    return Batch(
+        torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float(),
+        torch.from_numpy(np.stack(masks))[:, None].float(),
+        torch.tensor(labels),
+        torch.ones(len(labels)),
+    )
+
+
+def teach(order: Order[AnomalyRecipe], recipe: SyntheticRecipe, material: Material, budget: Budget) -> Fitted:
+    """Fit on the good parts of `material`, one group in ten kept for selection."""
+    be_repeatable(recipe.fit, order.seed)
+    pictures = [np.ascontiguousarray(image.permute(1, 2, 0).numpy()) for image in material.fit.images]
+    kept = selected([sample.group for sample in material.parts.fit])
+    fitting = [picture for picture, keep in zip(pictures, kept, strict=True) if not keep]
+    selection = [picture for picture, keep in zip(pictures, kept, strict=True) if keep] or fitting
+    return fit(
+        FitRun(
+            network=_network(order.recipe, recipe, (material.spec.height, material.spec.width)),
+            objective=SegmentObjective((DRAWN,), recipe.fit),
+            steps=DrawnSteps(fitting, recipe, order.recipe.augment, order.seed),
+            selection=DrawnSelection(selection, recipe, order.seed),
+            selection_images=len(selection),
+            afterwards=len(material.validation) + 2 * len(material.calibration) + order.recipe.quantise.images,
+            recipe=recipe.fit,
+            seed=order.seed,
+            fingerprint=fingerprint(order.recipe, order.seed, order.dataset.content_hash, material.kinds),
+        ),
+        order.out,
+        budget,
+        must_resume=order.must_resume,
+    )
+
+
+def with_drawn(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+    """(N, H, W, 3) -> (N, H, W, 3): every other picture with a defect, for int8 ranges that reach that far."""
+    rng = np.random.default_rng(seed)
+    mixed = images.copy()
+    for picture in mixed[1::2]:
+        picture[:] = draw(picture, images[int(rng.integers(len(images)))], rng)[0]
+    return mixed
+
+
+def selected(groups: Sequence[str]) -> NDArray[np.bool_]:
+    """(N,) of each sample's group: whether it selects. None does where there are too few groups."""
+    chosen = sorted(set(groups))[SELECTION_GROUPS // 2 :: SELECTION_GROUPS]
+    return np.isin(groups, chosen)
+
+
+def _network(recipe: AnomalyRecipe, synthetic: SyntheticRecipe, size: tuple[int, int]) -> TaughtNetwork:
+    pretrained = recipe.backbone == "efficientnet-lite0"
+    frozen = synthetic.frozen_stages if pretrained else 0
+    network = TaughtNetwork(recipe.backbone, size, 1, synthetic.channels, frozen)
+    if pretrained:
+        load_imagenet(network.backbone)
+        network.freeze_normalisation()
+    return network.to(memory_format=torch.channels_last)
