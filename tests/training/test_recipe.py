@@ -8,7 +8,11 @@ from pydantic import BaseModel
 
 from inspector.documents import read_toml
 from inspector.errors import RecipeError
+from training.anomaly.recipe import AnomalyRecipe
+from training.detect.recipe import DetectRecipe
+from training.embed.recipe import EmbedRecipe
 from training.recipe import TrainingRecipe
+from training.segment.recipe import SegmentRecipe
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "training"
 
@@ -37,6 +41,25 @@ def test_every_field_is_described() -> None:
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
 def test_shipped_recipes_are_valid(path: Path) -> None:
     assert load(path).fit.epochs >= 1
+
+
+TASKS: dict[str, type[BaseModel]] = {
+    "anomaly": AnomalyRecipe,
+    "detect": DetectRecipe,
+    "embed": EmbedRecipe,
+    "segment": SegmentRecipe,
+}
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*/*.toml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_shipped_recipes_of_the_other_tasks_are_valid_and_change_something(path: Path) -> None:
+    kind = TASKS[path.parent.name]
+    assert read_toml(path, kind, RecipeError) != kind()
+
+
+@pytest.mark.parametrize("kind", TASKS.values())
+def test_every_field_of_every_task_is_described(kind: type[BaseModel]) -> None:
+    assert [name for name, description in fields_of(kind) if not description] == []
 
 
 @pytest.mark.parametrize(
