@@ -15,14 +15,16 @@ from inspector.labels import has_several
 from training.budget import Budget
 from training.card import figures, write_card
 from training.classifier import ClassifyObjective
-from training.conversion import Converted, convert
+from training.conversion import convert
 from training.export import export_onnx
 from training.fitting import CHECKPOINT, FitRun, Fitted, be_repeatable, fingerprint, fit
 from training.golden import choose_golden, golden_files
+from training.graph import StationGraph
 from training.heads import Network
 from training.labels.task import train as train_labels
 from training.loader import FitSteps, Plain
 from training.material import Material, load_material
+from training.mending import Attempt, Mending, mended
 from training.novelty import learn_novelty
 from training.order import Order, say
 from training.proof import LogitJudge, Proof, prove
@@ -41,10 +43,11 @@ def train(order: Order[TrainingRecipe], budget: Budget) -> Path:
     say(f"fitted {fitted.epochs} epochs in {fitted.fit_s / 60:.1f} min ({fitted.stopped}); exporting")
     add_guard(fitted, material, order.recipe)
     with tempfile.TemporaryDirectory() as scratch:
-        converted = _export(fitted, material, order, Path(scratch))
-        proof = prove(fitted.graph, outputs_of(fitted), converted.paths, material, order.recipe)
-        manifest = _manifest(order, material, fitted, proof, converted, budget)
-        folder = write_bundle(order.out, manifest, _files(converted.paths, material, proof, manifest, order.recipe))
+        attempt = _export(fitted, material, order, Path(scratch))
+        graphs = attempt.converted.paths
+        proof = prove(attempt.graph, outputs_of(fitted), graphs, material, order.recipe)
+        manifest = _manifest(order, material, fitted, proof, attempt, budget)
+        folder = write_bundle(order.out, manifest, _files(graphs, material, proof, manifest, order.recipe))
     (order.out / CHECKPOINT).unlink(missing_ok=True)
     _tell(proof, manifest)
     say(f"bundle {folder} after {budget.used_s() / 60:.1f} min")
@@ -94,15 +97,20 @@ def outputs_of(fitted: Fitted) -> tuple[str, ...]:
     return network.outputs
 
 
-def _export(fitted: Fitted, material: Material, order: Order[TrainingRecipe], folder: Path) -> Converted:
-    path = folder / MODEL_FILES["float"]
-    export_onnx(fitted.graph, material.spec.height, material.spec.width, path, outputs_of(fitted))
-    images = spread(material.fit, order.recipe.quantise.images, order.seed)
-    return convert(path, images, order.recipe.quantise, judge=LogitJudge(path, material, order.recipe))
+def _export(fitted: Fitted, material: Material, order: Order[TrainingRecipe], folder: Path) -> Attempt:
+    def export(graph: StationGraph, path: Path) -> None:
+        export_onnx(graph, material.spec.height, material.spec.width, path, outputs_of(fitted))
+
+    path, recipe = folder / MODEL_FILES["float"], order.recipe.quantise
+    export(fitted.graph, path)
+    judge = LogitJudge(path, material, order.recipe)
+    images = spread(material.fit, recipe.images, order.seed)
+    first = Attempt(fitted.graph, convert(path, images, recipe, judge=judge))
+    return mended(first, Mending(export, judge, images, recipe, seed=order.seed))
 
 
 def _manifest(
-    order: Order[TrainingRecipe], material: Material, fitted: Fitted, proof: Proof, converted: Converted, budget: Budget
+    order: Order[TrainingRecipe], material: Material, fitted: Fitted, proof: Proof, attempt: Attempt, budget: Budget
 ) -> Manifest:
     return Manifest(
         task="classify",
@@ -119,14 +127,15 @@ def _manifest(
             created_at=datetime.now(UTC),
         ),
         parity=proof.parity,
-        kept_float=converted.kept,
+        kept_float=attempt.converted.kept,
         training={
             "backbone": order.recipe.backbone,
             **fitted.notes(),
+            **attempt.notes(),
             "minutes": round(budget.used_s() / 60, 2),
             **{f"{name}_images": len(samples) for name, samples in material.parts.named().items()},
             "validation_is": material.parts.validation_origin,
-            "recipe": order.recipe.model_dump_json(exclude_defaults=True),
+            "recipe": order.recipe.model_dump_json(exclude_unset=True),
         },
     )
 

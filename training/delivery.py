@@ -33,10 +33,11 @@ from inspector.runtimes import Outputs
 from inspector.verdict import Policy
 from training.budget import Budget
 from training.card import write_card
-from training.conversion import WRITERS, Converted, Keep, convert
+from training.conversion import WRITERS, Keep, convert
 from training.export import export_onnx
 from training.golden_parts import golden_files
 from training.graph import StationGraph
+from training.mending import Attempt, Mending, mended
 from training.order import say
 from training.outputs import choose_policy
 from training.recipe import PolicyRecipe, QuantiseRecipe
@@ -57,9 +58,6 @@ from training.viewed import Viewed
 
 UNKNOWN_PARITY = Parity(n=1, float_max_difference=0, float_flips=0, int8_max_difference=0, int8_flips=0)
 PRECISIONS: tuple[Precision, ...] = tuple(MODEL_FILES)
-
-
-Mend = Callable[[StationGraph], StationGraph]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,8 +92,6 @@ class Delivery:
     reading: Mapping[str, float] | None = None
     keep_float: Keep = ()
     """Nodes of the graph that are not quantised, or what finds them: names are given by the export."""
-    mend: Mend | None = None
-    """Fine-tunes the network for int8; called where the quantised graphs fall short on the calibration part."""
 
     @property
     def good(self) -> tuple[str, ...]:
@@ -130,19 +126,16 @@ def deliver(delivery: Delivery, budget: Budget, calibrate: Calibrate | None = No
     with tempfile.TemporaryDirectory() as scratch:
         calibrate = calibrate or calibrate_part_scores
         draft = _manifest(delivery, Policy(pass_below=0, reject_above=0), UNKNOWN_PARITY, budget, ())
-        converted, judge = _export(delivery, Path(scratch), draft, calibrate)
-        if delivery.mend is not None and any(converted.complaints.values()):
-            say("fine-tuning the network for int8")
-            delivery = replace(delivery, graph=delivery.mend(delivery.graph))
-            converted, judge = _export(delivery, Path(scratch), draft, calibrate)
-        graphs = converted.paths
+        attempt, judge = _export(delivery, Path(scratch), draft, calibrate)
+        delivery = replace(delivery, graph=attempt.graph, training={**delivery.training, **attempt.notes()})
+        graphs = attempt.converted.paths
         calibrated = calibrate(delivery, draft, {name: judge.said[path] for name, path in graphs.items()})
         seen = {name: graph_outputs(path, delivery.validation) for name, path in graphs.items()}
         judged = {name: _judged(delivery, draft, calibrated, name, outputs) for name, outputs in seen.items()}
         parity = _prove(delivery, draft, calibrated, judged)
         figures = {name: _figures(delivery, draft, parts) for name, parts in judged.items()}
         _require_small_drops(delivery, {name: found[delivery.metric] for name, found in figures.items()})
-        manifest = _manifest(delivery, calibrated.policy, parity, budget, converted.kept)
+        manifest = _manifest(delivery, calibrated.policy, parity, budget, attempt.converted.kept)
         tables = {name: _table(delivery, figures[name], judged[name]) for name in PRECISIONS}
         folder = write_bundle(delivery.out, manifest, _files(delivery, graphs, calibrated, manifest, tables))
     _tell(tables, parity)
@@ -155,17 +148,24 @@ def _require_small_drops(delivery: Delivery, values: Mapping[Precision, object])
         require_small_drop(f"{name} {delivery.metric}", values["float"], values[name], delivery.quantise.max_drop)
 
 
-def _export(delivery: Delivery, folder: Path, draft: Manifest, calibrate: Calibrate) -> tuple[Converted, ScoreJudge]:
-    """Export and quantise; layers that hurt on the calibration part stay float."""
+def _export(delivery: Delivery, folder: Path, draft: Manifest, calibrate: Calibrate) -> tuple[Attempt, ScoreJudge]:
+    """Export and quantise; layers that hurt on the calibration part stay float, and where that is not enough, mend.
+
+    An anomaly network is not fine-tuned: its pictures show no real defect, so it would be free to forget what it says
+    of them.
+    """
 
     def hold(floats: Sequence[Outputs], ints: Sequence[Outputs]) -> tuple[Sequence[JudgedPart], Sequence[JudgedPart]]:
         # Judged as the graph of the line is: limits are chosen for it.
         held = calibrate(delivery, draft, {"float": floats, "cpu-int8": ints}).held
         return held["float"], held["cpu-int8"]
 
+    def export(graph: StationGraph, path: Path) -> None:
+        channels = 6 if delivery.template else 3
+        export_onnx(graph, delivery.spec.height, delivery.spec.width, path, delivery.outputs, channels)
+
     path = folder / MODEL_FILES["float"]
-    channels = 6 if delivery.template else 3
-    export_onnx(delivery.graph, delivery.spec.height, delivery.spec.width, path, delivery.outputs, channels)
+    export(delivery.graph, path)
     judge = ScoreJudge(
         path,
         delivery.calibration,
@@ -173,7 +173,11 @@ def _export(delivery: Delivery, folder: Path, draft: Manifest, calibrate: Calibr
         hold,
         lambda parts: _figures(delivery, draft, parts).get(delivery.metric),
     )
-    return convert(path, delivery.ranges, delivery.quantise, delivery.keep_float, judge), judge
+    images, recipe, keep = delivery.ranges, delivery.quantise, delivery.keep_float
+    attempt = Attempt(delivery.graph, convert(path, images, recipe, keep, judge))
+    if delivery.task != "anomaly":
+        attempt = mended(attempt, Mending(export, judge, images, recipe, keep, delivery.seed))
+    return attempt, judge
 
 
 def calibrate_part_scores(

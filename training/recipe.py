@@ -94,6 +94,9 @@ class QuantiseRecipe(Document):
     float_share: float = Field(
         0.25, ge=0, le=1, description="Most of the layers that may stay float because they hurt."
     )
+    fine_tune_s: float = Field(
+        120.0, ge=0, le=3600, description="Time to fine-tune the network where int8 still falls short; 0 is off."
+    )
 
 
 class PolicyRecipe(Document):

@@ -33,7 +33,13 @@ def tiny_recipe(*, int8_flips: float = 1.0, **fit: object) -> TrainingRecipe:
             "golden_per_bundle": 4,
             "input": {"height": SIDE, "width": SIDE},
             "fit": {**FIT, **fit},
-            "quantise": {"images": 8, "float_flips": 1.0, "int8_flips": int8_flips, "max_drop": 1.0},
+            "quantise": {
+                "images": 8,
+                "float_flips": 1.0,
+                "int8_flips": int8_flips,
+                "max_drop": 1.0,
+                "fine_tune_s": 0,
+            },
         }
     )
 
