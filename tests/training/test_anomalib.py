@@ -99,3 +99,24 @@ def test_without_anomalib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, im
     monkeypatch.setitem(sys.modules, "anomalib", None)
     with pytest.raises(UserError, match=r"open-inspector\[anomalib\]"):
         fit(AnomalibRecipe(), images, seed=0)
+
+
+def test_area_under_per_region_overlap_is_anomalibs() -> None:
+    import cv2
+    import torch
+
+    metrics = pytest.importorskip("anomalib.metrics.aupro")
+    from inspector.figures.pixels import aupro
+
+    rng = np.random.default_rng(0)
+    pairs = []
+    for number in range(6):
+        mask = np.zeros((80, 96), bool)
+        for _ in range(number % 3):
+            top, left, rows, columns = (*rng.integers(5, 50, 2), *rng.integers(4, 20, 2))
+            mask[top : top + rows, left : left + columns] = True
+        values = cv2.GaussianBlur(rng.random((80, 96)).astype(np.float32), (0, 0), 2)
+        pairs.append((values + 0.15 * cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 3), mask))
+    theirs = metrics._AUPRO(fpr_limit=0.3)
+    theirs.update(*(torch.from_numpy(np.stack(column)) for column in zip(*pairs, strict=True)))
+    assert aupro(pairs) == pytest.approx(float(theirs.compute()), abs=5e-4)
