@@ -21,10 +21,11 @@ class Policy(Document):
     pass_below: float = Field(ge=0, le=1, description="a part passes when its defect probability is below this")
     reject_above: float = Field(ge=0, le=1, description="a part is rejected when its defect probability reaches this")
     review_novelty: float = Field(
-        default=0.995,
+        default=0.95,
         gt=0,
         le=1,
-        description="a part goes to review, whatever its label, when its novelty reaches this",
+        description="a part goes to review, whatever its label, when its novelty reaches this: the share of known parts "
+        "that were held apart and are less unlike the training set",
     )
     origin: str = Field(default="set by hand", description="how the limits were chosen, and on how many parts")
 
