@@ -24,8 +24,8 @@ class Policy(Document):
         default=0.95,
         gt=0,
         le=1,
-        description="a part goes to review, whatever its label, when its novelty reaches this: the share of known parts "
-        "that were held apart and are less unlike the training set",
+        description="a part goes to review, whatever its label, when its novelty reaches this: the share of held known "
+        "parts that are less unlike the training set",
     )
     origin: str = Field(default="set by hand", description="how the limits were chosen, and on how many parts")
 
