@@ -59,7 +59,7 @@ class BytesToResnet(nn.Module):
         return logits
 
 
-def fused(network: Any) -> nn.Module:
+def fused(network: Any) -> Any:
     """Fold each batch normalisation of a torchvision ResNet into the convolution before it."""
     fuse = torch.nn.utils.fusion.fuse_conv_bn_eval
     for block in [network, *(block for stage in range(1, 5) for block in getattr(network, f"layer{stage}"))]:
@@ -70,7 +70,7 @@ def fused(network: Any) -> nn.Module:
                 setattr(block, f"bn{number}", nn.Identity())
         if getattr(block, "downsample", None) is not None:
             block.downsample = nn.Sequential(fuse(block.downsample[0], block.downsample[1]))
-    return network  # type: ignore[no-any-return]
+    return network
 
 
 def make_resnet(path: Path) -> nn.Module:

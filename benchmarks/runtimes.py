@@ -12,6 +12,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ import torch
 
 from benchmarks import report
 from benchmarks.reference_networks import SIDE, ReferenceNetwork, make_networks
+from inspector.bundle import Precision
 from inspector.errors import RuntimeUnavailable
 from inspector.preprocess import InputSpec, preprocess
 from inspector.runtimes import RuntimeSettings, load_runtime
@@ -63,16 +65,16 @@ def _contenders(network: ReferenceNetwork, threads: int, compiled: bool) -> dict
     for kind, settings in RUNTIMES.items():
         own = settings.model_copy(update={"threads": threads})
         fast = own.model_copy(update={"arithmetic": "fast"})
-        plans = {"float": ("float", own), "int8": ("cpu-int8", own)}
+        plans: dict[str, tuple[Precision, RuntimeSettings]] = {"float": ("float", own), "int8": ("cpu-int8", own)}
         if kind == "openvino":
             plans["bfloat16"] = ("float", fast)
             plans["int8_bfloat16"] = ("cpu-int8", fast)
         for name, (precision, chosen) in plans.items():
             try:
-                runtime = load_runtime(network.paths[precision], chosen)  # type: ignore[index]
+                runtime = load_runtime(network.paths[precision], chosen)
             except RuntimeUnavailable:
                 continue
-            found[f"{kind}_{name}"] = lambda runtime=runtime: runtime.run(batch)  # type: ignore[misc]
+            found[f"{kind}_{name}"] = partial(runtime.run, batch)
     found["torch_eager"] = _quietly(network.module, tensor)
     if compiled:
         found["torch_compile"] = _quietly(torch.compile(network.module), tensor)
@@ -159,7 +161,7 @@ def _peaks(threads: int) -> dict[str, float]:
         options.intra_op_num_threads = threads
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         a = rng.integers(0, 100, (side, side)).astype(helper.tensor_dtype_to_np_dtype(left))
-        spent = _race({name: lambda session=session, a=a: session.run(None, {"a": a})}, 4)[name]  # type: ignore[misc]
+        spent = _race({name: partial(session.run, None, {"a": a})}, 4)[name]
         peaks[name] = side**3 / min(spent)
     return peaks
 

@@ -14,6 +14,10 @@ import pytest
 
 from inspector.bundle import Bundle, load_bundle
 from inspector.dataset import read_dataset
+from inspector.evaluation import judge
+from inspector.figures import load_figures
+from inspector.inspection import Inspector
+from inspector.recipe import Recipe
 from training.budget import Budget
 from training.recipe import TrainingRecipe
 
@@ -113,6 +117,21 @@ def surface(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(surface: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     out = tmp_path_factory.mktemp("bundles")
     return Trained(surface, out, train(surface, out))
+
+
+@pytest.fixture(scope="session")
+def require_defects_stand_out() -> Callable[[Bundle, Path], None]:
+    """Fails where an anomaly bundle does not tell defective parts of train and their places, at both precisions."""
+
+    def require(bundle: Bundle, surface: Path) -> None:
+        samples = read_dataset(surface, splits=("train",)).select("train")
+        for precision in ("float", "cpu-int8"):
+            parts = judge(Inspector(bundle, Recipe(precision=precision)), samples, lambda done: None)
+            found = load_figures("anomaly").figures(parts, bundle.manifest)
+            assert float(str(found["image_auroc"])) > 0.8, precision
+            assert float(str(found["aupro"])) > 0.6, precision
+
+    return require
 
 
 @pytest.fixture(autouse=True)

@@ -79,6 +79,7 @@ def main(out: Path, devices: int, learning_rate: float = 0.003) -> None:
     torch.manual_seed(0)
     steps, selection = Steps(), Selection()
     network = Tiny()
+    # Both data sets are plain lists of batches: all that fitting asks of them.
     run = FitRun(network, Brightness(), steps, selection, 4, 0, recipe, 0, "tiny")  # type: ignore[arg-type]
     learners: list[Learner] = []
     keep_learner(learners)

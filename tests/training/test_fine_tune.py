@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -89,12 +90,13 @@ def fitted() -> StationGraph:
 @torch.no_grad()
 def spoil(graph: StationGraph) -> StationGraph:
     """One channel becomes stronger, and what reads it weaker: the same in float; in int8 the others share few steps."""
-    stages = graph.network.backbone.stages  # type: ignore[union-attr]
-    for block in stages[1]:  # type: ignore[index]
+    network: Any = graph.network
+    stages = network.backbone.stages
+    for block in stages[1]:
         for parameter in (block.body[-1].norm.weight, block.body[-1].norm.bias):
             parameter[0] *= STRONGER
-    for reader in (stages[1][1].body[0], graph.network.backbone.head, graph.network.mix):  # type: ignore[index, union-attr]
-        reader.weight[:, 0] /= STRONGER  # type: ignore[index, operator, union-attr]
+    for reader in (stages[1][1].body[0], network.backbone.head, network.mix):
+        reader.weight[:, 0] /= STRONGER
     return graph
 
 

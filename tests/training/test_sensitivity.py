@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +20,6 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.
 LAYERS = [f"layer{i}" for i in range(24)]
 
 
-class Clock:
-    def __init__(self, step_s: float) -> None:
-        self.now_s, self.step_s = 0.0, step_s
-
-    def __call__(self) -> float:
-        self.now_s += self.step_s
-        return self.now_s
-
-
 def loss_of(hurting: dict[str, float], calls: list[int]) -> object:
     def loss(kept: Sequence[str]) -> float:
         calls.append(len(kept))
@@ -38,7 +30,7 @@ def loss_of(hurting: dict[str, float], calls: list[int]) -> object:
 
 def test_the_two_layers_that_hurt_are_found_with_fewer_looks_than_layers() -> None:
     calls: list[int] = []
-    found = find_sensitive(LAYERS, loss_of({"layer5": 3.0, "layer17": 1.0}, calls), 100, Clock(0))  # type: ignore[arg-type]
+    found = find_sensitive(LAYERS, loss_of({"layer5": 3.0, "layer17": 1.0}, calls), 100, count(0, 0).__next__)  # type: ignore[arg-type]
     assert [one.nodes for one in found[:2]] == [("layer5",), ("layer17",)]
     assert found[0].gain == pytest.approx(3 / 4.1)
     assert sorted(node for one in found for node in one.nodes) == sorted(LAYERS)
@@ -46,7 +38,7 @@ def test_the_two_layers_that_hurt_are_found_with_fewer_looks_than_layers() -> No
 
 
 def test_out_of_time_groups_are_what_there_is() -> None:
-    found = find_sensitive(LAYERS, loss_of({"layer5": 3.0}, []), 0.5, Clock(1.0))  # type: ignore[arg-type]
+    found = find_sensitive(LAYERS, loss_of({"layer5": 3.0}, []), 0.5, count(1.0, 1.0).__next__)  # type: ignore[arg-type]
     assert found[0].nodes == ("layer4", "layer5", "layer6", "layer7")
     assert len(found) == 6
 
