@@ -219,7 +219,12 @@ class LineLoop:
             self._match(exposed)
             return
         part = self._new_part(exposed.sequence, exposed.source, exposed.captured_at, exposed.exposed_ns)
-        self._exposed(part.record.part_id, exposed)
+        if exposed.fault is None and not self._openings.full:
+            self._vision.send(Inspect(part.record.part_id, exposed.sequence))  # Before the row: its writer takes time.
+            self._open(part)
+        else:
+            self._open(part)
+            self._exposed(part.record.part_id, exposed)
 
     def _exposed(self, part_id: UUID, exposed: Exposed) -> None:
         if exposed.fault is not None:
@@ -249,6 +254,7 @@ class LineLoop:
         self._next_trigger_ns = max(self._next_trigger_ns + int(1e9 / settings.rate_hz), now_ns)
         sequence = self._next_sequence
         part = self._new_part(sequence, "", datetime.now(UTC), now_ns)
+        self._open(part)
         self._unexposed[sequence] = part.record.part_id
         if len(self._in_flight) <= _MOST_TRIGGERS_WAITING:
             self._vision.send(Trigger(sequence, part.deadline_ns))
@@ -269,8 +275,12 @@ class LineLoop:
         )
         part = PartInFlight(record, triggered_ns, triggered_ns + int(self._config.station.deadline_ms * 1e6))
         self._in_flight[record.part_id] = part
-        self._openings.open(record, lambda why: self._answer_for(record.part_id, not_inspected(f"ledger: {why}")))
         return part
+
+    def _open(self, part: PartInFlight) -> None:
+        """Send the part's row to the disk. Called before the loop hears anything else about the part."""
+        part_id = part.record.part_id
+        self._openings.open(part.record, lambda why: self._answer_for(part_id, not_inspected(f"ledger: {why}")))
 
     def _ask(self, part_id: UUID, sequence: int) -> None:
         """Ask for the inspection: at once, or, while the ledger stalls, when the part's row is durable."""

@@ -58,7 +58,7 @@ class Openings:
     @property
     def full(self) -> bool:
         """Whether so many rows are on their way that no further part is to be inspected ahead of its row."""
-        return len(self._waiting) > ROWS_AHEAD
+        return len(self._waiting) >= ROWS_AHEAD
 
     def __contains__(self, part_id: UUID) -> bool:
         return part_id in self._waiting
