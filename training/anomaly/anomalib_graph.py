@@ -7,7 +7,7 @@ to the batch it was traced with; so scoring is written anew here, from the same 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,6 +29,12 @@ class AnomalibMissing(UserError):
 
 class AnomalibGraph(StationGraph):
     """uint8 (N, H, W, 3) BGR -> score (N,) and map (N, H, W) of one of anomalib's networks."""
+
+    @torch.no_grad()
+    def expect(self, mean: Sequence[float], spread: Sequence[float]) -> None:
+        """Normalise as the network was trained: mean and spread of red, green, blue, of values 0..1."""
+        self.mean.copy_(255 * torch.tensor(mean).reshape(3, 1, 1))
+        self.scale.copy_(1 / (255 * torch.tensor(spread)).reshape(3, 1, 1))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         rgb = image.permute(0, 3, 1, 2).float().flip(1)

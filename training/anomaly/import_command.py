@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from inspector.errors import UserError
+from inspector.errors import RecipeError
+from training.anomaly.anomalib_checkpoint import Checkpoint, read_checkpoint
 from training.anomaly.recipe import AnomalyRecipe
 from training.budget import Budget
 from training.order import Order, say
 from training.train_command import read_labelled, read_recipe, require_writable
 
 HELP = "make a bundle from a checkpoint of anomalib: its raw score, quantised, calibrated and proved like any other"
-MEMORY, TEACHER = "model.memory_bank", "model.teacher_model."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         type=Path,
         metavar="FILE",
-        help="recipe of anomaly training, TOML: [input] as the checkpoint was trained (default: 256 x 256), "
-        "what quantising may change, the policy's aims",
+        help="recipe of anomaly training, TOML: what quantising may change, the policy's aims, and [input] where the "
+        "checkpoint does not say how large its pictures were (anomalib before 2.7; default: 256 x 256)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="decides which parts calibrate")
 
@@ -37,56 +37,45 @@ def run(args: argparse.Namespace) -> int:
     recipe = cast(AnomalyRecipe, read_recipe(args.recipe, "anomaly"))
     dataset = read_labelled(args.dataset, args.good)
     require_writable(args.out)
-    model = load_checkpoint(args.checkpoint)
+    checkpoint = read_checkpoint(args.checkpoint)
+    say(checkpoint.summary())
+    recipe = as_trained(recipe, args.recipe, args.checkpoint, checkpoint)
+    print(_deliver(Order(dataset, args.out, recipe, args.seed, False), checkpoint, args.checkpoint.name))
+    return 0
+
+
+def as_trained(recipe: AnomalyRecipe, source: Path | None, path: Path, checkpoint: Checkpoint) -> AnomalyRecipe:
+    """Return the recipe with the input that the checkpoint was trained on; raise RecipeError where it says otherwise.
+
+    The sides may be any: what recipes ask of them (multiples of 32) is for networks of our own.
+    """
+    if learnt := sorted({"banks", "anomalib", "synthetic"} & recipe.model_fields_set):
+        raise RecipeError(
+            f"{source}: {learnt[0]}: expected nothing that is learnt, since {path.name} holds the network"
+        )
+    if checkpoint.seen is None or checkpoint.seen.size is None:
+        return recipe
+    height, width = checkpoint.seen.size
+    trained = recipe.input.model_copy(update={"height": height, "width": width, "fit": "stretch"})
+    if "input" in recipe.model_fields_set and recipe.input != trained:
+        found = f"{recipe.input.height} x {recipe.input.width}, {recipe.input.fit}"
+        raise RecipeError(
+            f"{source}: input: expected height and width {height} x {width}, stretch, which {path.name} was trained "
+            f"with, or no [input]; found {found}"
+        )
+    return recipe.model_copy(update={"input": trained})
+
+
+def _deliver(order: Order[AnomalyRecipe], checkpoint: Checkpoint, name: str) -> Path:
     from training.anomaly.anomalib_graph import station_graph
     from training.anomaly.material import load_material
     from training.anomaly.task import delivery
     from training.delivery import deliver
 
-    order = Order(dataset, args.out, recipe, args.seed, False)
-    material = load_material(dataset, recipe, args.seed)
+    material = load_material(order.dataset, order.recipe, order.seed)
     say(material.summary())
-    notes: dict[str, float | int | str] = {"learnt": f"by anomalib, imported from {args.checkpoint.name}"}
-    print(deliver(delivery(order, material, station_graph(model), notes), Budget.starting_now(None)))
-    return 0
-
-
-def load_checkpoint(path: Path) -> Any:
-    """Return the Lightning model in a checkpoint; nothing in the file is run as code.
-
-    Raises:
-        UserError: no such file, not a checkpoint of anomalib's PatchCore or STFPM, or anomalib is not installed.
-    """
-    from training.anomaly.anomalib_graph import anomalib_at_hand, no_download
-
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint")
-    with anomalib_at_hand(), no_download():
-        from anomalib.models import Patchcore, Stfpm
-
-        names = _names(path)
-        kind = Patchcore if MEMORY in names else Stfpm if any(name.startswith(TEACHER) for name in names) else None
-        if kind is None:
-            raise UserError(f"{path}: expected a checkpoint of anomalib's PatchCore or STFPM; it has neither's tensors")
-        parts: dict[str, Any] = {"post_processor": False, "evaluator": False, "visualizer": False}
-        return kind.load_from_checkpoint(path, map_location="cpu", strict=False, **parts).eval()
-
-
-def _names(path: Path) -> set[str]:
-    """Names of the tensors in a checkpoint."""
-    import pickle
-
-    import torch
-    from anomalib.utils.serialization import anomalib_safe_globals
-
-    try:
-        with anomalib_safe_globals():
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise UserError(
-            f"{path}: not a checkpoint that can be read without running code ({type(error).__name__})"
-        ) from error
-    state = content.get("state_dict") if isinstance(content, dict) else None
-    if not isinstance(state, dict):
-        raise UserError(f"{path}: not a checkpoint of Lightning's: it has no state_dict")
-    return set(state)
+    graph = station_graph(checkpoint.model)
+    if checkpoint.seen is not None:
+        graph.expect(checkpoint.seen.mean, checkpoint.seen.spread)
+    notes: dict[str, float | int | str] = {"learnt": f"by anomalib, imported from {name}"}
+    return deliver(delivery(order, material, graph, notes), Budget.starting_now(None))

@@ -63,6 +63,11 @@ class SyntheticRecipe(Document):
     window: int = Field(224, ge=64, le=1024, multiple_of=32, description="Side of a training window, px of the input.")
     channels: int = Field(64, ge=8, le=256, multiple_of=8, description="Channels of the decoder.")
     frozen_stages: int = Field(2, ge=0, le=3, description="First stages of the backbone that keep their weights.")
+    typical: bool = Field(
+        True,
+        description="Also hold the mean of a part's last features against that of good parts: finds what has "
+        "changed all of a surface.",
+    )
     fit: FitRecipe = FitRecipe(
         epochs=40,
         learning_rate=2e-3,

@@ -92,6 +92,7 @@ def delivery(order: Order[AnomalyRecipe], material: Material, graph: StationGrap
     """Return all that the bundle of a learnt graph needs."""
     recipe = order.recipe
     strange = with_drawn if recipe.synthetic is not None else with_spoilt
+    keep = scoring_nodes if isinstance(graph, AnomalibGraph) else float_nodes
     return Delivery(
         task="anomaly",
         graph=graph,
@@ -109,7 +110,7 @@ def delivery(order: Order[AnomalyRecipe], material: Material, graph: StationGrap
         policy=recipe.policy,
         metric="image_auroc",
         golden=recipe.golden_per_bundle,
-        keep_float=scoring_nodes if isinstance(graph, AnomalibGraph) else float_nodes,
+        keep_float=product_nodes if recipe.synthetic is not None else keep,
         training={**notes, "recipe": recipe.model_dump_json(exclude_unset=True)},
     )
 
@@ -122,6 +123,11 @@ def float_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:
     """What stands between the product with the bank and its maximum: distances are small differences of its numbers."""
     products = {node.output[0] for node in graph.node if node.op_type == "MatMul"}
     return tuple(node.name for node in graph.node if node.op_type == "Add" and products.intersection(node.input))
+
+
+def product_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:
+    """`TaughtNetwork`'s product with its whitening: it enlarges what varies little, and rounding with it."""
+    return tuple(node.name for node in graph.node if node.op_type == "MatMul")
 
 
 def scoring_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:

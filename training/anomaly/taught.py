@@ -7,7 +7,7 @@ answer badly, this network asks "does this look done to the part?". It finds wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from training.anomaly.synthetic import Picture, draw
 from training.augment import Batch, augment
 from training.budget import Budget
 from training.fitting import FitRun, Fitted, be_repeatable, fingerprint, fit
+from training.graph import StationGraph
 from training.loader import SELECTION_BATCH
 from training.order import Order
 from training.recipe import AugmentRecipe
@@ -34,12 +35,61 @@ SELECTION_GROUPS = 10
 """Of so many groups, one is kept for selection."""
 
 
+SHRINKAGE = 0.1
+"""Of the covariance, towards equal variances of their mean."""
+
+
 class TaughtNetwork(Segmenter):
-    """Normalised RGB (N, 3, H, W) -> score (N,) and map (N, H/2, W/2), both >= 0, larger is stranger."""
+    """Normalised RGB (N, 3, H, W) -> score (N,) and map (N, H/2, W/2), both >= 0, larger is stranger.
+
+    The score is the sum of two opinions, each in standard deviations of what it is of good parts: the part's logit, and
+    the logarithm of how far the mean of the last features lies from that of good parts (Mahalanobis' distance). The
+    first points at a spot, the second sees what has changed all of a surface. Until `learn_typical` it is the first.
+    """
+
+    def __init__(self, backbone: str, size: tuple[int, int], kinds: int, channels: int, frozen_stages: int = 0) -> None:
+        super().__init__(backbone, size, kinds, channels, frozen_stages)
+        deepest = self.backbone.shape.stages[-1].channels
+        self.centre: Tensor
+        self.whitening: Tensor
+        self.usual: Tensor
+        self.per_unit: Tensor
+        self.register_buffer("centre", torch.zeros(deepest))
+        self.register_buffer("whitening", torch.eye(deepest))
+        self.register_buffer("usual", torch.zeros(2))
+        self.register_buffer("per_unit", torch.tensor([1.0, 0.0]))
 
     def station(self, images: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        seen = self(images)
-        return functional.softplus(seen.score), functional.softplus(seen.mask)
+        cells, last, deepest = self._features(images)
+        seen = self._said(cells, last)
+        both = torch.stack([seen.score, self._strangeness(deepest)], 1)
+        score = ((both - self.usual) * self.per_unit).sum(1)
+        return functional.softplus(score), functional.softplus(seen.mask)
+
+    def _strangeness(self, deepest: Tensor) -> Tensor:
+        away = (deepest.float().mean((2, 3)) - self.centre) @ self.whitening
+        return away.square().sum(1).clamp_min(1e-12).log() / 2
+
+    @torch.no_grad()
+    def learn_typical(self, fitted: Iterable[Tensor], held: Iterable[Tensor]) -> None:
+        """Learn what is typical of good parts from batches (N, 3, H, W) that were fitted on, and how far others lie.
+
+        Held parts say what is usual: those fitted on lie nearer to their own mean than any other will.
+        """
+        self.eval()
+        means = torch.cat([self._features(images)[2].float().mean((2, 3)) for images in fitted]).double()
+        covariance = torch.cov(means.T) if len(means) > 1 else torch.zeros(2 * means.shape[1:], dtype=torch.float64)
+        floor = SHRINKAGE * covariance.diagonal().mean().clamp_min(1e-12)
+        shrunk = covariance + floor * torch.eye(len(covariance), dtype=torch.float64)
+        variances, directions = torch.linalg.eigh(shrunk)
+        self.centre = means.mean(0).float()
+        self.whitening = (directions / variances.sqrt()).float()
+        opinions = []
+        for images in held:
+            cells, last, deepest = self._features(images)
+            opinions.append(torch.stack([self._said(cells, last).score, self._strangeness(deepest)], 1))
+        both = torch.cat(opinions)
+        self.usual, self.per_unit = both.mean(0), 1 / both.std(0, correction=0).clamp_min(1e-3)
 
 
 class DrawnSteps(Dataset[Batch]):
@@ -103,7 +153,7 @@ def teach(order: Order[AnomalyRecipe], recipe: SyntheticRecipe, material: Materi
     kept = selected([sample.group for sample in material.parts.fit])
     fitting = [picture for picture, keep in zip(pictures, kept, strict=True) if not keep]
     selection = [picture for picture, keep in zip(pictures, kept, strict=True) if keep] or fitting
-    return fit(
+    fitted = fit(
         FitRun(
             network=_network(order.recipe, recipe, (material.spec.height, material.spec.width)),
             objective=SegmentObjective((DRAWN,), recipe.fit),
@@ -119,6 +169,17 @@ def teach(order: Order[AnomalyRecipe], recipe: SyntheticRecipe, material: Materi
         budget,
         must_resume=order.must_resume,
     )
+    network = fitted.graph.network
+    if recipe.typical and isinstance(network, TaughtNetwork):
+        network.learn_typical(_batches(fitted.graph, fitting), _batches(fitted.graph, selection))
+    return fitted
+
+
+def _batches(graph: StationGraph, pictures: Sequence[Picture]) -> Iterator[Tensor]:
+    """Normalised pictures (N, 3, H, W), a few at a time."""
+    for start in range(0, len(pictures), SELECTION_BATCH):
+        bgr = torch.from_numpy(np.stack(pictures[start : start + SELECTION_BATCH])).permute(0, 3, 1, 2)
+        yield graph.normalise(bgr).contiguous(memory_format=torch.channels_last)
 
 
 def with_drawn(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:

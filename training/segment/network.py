@@ -63,7 +63,9 @@ class Segmenter(nn.Module):
         nn.init.constant_(_bias(self.part), -RARE)
 
     def forward(self, images: Tensor) -> Segmented:
-        cells, last = self._features(images)
+        return self._said(*self._features(images)[:2])
+
+    def _said(self, cells: Tensor, last: Tensor) -> Segmented:
         quarters = self.mask(cells).float()
         spots = torch.stack([quarters.amax((1, 2, 3)), functional.avg_pool2d(quarters, 2).mean(1).amax((1, 2))], 1)
         score = self.part(self.dropout(last)).float().amax((1, 2, 3)) + (spots * self.peaks).sum(1)
@@ -74,8 +76,8 @@ class Segmenter(nn.Module):
         seen = self(images)
         return torch.sigmoid(seen.mask[:, None]), seen.kinds, seen.score
 
-    def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Decoded cells (B, channels, H/4, W/4) and the backbone's head (B, head, H/32, W/32)."""
+    def _features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Decoded cells (B, channels, H/4, W/4), the backbone's head (B, head, H/32, W/32), and what it looks at."""
         taps: list[Tensor] = []
         with self._without_gradient(-1):
             x = self.backbone.stem(images)
@@ -85,7 +87,7 @@ class Segmenter(nn.Module):
             if position in self.tapped:
                 taps.append(x)
         cells: Tensor = self.decoder(taps)
-        return cells, self.backbone.head(x)
+        return cells, self.backbone.head(x), x
 
     def _without_gradient(self, position: int) -> AbstractContextManager[object]:
         """Stages that keep their weights are passed without recording; the exporter sees no such switch."""
