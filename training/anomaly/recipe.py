@@ -26,7 +26,7 @@ class BankRecipe(Document):
         description="Directions are weighed by 1 / sqrt(variance + shrinkage x mean variance): little makes all equal, "
         "much leaves them as the backbone gives them.",
     )
-    size: int = Field(4096, ge=16, le=32768, description="Good places kept, chosen to cover all of them.")
+    size: int = Field(2048, ge=16, le=32768, description="Good places kept, chosen to cover all of them.")
     candidates: int = Field(60000, ge=1000, le=500000, description="Good places among which they are chosen.")
     position: float = Field(
         0.0, ge=0, le=10, description="How much it matters where in the picture a place is; 0 compares with all places."
