@@ -1,10 +1,11 @@
 """Our anomaly detector against anomalib's PatchCore: same backbone, same good parts, same validation parts.
 
 python -m benchmarks.anomaly DATASET --json FILE
+python -m benchmarks.anomaly DATASET --bundle BUNDLE --coreset-share 0.005
 
-Times run from the decoded frame to score and map, one picture at a time, both in turns on the same number of threads:
-ours is the int8 graph behind `preprocess` and its head's runtime, anomalib's its own model in torch behind its own
-antialiased resize.
+Ours is a bank learnt here, or a bundle's int8 graph, whatever it learnt from. Times run from the decoded frame to score
+and map, one picture at a time, both in turns on the same number of threads: ours is the int8 graph behind `preprocess`
+and its head's runtime, anomalib's its own model in torch behind its own antialiased resize.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from numpy.typing import NDArray
 
 from benchmarks import report
 from inspector import metrics
+from inspector.bundle import MODEL_FILES, Bundle, load_bundle
 from inspector.dataset import read_dataset
+from inspector.errors import UserError
 from inspector.figures.pixels import aupro
 from inspector.preprocess import InputSpec, heat_to_frame, placement, preprocess, read_image
 from inspector.runtimes import RuntimeSettings, load_runtime
@@ -53,7 +56,8 @@ class Measured:
 def main() -> None:
     parser = report.arguments("anomaly detection against anomalib's PatchCore")
     parser.add_argument("dataset", type=Path, help="labelled folder with good parts in train, and a val split")
-    parser.add_argument("--side", type=int, default=256, help="input of both, px")
+    parser.add_argument("--bundle", type=Path, help="judge with this bundle instead of a bank learnt here")
+    parser.add_argument("--side", type=int, default=256, help="input of both, px; a bundle has its own")
     parser.add_argument("--coreset-share", type=float, default=0.1, help="of anomalib's memory bank")
     parser.add_argument("--threads", type=int, default=1, help="threads of each")
     args = parser.parse_args()
@@ -61,7 +65,10 @@ def main() -> None:
     recipe = AnomalyRecipe(input=InputRecipe(height=args.side, width=args.side))
     material = load_material(read_dataset(args.dataset, splits=("train", "val")), recipe, 0)
     with tempfile.TemporaryDirectory() as folder:
-        ours = _ours(material, recipe, Path(folder), args.threads)
+        if args.bundle is not None:
+            ours = _bundled(load_bundle(args.bundle), args.threads)
+        else:
+            ours = _learnt(material, recipe, Path(folder), args.threads)
         theirs = _anomalib(material, AnomalibRecipe(coreset_share=args.coreset_share), args.side)
         figures = _compare(ours, theirs, material)
         report.write({**figures, "input_px": args.side, "threads": args.threads}, args.json)
@@ -89,14 +96,24 @@ def _compare(ours: Judge, theirs: Judge, material: Material) -> report.Figures:
     }
 
 
-def _ours(material: Material, recipe: AnomalyRecipe, folder: Path, threads: int) -> Judge:
+def _bundled(bundle: Bundle, threads: int) -> Judge:
+    if bundle.manifest.task != "anomaly":
+        raise UserError(f"{bundle.path}: task is {bundle.manifest.task}; expected anomaly")
+    return _judge(bundle.path / MODEL_FILES["cpu-int8"], bundle.manifest.input, threads)
+
+
+def _learnt(material: Material, recipe: AnomalyRecipe, folder: Path, threads: int) -> Judge:
     spec = material.spec
     graph, _ = best_bank(recipe, material, 0)
     path = folder / "model.onnx"
     export_onnx(graph, spec.height, spec.width, path, OUTPUTS)
     ranges = with_spoilt(spread(material.fit, recipe.quantise.images, 0), 0)
     int8 = convert(path, ranges, recipe.quantise, float_nodes).paths["cpu-int8"]
-    runtime = load_runtime(int8, RuntimeSettings(threads=threads))
+    return _judge(int8, spec, threads)
+
+
+def _judge(path: Path, spec: InputSpec, threads: int) -> Judge:
+    runtime = load_runtime(path, RuntimeSettings(threads=threads))
 
     def judge(frame: Image) -> tuple[float, NDArray[np.float32]]:
         outputs = runtime.run(preprocess(frame, spec)[None])
