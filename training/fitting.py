@@ -90,9 +90,15 @@ class FitRun:
     """Same fingerprint, same run: an unfinished one may be gone on with. See `fingerprint`."""
 
 
+AFTER_FITTING = {"quantise", "policy", "golden_per_bundle"}
+"""Fields of a recipe that a fitted network does not depend on: a run that was refused for them goes on with others."""
+
+
 def fingerprint(*decides: object) -> str:
-    """Return the SHA-256 of everything that decides a run, each of it JSON or a document."""
-    plain = [item.model_dump(mode="json") if isinstance(item, Document) else item for item in decides]
+    """Return the SHA-256 of everything that decides how a network is fitted, each of it JSON or a document."""
+    plain = [
+        item.model_dump(mode="json", exclude=AFTER_FITTING) if isinstance(item, Document) else item for item in decides
+    ]
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 
