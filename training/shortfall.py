@@ -12,9 +12,6 @@ from training.recipe import QuantiseRecipe
 from training.scoring import SURE, graph_outputs
 from training.viewed import Viewed
 
-MARGIN = 0.75
-"""Share of the allowed changes of verdicts that is aimed at: validation is other parts, and must not exceed them."""
-
 Said = Sequence[Outputs]
 Parts = Sequence[JudgedPart]
 Hold = Callable[[Said, Said], tuple[Parts, Parts]]
@@ -52,7 +49,7 @@ def complaint(before: Parts, after: Parts, figures: tuple[object, object], recip
 def described(flips: int, n: int, sure: int, figures: tuple[object, object], recipe: QuantiseRecipe) -> str:
     """Return the complaint about `flips` of `n` verdicts, `sure` defects passed, and a figure before and after."""
     faults = []
-    if flips > MARGIN * recipe.int8_flips * n:
+    if flips > recipe.int8_flips * n:
         faults.append(f"{flips} of {n} verdicts of calibration parts change")
     if sure:
         faults.append(f"{sure} sure defects of calibration parts pass")
