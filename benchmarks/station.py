@@ -138,15 +138,18 @@ def _write_pictures(folder: Path) -> Path:
 
 
 def _write_recipe(folder: Path, bundle: Path, pictures: Path, stored: int) -> Path:
-    """Write a recipe whose limit rejects `stored` of the pictures; a bundle that tells none apart rejects all."""
-    inspector = Inspector(load_bundle(bundle), Recipe(policy=Policy(pass_below=1, reject_above=1)))
+    """Write a recipe whose limit rejects `stored` of the pictures; a bundle that tells none apart rejects all.
+
+    None goes to review for its novelty, which would be stored too.
+    """
+    inspector = Inspector(load_bundle(bundle), Recipe(policy=Policy(pass_below=1, reject_above=1, review_novelty=1)))
     frames = (Frame(read_image(path), "bench", 0, datetime.now(UTC)) for path in sorted(pictures.iterdir()))
     verdicts = [inspector.inspect([frame]).verdict for frame in frames]
     probabilities = sorted((verdict.defect_probability or 0.0 for verdict in verdicts), reverse=True)
     limit = probabilities[stored - 1] if stored else 1.0
     folder.mkdir(parents=True, exist_ok=True)
     recipe = folder / "recipe.toml"
-    recipe.write_text(f"[policy]\npass_below = {limit!r}\nreject_above = {limit!r}\n")
+    recipe.write_text(f"[policy]\npass_below = {limit!r}\nreject_above = {limit!r}\nreview_novelty = 1.0\n")
     return recipe
 
 
