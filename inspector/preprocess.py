@@ -57,8 +57,8 @@ def preprocess(
         image: (H, W), (H, W, 1) or (H, W, 3) uint8 BGR. A grey picture becomes three equal channels.
         spec: size and fit of the network's input.
         roi: part of the frame to judge, clipped to the frame.
-        out: where the input goes, and what is returned; a colour frame then allocates no memory once this thread has
-            seen one of its size.
+        out: (spec.height, spec.width, 3) uint8, where the input goes, and what is returned. A colour frame that
+            shrinks along both axes then allocates no array once this thread has seen one of its size.
 
     Raises:
         UnreadableImage: another depth or number of channels, or a region of interest outside the frame.

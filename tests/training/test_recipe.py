@@ -34,6 +34,17 @@ def test_the_written_out_defaults_are_the_defaults() -> None:
     assert load(CONFIGS / "default.toml") == TrainingRecipe()
 
 
+def test_a_run_goes_on_with_other_settings_of_what_comes_after_fitting_and_with_no_others() -> None:
+    from training.fitting import AFTER_FITTING, fingerprint
+
+    plain = TrainingRecipe()
+    assert set(TrainingRecipe.model_fields) > AFTER_FITTING
+    laxer = TrainingRecipe.model_validate({"quantise": {"int8_flips": 0.2}, "policy": {"escape": 0.2}})
+    assert fingerprint(laxer, 0) == fingerprint(plain, 0)
+    longer = TrainingRecipe.model_validate({"fit": {"epochs": 31}})
+    assert len({fingerprint(plain, 0), fingerprint(longer, 0), fingerprint(plain, 1)}) == 3
+
+
 def test_every_field_is_described() -> None:
     assert [name for name, description in fields_of(TrainingRecipe) if not description] == []
 

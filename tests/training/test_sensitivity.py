@@ -12,7 +12,7 @@ from inspector.bundle import MODEL_FILES
 from training.conversion import convert
 from training.export import export_onnx
 from training.recipe import QuantiseRecipe
-from training.sensitivity import Distance, find_sensitive
+from training.sensitivity import Distance, Loss, find_sensitive
 from training.shortfall import described
 
 SIDE = 64
@@ -20,7 +20,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.
 LAYERS = [f"layer{i}" for i in range(24)]
 
 
-def loss_of(hurting: dict[str, float], calls: list[int]) -> object:
+def loss_of(hurting: dict[str, float], calls: list[int]) -> Loss:
     def loss(kept: Sequence[str]) -> float:
         calls.append(len(kept))
         return 0.1 + sum(amount for name, amount in hurting.items() if name not in kept)
@@ -30,7 +30,7 @@ def loss_of(hurting: dict[str, float], calls: list[int]) -> object:
 
 def test_the_two_layers_that_hurt_are_found_with_fewer_looks_than_layers() -> None:
     calls: list[int] = []
-    found = find_sensitive(LAYERS, loss_of({"layer5": 3.0, "layer17": 1.0}, calls), 100, count(0, 0).__next__)  # type: ignore[arg-type]
+    found = find_sensitive(LAYERS, loss_of({"layer5": 3.0, "layer17": 1.0}, calls), 100, count(0, 0).__next__)
     assert [one.nodes for one in found[:2]] == [("layer5",), ("layer17",)]
     assert found[0].gain == pytest.approx(3 / 4.1)
     assert sorted(node for one in found for node in one.nodes) == sorted(LAYERS)
@@ -38,7 +38,7 @@ def test_the_two_layers_that_hurt_are_found_with_fewer_looks_than_layers() -> No
 
 
 def test_out_of_time_groups_are_what_there_is() -> None:
-    found = find_sensitive(LAYERS, loss_of({"layer5": 3.0}, []), 0.5, count(1.0, 1.0).__next__)  # type: ignore[arg-type]
+    found = find_sensitive(LAYERS, loss_of({"layer5": 3.0}, []), 0.5, count(1.0, 1.0).__next__)
     assert found[0].nodes == ("layer4", "layer5", "layer6", "layer7")
     assert len(found) == 6
 

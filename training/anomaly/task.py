@@ -18,6 +18,7 @@ from training.anomaly.recipe import AnomalyRecipe, BankRecipe
 from training.anomaly.spoil import with_spoilt
 from training.anomaly.taught import teach, with_drawn
 from training.budget import Budget
+from training.conversion import Keep
 from training.delivery import Delivery, deliver
 from training.fitting import CHECKPOINT
 from training.graph import StationGraph
@@ -92,7 +93,6 @@ def delivery(order: Order[AnomalyRecipe], material: Material, graph: StationGrap
     """Return all that the bundle of a learnt graph needs."""
     recipe = order.recipe
     strange = with_drawn if recipe.synthetic is not None else with_spoilt
-    keep = scoring_nodes if isinstance(graph, AnomalibGraph) else float_nodes
     return Delivery(
         task="anomaly",
         graph=graph,
@@ -110,9 +110,16 @@ def delivery(order: Order[AnomalyRecipe], material: Material, graph: StationGrap
         policy=recipe.policy,
         metric="image_auroc",
         golden=recipe.golden_per_bundle,
-        keep_float=product_nodes if recipe.synthetic is not None else keep,
+        keep_float=kept_nodes(recipe, graph),
         training={**notes, "recipe": recipe.model_dump_json(exclude_unset=True)},
     )
+
+
+def kept_nodes(recipe: AnomalyRecipe, graph: StationGraph) -> Keep:
+    """Which nodes stay float for the way in which the graph was learnt."""
+    if isinstance(graph, AnomalibGraph):
+        return scoring_nodes
+    return product_nodes if recipe.synthetic is not None else float_nodes
 
 
 SCORING = ("MatMul", "AveragePool", "ReduceL2", "ReduceSum", "Concat")

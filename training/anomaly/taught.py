@@ -55,9 +55,13 @@ class TaughtNetwork(Segmenter):
         self.usual: Tensor
         self.per_unit: Tensor
         self.register_buffer("centre", torch.zeros(deepest))
+        """(C,): mean of the last features over good parts."""
         self.register_buffer("whitening", torch.eye(deepest))
+        """(C, C): the length of a difference times this is Mahalanobis' distance."""
         self.register_buffer("usual", torch.zeros(2))
+        """(2,): mean of the two opinions over held good parts, the logit's first."""
         self.register_buffer("per_unit", torch.tensor([1.0, 0.0]))
+        """(2,): one over their standard deviations."""
 
     def station(self, images: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         cells, last, deepest = self._features(images)
@@ -67,6 +71,7 @@ class TaughtNetwork(Segmenter):
         return functional.softplus(score), functional.softplus(seen.mask)
 
     def _strangeness(self, deepest: Tensor) -> Tensor:
+        """(N, C, H/32, W/32) -> (N,): logarithm of the distance of its mean from that of good parts."""
         away = (deepest.float().mean((2, 3)) - self.centre) @ self.whitening
         return away.square().sum(1).clamp_min(1e-12).log() / 2
 

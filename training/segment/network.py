@@ -66,6 +66,7 @@ class Segmenter(nn.Module):
         return self._said(*self._features(images)[:2])
 
     def _said(self, cells: Tensor, last: Tensor) -> Segmented:
+        """What decoded cells and the backbone's head say, see `_features`."""
         quarters = self.mask(cells).float()
         spots = torch.stack([quarters.amax((1, 2, 3)), functional.avg_pool2d(quarters, 2).mean(1).amax((1, 2))], 1)
         score = self.part(self.dropout(last)).float().amax((1, 2, 3)) + (spots * self.peaks).sum(1)
@@ -77,7 +78,7 @@ class Segmenter(nn.Module):
         return torch.sigmoid(seen.mask[:, None]), seen.kinds, seen.score
 
     def _features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Decoded cells (B, channels, H/4, W/4), the backbone's head (B, head, H/32, W/32), and what it looks at."""
+        """Decoded cells (B, channels, H/4, W/4), the backbone's head and its last stage (B, ..., H/32, W/32)."""
         taps: list[Tensor] = []
         with self._without_gradient(-1):
             x = self.backbone.stem(images)
