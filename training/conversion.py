@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from inspector.bundle import MODEL_FILES, KeptFloat, Precision
 from training.kept import LAYERS, float_layers, kept_float
 from training.order import say
-from training.quantise import write_uint8
+from training.quantise import head_nodes, write_uint8
 from training.ranges import Ranges, measure_ranges
 from training.recipe import QuantiseRecipe
 from training.sensitivity import Distance, Sensitive, find_sensitive
-from training.symmetric import write_symmetric
+from training.symmetric import stem_nodes, write_symmetric
+from training.weight_steps import Weights, rounded_weights, with_weights
 
 Writer = Callable[[Path, Path, Ranges, Sequence[str]], None]
 WRITERS: dict[Precision, Writer] = {"cpu-int8": write_uint8, "trt-int8": write_symmetric}
@@ -55,6 +56,8 @@ class _Conversion:
     precision: Precision
     float_path: Path
     ranges: Ranges
+    weights: Weights
+    """Of the convolutions, in whole steps of int8."""
     images: NDArray[np.uint8]
     recipe: QuantiseRecipe
     judge: Judge | None
@@ -65,8 +68,17 @@ class _Conversion:
 
     def write(self, kept: Sequence[str]) -> str:
         """Write the graph with `kept` in float and return the judge's complaint."""
-        WRITERS[self.precision](self.float_path, self.path, self.ranges, tuple(kept))
+        self.write_to(self.path, kept)
         return self.judge.complaint(self.path) if self.judge else ""
+
+    def write_to(self, path: Path, kept: Sequence[str]) -> None:
+        """Write the graph; what stays float keeps its own weights."""
+        graph = onnx.load(self.float_path).graph
+        stem = stem_nodes(graph) if self.precision == "trt-int8" else ()
+        stepped = self.path.with_suffix(".stepped.onnx")
+        with_weights(self.float_path, stepped, self.weights, {*kept, *head_nodes(graph), *stem})
+        WRITERS[self.precision](stepped, path, self.ranges, tuple(kept))
+        stepped.unlink()
 
 
 def convert(
@@ -81,12 +93,13 @@ def convert(
     With a judge, layers that hurt stay float until it has no complaint, or `recipe.float_share` of them are.
     """
     ranges = measure_ranges(float_path, images, recipe.method)
+    weights = rounded_weights(float_path, images)
     named = keep(onnx.load(float_path).graph) if callable(keep) else keep
     paths: dict[Precision, Path] = {"float": float_path}
     kept: list[KeptFloat] = []
     complaints: dict[Precision, str] = {}
     for precision in WRITERS:
-        conversion = _Conversion(precision, float_path, ranges, images, recipe, judge)
+        conversion = _Conversion(precision, float_path, ranges, weights, images, recipe, judge)
         reasons, complaints[precision] = _settle(conversion, dict.fromkeys(named, ASKED))
         paths[precision] = conversion.path
         kept += kept_float(conversion.path, precision, reasons)
@@ -121,7 +134,7 @@ def _worst_first(conversion: _Conversion, layers: Sequence[str], reasons: Mappin
     trial = conversion.path.with_suffix(".trial.onnx")
 
     def loss(nodes: Sequence[str]) -> float:
-        WRITERS[conversion.precision](conversion.float_path, trial, conversion.ranges, (*reasons, *nodes))
+        conversion.write_to(trial, (*reasons, *nodes))
         return distance.of(trial)
 
     return find_sensitive(layers, loss, conversion.recipe.sensitivity_s)

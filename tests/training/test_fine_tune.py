@@ -24,13 +24,14 @@ from inspector.preprocess import InputSpec
 from inspector.runtimes import Outputs
 from inspector.values import Outcome
 from training.budget import Budget
-from training.conversion import convert
+from training.conversion import WRITERS, convert
 from training.delivery import Calibrated, Delivery, calibrate_part_scores, deliver
 from training.export import export_onnx
 from training.fine_tune import STEPS, TRIAL_STEPS, fine_tune
 from training.graph import StationGraph
 from training.mending import Attempt, Mending, mended
 from training.network import Backbone, Shape, Stage
+from training.ranges import measure_ranges
 from training.recipe import PartsRecipe, PolicyRecipe, QuantiseRecipe
 from training.rounding import Rounding, Surroundings, rounded_layers
 from training.sensitivity import Distance
@@ -232,7 +233,7 @@ def test_where_no_rate_makes_it_better_the_network_comes_back(
 
 
 @pytest.mark.parametrize("precision", INT8)
-def test_rounding_foretells_what_the_quantised_graph_says(
+def test_rounding_foretells_what_a_graph_with_nearest_steps_says(
     precision: Precision, before: Attempt, layers: dict[str, Surroundings], tmp_path: Path
 ) -> None:
     graph = spoil(fitted())
@@ -244,7 +245,8 @@ def test_rounding_foretells_what_the_quantised_graph_says(
         rounding.active, rounding.symmetric = True, precision == "trt-int8"
         foretold = graph(images)
     export(before.graph, tmp_path / "float.onnx")
-    path = convert(tmp_path / "float.onnx", IMAGES[:8], RECIPE).paths[precision]
+    path = tmp_path / "nearest.onnx"
+    WRITERS[precision](tmp_path / "float.onnx", path, measure_ranges(tmp_path / "float.onnx", IMAGES[:8], "minmax"), ())
     truth = Distance(path, IMAGES[:8]).said.values()
     for was, guess, right in zip(exact, foretold, truth, strict=True):
         error, left = np.abs(was.numpy() - right).mean(), np.abs(guess.numpy() - right).mean()
