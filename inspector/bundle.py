@@ -107,6 +107,9 @@ class Manifest(Document):
         default=(), description="labels that mean a defect-free part; classes of a classifier"
     )
     several: bool = Field(default=False, description="a part may have several classes at once; good ones have none")
+    label_column: str = Field(
+        default="label", min_length=1, description="classify: column of a data set that holds what the network tells"
+    )
     input: InputSpec
     template: bool = Field(default=False, description="input is (N, H, W, 6): the picture, then its golden template")
     tiles: Tiles | None = Field(default=None, description="unset: the whole region of interest is one picture")

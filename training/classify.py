@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import torch
 
 from inspector.bundle import MODEL_FILES, Calibrations, Lineage, Manifest, Precision, write_bundle
-from inspector.labels import has_several
+from inspector.dataset import Dataset
+from inspector.labels import has_several, labelled_by
 from training.budget import Budget
 from training.card import figures, write_card
 from training.classifier import ClassifyObjective
@@ -35,6 +37,7 @@ from training.weights import load_imagenet
 
 def train(order: Order[TrainingRecipe], budget: Budget) -> Path:
     """Fit, export, quantise, calibrate, prove parity; return the folder of the bundle written below `order.out`."""
+    order = replace(order, dataset=_labelled(order))
     if has_several(row.label for row in order.dataset.rows if row.split != "test"):
         return train_labels(order, budget)
     material = load_material(order.dataset, order.recipe, order.seed)
@@ -52,6 +55,12 @@ def train(order: Order[TrainingRecipe], budget: Budget) -> Path:
     _tell(proof, manifest)
     say(f"bundle {folder} after {budget.used_s() / 60:.1f} min")
     return folder
+
+
+def _labelled(order: Order[TrainingRecipe]) -> Dataset:
+    """The data set without its rows of `test`, with labels from the recipe's column."""
+    rows = tuple(row for row in order.dataset.rows if row.split != "test")
+    return replace(order.dataset, rows=labelled_by(rows, order.recipe.label_column, order.dataset.good))
 
 
 def _run(order: Order[TrainingRecipe], material: Material) -> FitRun:
@@ -116,6 +125,7 @@ def _manifest(
         task="classify",
         classes=material.classes,
         good=material.good,
+        label_column=order.recipe.label_column,
         input=material.spec,
         output_names=outputs_of(fitted),
         limits=proof.policy,

@@ -87,6 +87,8 @@ class Delivery:
     golden: int = 8
     several: bool = False
     """A part may have several classes at once."""
+    label_column: str = "label"
+    """Where the data set says them."""
     template: bool = False
     tiles: Tiles | None = None
     reading: Mapping[str, float] | None = None
@@ -233,6 +235,7 @@ def _manifest(
         good=delivery.good if delivery.has_good else (),
         input=delivery.spec,
         several=delivery.several,
+        label_column=delivery.label_column,
         template=delivery.template,
         tiles=delivery.tiles,
         output_names=delivery.outputs,

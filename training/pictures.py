@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inspector.dataset import Sample
-from inspector.errors import DatasetError
 from inspector.preprocess import InputSpec, preprocess, read_image
+from inspector.truth import has_mask, read_mask
 from training.recipe import InputRecipe
 
 MASK_SHARE = 0.12
@@ -60,27 +60,26 @@ def choose_input(samples: Sequence[Sample], recipe: InputRecipe) -> InputSpec:
 
 
 def load_pictures(samples: Sequence[Sample], classes: Sequence[str], good: Sequence[str], spec: InputSpec) -> Pictures:
-    """Read every image (and mask), reporting every unreadable one at once."""
+    """Read every picture and what is known of its defects; raise UnreadableImage, DatasetError naming the file."""
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="load-pictures") as pool:
-        images = list(pool.map(lambda sample: preprocess(read_image(sample.path), spec), samples))
-        masks = list(pool.map(lambda sample: _mask(sample, spec), samples))
+        pairs = list(pool.map(lambda sample: _load(sample, spec), samples))
+    masks = [mask for _, mask in pairs]
     known = [sample.label in good or bool(mask.any()) for sample, mask in zip(samples, masks, strict=True)]
     return Pictures(
         samples=tuple(samples),
-        images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(),
+        images=torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2).contiguous(),
         masks=torch.from_numpy(np.stack(masks)),
         has_mask=torch.tensor(known, dtype=torch.float32),
         labels=torch.tensor([classes.index(sample.label) for sample in samples]),
     )
 
 
-def _mask(sample: Sample, spec: InputSpec) -> NDArray[np.uint8]:
-    """(H, W) uint8 of 0 and 1; all 0 where the index names no mask."""
-    if sample.mask_path is None:
-        return np.zeros((spec.height, spec.width), np.uint8)
-    mask = read_image(sample.mask_path)
+def _load(sample: Sample, spec: InputSpec) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Picture (H, W, 3) and mask (H, W) of 0 and 1 at the input's size; all 0 where nothing is known pixel by pixel."""
     image = read_image(sample.path)
-    if mask.shape != image.shape:
-        raise DatasetError(f"{sample.mask_path}: expected the size of its image, {image.shape[1]} x {image.shape[0]}")
-    fitted = preprocess(mask, spec.model_copy(update={"pad_value": 0}))
-    return (fitted[:, :, 0] > 255 * MASK_SHARE).astype(np.uint8)
+    picture = preprocess(image, spec)
+    if not has_mask(sample):
+        return picture, np.zeros(picture.shape[:2], np.uint8)
+    drawn = read_mask(sample, (image.shape[0], image.shape[1])).astype(np.uint8) * 255
+    fitted = preprocess(drawn, spec.model_copy(update={"pad_value": 0}))
+    return picture, (fitted[:, :, 0] > 255 * MASK_SHARE).astype(np.uint8)

@@ -114,6 +114,12 @@ class TrainingRecipe(Document):
     )
     pretrained: bool = Field(True, description="Start from ImageNet weights (efficientnet-lite0 only).")
     golden_per_bundle: int = Field(8, ge=1, le=64, description="Golden samples, spread over the classes.")
+    label_column: str = Field(
+        "label",
+        min_length=1,
+        description="Column that says what a picture shows. `classes`, which COCO, VOC, YOLO and labelme folders have, "
+        "names every class in it, joined by `|`: each becomes a yes or no of its own. An empty cell is a good part.",
+    )
     input: InputRecipe = InputRecipe()
     augment: AugmentRecipe = AugmentRecipe()
     fit: FitRecipe = FitRecipe()

@@ -6,7 +6,7 @@ import argparse
 import logging
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from inspector.dataset import Dataset, read_dataset
 from inspector.documents import Document, parse, read_toml
@@ -19,6 +19,7 @@ from training.allocation import keep_memory, wait_politely
 from training.budget import Budget
 from training.leaks import require_no_leak
 from training.order import Order
+from training.soundness import Cuts, require_sound
 
 HELP = "train a network on a labelled folder and write a bundle"
 TASKS = {
@@ -57,8 +58,9 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--seed: expected 0 to {2**32 - 1}, found {args.seed}")
     recipe = with_devices(read_recipe(args.recipe, args.task), args.strategy, args.devices)
     dataset = read_labelled(args.dataset, args.good)
-    require_no_leak(dataset, allowed=args.allow_leaks)
     require_writable(args.out)
+    require_sound(dataset, args.task, cast(Cuts, recipe), args.seed)
+    require_no_leak(dataset, allowed=args.allow_leaks)
     keep_memory()
     wait_politely()
     train = _named(TASKS[args.task][1])

@@ -19,6 +19,7 @@ from inspector.errors import UserError
 from inspector.evaluation import judge, policy_figures
 from inspector.figures import Figures, JudgedPart, TaskFigures, load_figures
 from inspector.inspection import Inspector
+from inspector.labels import labelled_by
 from inspector.recipe import Recipe, load_recipe
 from inspector.reporting import Evaluation, load_evaluation_report
 from inspector.samples import Sample
@@ -72,12 +73,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _samples(args: argparse.Namespace, inspector: Inspector) -> Sequence[Sample]:
-    good = inspector.bundle.manifest.good
-    samples = read_dataset(args.dataset, good=good, splits=(args.split,)).select(args.split)
+    manifest = inspector.bundle.manifest
+    samples = read_dataset(args.dataset, good=manifest.good, splits=(args.split,)).select(args.split)
     if not samples:
         raise UserError(f"{args.dataset / 'index.csv'}: no row of split {args.split!r}; expected at least one")
     require_known(args.slice, samples)
-    return samples
+    return labelled_by(samples, manifest.label_column, manifest.good)
 
 
 def _figures(args: argparse.Namespace, inspector: Inspector, task: TaskFigures, parts: Sequence[JudgedPart]) -> Figures:

@@ -61,7 +61,9 @@ def pairs(embeddings: Floats, labels: Sequence[str], groups: Sequence[str]) -> t
 
 
 def _separation(name: str, parts: Sequence[JudgedPart]) -> Figures:
-    embeddings = np.array([part.prediction.scores for part in parts]).reshape(len(parts), -1)
+    if not parts:  # no variant of this kind on these pictures
+        return {f"auroc{name}": None, f"n{name}_parts": 0, f"pairs{name}": 0}
+    embeddings = np.array([part.prediction.scores for part in parts])
     labels, groups = [part.sample.label for part in parts], [part.sample.group for part in parts]
     similarity, same = pairs(embeddings, labels, groups)
     both = 0 < int(same.sum()) < len(same)

@@ -2,8 +2,9 @@
 
 `accuracy` is the share of parts whose labels are exactly right; `macro_f1` the mean over labels; `mean_ap` the mean
 over labels of the average precision without interpolation; `ece` and `brier` are over all yes or no decisions; the
-confusion holds a table [[no as no, no as yes], [yes as no, yes as yes]] for each label, in the order of `classes`. A
-label is given to a part from a probability of 0.5 on; where none reaches it, the part gets the most probable one.
+confusion holds a table [[no as no, no as yes], [yes as no, yes as yes]] for each label, in the order of `classes`;
+`several` counts the parts with more than one label, and those of them whose labels are exactly right. A label is given
+to a part from a probability of 0.5 on; where none reaches it, the part gets the most probable one.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ def figures(parts: Sequence[JudgedPart], manifest: Manifest) -> Figures:
         for k, name in enumerate(manifest.classes)
     }
     both = 0 < int(defective.sum()) < len(parts)
-    exact = int((truth == given).all(axis=1).sum())
+    exact, several = (truth == given).all(axis=1), truth.sum(axis=1) > 1
+    right = int(exact.sum())
     return {
-        "accuracy": exact / len(parts),
-        "accuracy_text": f"{exact} of {len(parts)} exactly right; {Rate(len(parts) - exact, len(parts)).text()} not",
+        "accuracy": right / len(parts),
+        "accuracy_text": f"{right} of {len(parts)} exactly right; {Rate(len(parts) - right, len(parts)).text()} not",
         "macro_f1": _mean([entry["f1"] for entry in per_label.values()]),
         "mean_ap": _mean([entry["ap"] for entry in per_label.values()]),
         "auroc": metrics.auroc(scores, defective) if both else None,
@@ -47,13 +49,16 @@ def figures(parts: Sequence[JudgedPart], manifest: Manifest) -> Figures:
         "classes": list(manifest.classes),
         "confusion": [table.tolist() for table in counts],
         "per_label": per_label,
+        "several": {"n": int(several.sum()), "exact": int((exact & several).sum())},
     }
 
 
 def lines(figures: Figures) -> list[str]:
     shown = [row("accuracy", figures["accuracy"], str(figures["accuracy_text"]))]
     shown += [row(name, figures[name]) for name in ("macro_f1", "mean_ap", "auroc", "ece", "brier")]
-    per_label = figures["per_label"]
+    several, per_label = figures["several"], figures["per_label"]
+    if isinstance(several, dict) and several["n"]:
+        shown.append(f"{'several':12} {several['exact']} of {several['n']} parts with several labels exactly right")
     if isinstance(per_label, dict):
         shown += [row(f"  {name}"[:12], entry["f1"], f"F1; {entry['n']} parts") for name, entry in per_label.items()]
     return shown

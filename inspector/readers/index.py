@@ -1,7 +1,7 @@
 """`index.csv`: one row per picture, every row checked.
 
 Columns `path,split,label,group` are needed; `mask_path`, `boxes_path` and `template_path` may be there; any other
-column is kept in `Sample.extra`. Paths are relative to the folder.
+column is kept in `Sample.extra`. Paths are relative to the folder. Spaces around a split, label or group do not count.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from inspector.readers.layout import Listing
 from inspector.samples import SPLITS, Sample, Split
 
 LOOKS_FOR = "index.csv (columns path, split, label, group)"
-NEEDED = ("path", "split", "label", "group")
+NAMES = ("split", "label", "group")
+NEEDED = ("path", *NAMES)
 FILE_COLUMNS = ("path", "mask_path", "boxes_path", "template_path")
 
 
@@ -66,9 +67,14 @@ def _parse(index: Path, reader: Iterator[list[str]]) -> list[Line]:
         if cells and len(cells) != len(header):
             faults.append(_fault(number, "row", f"{len(header)} cells", f"{len(cells)}"))
         elif cells:
-            lines.append((number, dict(zip(header, cells, strict=True))))
+            lines.append((number, {name: _cell(name, cell) for name, cell in zip(header, cells, strict=True)}))
     refuse(index, [text for _, text in faults])
     return lines
+
+
+def _cell(column: str, text: str) -> str:
+    """`good ` is `good`: a space too many must not make a class, or a group, of its own."""
+    return text.strip() if column in NAMES else text
 
 
 def _row_faults(folder: Path, lines: Iterable[Line], splits: Sequence[Split]) -> Iterator[Fault]:
@@ -76,7 +82,7 @@ def _row_faults(folder: Path, lines: Iterable[Line], splits: Sequence[Split]) ->
         if fields["split"] not in SPLITS:
             yield _fault(number, "split", "train, val or test", repr(fields["split"]))
         for column in ("label", "group"):
-            if not fields[column].strip():
+            if not fields[column]:
                 yield _fault(number, column, "a name", "nothing")
         look = fields["split"] in splits
         for column in FILE_COLUMNS:

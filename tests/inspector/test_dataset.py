@@ -36,6 +36,12 @@ def test_rows_become_samples_with_joined_paths_and_extra_columns(tmp_path: Path)
     assert not dataset.is_defect("good")
 
 
+def test_spaces_around_names_make_no_class_and_hide_no_straddling_group(tmp_path: Path) -> None:
+    dataset = read_dataset(write_index(tmp_path, ["a, train ,good ,g1 ,,", "b,train, good,g1,,"]))
+    assert [(row.split, row.label, row.group) for row in dataset.rows] == [("train", "good", "g1")] * 2
+    assert "every group in one split" in faults_of(write_index(tmp_path, ["a,train,good,g1 ,,", "b,val,good,g1,,"]))
+
+
 def test_all_faults_are_reported_at_once_with_row_field_and_expectation(tmp_path: Path) -> None:
     rows = ["a,training,good,g1,,", "b,train,,g2,,", "gone,train,good,g3,,", ",train,good,,,", "c,val,good,g2,lost,"]
     text = faults_of(write_index(tmp_path, rows))

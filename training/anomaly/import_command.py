@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from inspector.errors import RecipeError
-from training.anomaly.anomalib_checkpoint import Checkpoint, read_checkpoint
+from training.anomaly.anomalib_checkpoint import Checkpoint, graph_of, read_checkpoint
 from training.anomaly.recipe import AnomalyRecipe
 from training.budget import Budget
 from training.order import Order, say
@@ -67,15 +67,11 @@ def as_trained(recipe: AnomalyRecipe, source: Path | None, path: Path, checkpoin
 
 
 def _deliver(order: Order[AnomalyRecipe], checkpoint: Checkpoint, name: str) -> Path:
-    from training.anomaly.anomalib_graph import station_graph
     from training.anomaly.material import load_material
     from training.anomaly.task import delivery
     from training.delivery import deliver
 
     material = load_material(order.dataset, order.recipe, order.seed)
     say(material.summary())
-    graph = station_graph(checkpoint.model)
-    if checkpoint.seen is not None:
-        graph.expect(checkpoint.seen.mean, checkpoint.seen.spread)
     notes: dict[str, float | int | str] = {"learnt": f"by anomalib, imported from {name}"}
-    return deliver(delivery(order, material, graph, notes), Budget.starting_now(None))
+    return deliver(delivery(order, material, graph_of(checkpoint), notes), Budget.starting_now(None))

@@ -15,6 +15,11 @@ from training.dataset_check.remarks import Remark, fault, warning
 
 NEAR_BY_FEATURES = 0.85
 """By this correlation of features 16 of 1.0 million pairs of different steel are joined, none of tiles and spindles."""
+WORDS = {
+    "file": "the same file",
+    "fingerprint": "near-duplicates ({:.2f} alike)",
+    "features": "look-alikes ({:.2f} alike by features; the same piece?)",
+}
 
 
 class Pair(Document):
@@ -32,14 +37,27 @@ class Pair(Document):
     def straddles(self) -> bool:
         return self.splits[0] != self.splits[1]
 
+    @property
+    def disagrees(self) -> bool:
+        return self.labels[0] != self.labels[1]
+
 
 def find_pairs(looks: Sequence[Look]) -> list[Pair]:
-    """Return every pair of near-duplicates, the likest first; equal files among them, be they flat or not."""
+    """Return every pair of near-duplicates, the likest first; equal files among them, be they flat or not.
+
+    A picture and its golden template are alike by intent, and no pair.
+    """
     prints = fingerprints(np.stack([seen.small for seen in looks]))
     found = {(i, j): (likeness, "fingerprint") for i, j, likeness in near_pairs(prints)}
     found |= dict.fromkeys(_equal_files(looks), (1.0, "file"))
-    pairs = [pair_of(looks[i], looks[j], likeness, by) for (i, j), (likeness, by) in found.items()]
+    apart = ((i, j, *how) for (i, j), how in found.items() if not _is_template(looks[i], looks[j]))
+    pairs = [pair_of(looks[i], looks[j], likeness, by) for i, j, likeness, by in apart]
     return sorted(pairs, key=lambda pair: (-pair.likeness, pair.first, pair.second))
+
+
+def _is_template(one: Look, other: Look) -> bool:
+    a, b = one.sample, other.sample
+    return a.template_path == b.path or b.template_path == a.path
 
 
 def _equal_files(looks: Sequence[Look]) -> Iterator[tuple[int, int]]:
@@ -66,17 +84,17 @@ def remarks_on(pairs: Sequence[Pair]) -> Iterator[Remark]:
     """Yield a fault for equal files across splits, and warnings for other pairs that may mislead."""
     for pair in pairs:
         names = (pair.first, pair.second)
-        if pair.straddles and pair.by == "file":
-            yield fault("duplicate", f"the same file in {pair.splits[0]} and {pair.splits[1]}", *names)
-        elif pair.straddles:
-            how = f"{pair.likeness:.2f} alike by {pair.by}"
-            yield warning("duplicate", f"near-duplicates in {pair.splits[0]} and {pair.splits[1]} ({how})", *names)
-        elif pair.labels[0] != pair.labels[1] and pair.by == "file":
-            yield warning("label", f"the same file labelled {pair.labels[0]} and {pair.labels[1]}", *names)
+        what = WORDS[pair.by].format(pair.likeness)
+        if pair.straddles:
+            say = fault if pair.by == "file" else warning
+            yield say("duplicate", f"{what} in {pair.splits[0]} and {pair.splits[1]}", *names)
+        if pair.disagrees:
+            yield warning("label", f"{what} labelled {pair.labels[0]} and {pair.labels[1]}", *names)
 
 
 def pairs_across_splits(looks: Sequence[Look], features: NDArray[np.float32]) -> list[Pair]:
     """Return the pairs across splits whose features (N, F) are nearly the same, the likest first."""
     found = near_pairs(fingerprints(features), NEAR_BY_FEATURES)
-    pairs = [pair_of(looks[i], looks[j], likeness, "features") for i, j, likeness in found]
+    apart = ((i, j, likeness) for i, j, likeness in found if not _is_template(looks[i], looks[j]))
+    pairs = [pair_of(looks[i], looks[j], likeness, "features") for i, j, likeness in apart]
     return sorted((pair for pair in pairs if pair.straddles), key=lambda pair: -pair.likeness)

@@ -20,10 +20,11 @@ from training.dataset_check import alike, counting, looking
 from training.dataset_check.looking import Look
 from training.dataset_check.remarks import Remark, Severity, warning
 from training.dataset_check.report import Report, summary_of
-from training.dataset_check.suspects import Suspect
+from training.dataset_check.suspects import LabelCheck, Suspect
 
 HELP = "check a labelled folder: counts, unreadable files, wrong masks and boxes, near-duplicates, label errors"
 NEEDED_FOR_LABELS = ("torch", "sklearn", "cleanlab")
+UNCHECKED = LabelCheck(foretold={}, not_judged=(), suspects=())
 Step = Callable[[str, int], Callable[[int], None]]
 
 
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     good = tuple(name.strip() for name in args.good.split(",") if name.strip())
+    _require_folders(args.json, args.html)
     dataset = read_dataset(args.dataset, good=good)
     with Progress(transient=True, disable=not sys.stderr.isatty()) as progress:
 
@@ -64,7 +66,7 @@ def check(dataset: Dataset, step: Step, *, labels: bool) -> Report:
     pairs = alike.find_pairs(looks)
     counts = counting.count(dataset, looks)
     labels = labels and all(find_spec(name) for name in NEEDED_FOR_LABELS)
-    suspects, more = _by_features(looks, dataset.good, step) if labels else ([], [])
+    checked, more = _by_features(looks, dataset.good, step) if labels else (UNCHECKED, [])
     known = {(pair.first, pair.second) for pair in pairs}
     pairs = [*pairs, *(pair for pair in more if (pair.first, pair.second) not in known)]
     remarks = (
@@ -73,7 +75,7 @@ def check(dataset: Dataset, step: Step, *, labels: bool) -> Report:
         *looking.odd_sizes(looks),
         *looking.unmasked(dataset, looks),
         *alike.remarks_on(pairs),
-        *(_remark(suspect) for suspect in suspects),
+        *(_remark(suspect) for suspect in checked.suspects),
     )
     return Report(
         dataset=str(dataset.folder),
@@ -87,22 +89,24 @@ def check(dataset: Dataset, step: Step, *, labels: bool) -> Report:
         warnings=sum(remark.severity is Severity.WARNING for remark in remarks),
         remarks=remarks,
         near_duplicates=tuple(pairs),
-        suspects=tuple(suspects),
+        suspects=checked.suspects,
         labels_checked=labels,
+        foretold=checked.foretold,
+        not_judged=checked.not_judged,
     )
 
 
-def _by_features(looks: Sequence[Look], good: Sequence[str], step: Step) -> tuple[list[Suspect], list[alike.Pair]]:
+def _by_features(looks: Sequence[Look], good: Sequence[str], step: Step) -> tuple[LabelCheck, list[alike.Pair]]:
     from training.dataset_check.features import features_of
-    from training.dataset_check.suspects import find_suspects
+    from training.dataset_check.suspects import check_labels
 
     readable = [seen for seen in looks if seen.size[0]]
     paths = [seen.sample.path for seen in readable]
     if len(paths) < 2:
-        return [], []
+        return UNCHECKED, []
     features = features_of(paths, step("comparing pictures", len(paths)))
-    suspects = find_suspects([seen.sample for seen in readable], features, good)
-    return suspects, alike.pairs_across_splits(readable, features)
+    checked = check_labels([seen.sample for seen in readable], features, good)
+    return checked, alike.pairs_across_splits(readable, features)
 
 
 def _remark(suspect: Suspect) -> Remark:
@@ -111,6 +115,13 @@ def _remark(suspect: Suspect) -> Remark:
         f"({suspect.likelier_probability:.2f})"
     )
     return warning("label", text, suspect.picture)
+
+
+def _require_folders(*files: Path | None) -> None:
+    """Say at once, not after minutes, that a report cannot be written."""
+    for file in filter(None, files):
+        if not file.parent.is_dir():
+            raise UserError(f"{file}: expected a file in an existing folder; {file.parent} is none")
 
 
 def _write(args: argparse.Namespace, report: Report, samples: Sequence[Sample]) -> None:
@@ -123,3 +134,5 @@ def _write(args: argparse.Namespace, report: Report, samples: Sequence[Sample]) 
         from training.dataset_check.sheet import write_sheet
 
         write_sheet(args.html, report, samples)
+    for written in filter(None, (args.json, args.html)):
+        print(f"written: {written}")

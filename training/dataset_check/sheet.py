@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from inspector.dataset import Sample
 from inspector.errors import DatasetError, UnreadableImage, UserError
+from inspector.labels import split_labels
 from inspector.preprocess import read_image, resize
 from inspector.truth import read_boxes, read_mask
 from inspector.values import Image
 from training.dataset_check.report import Report
 
 HEIGHT_PX, WIDEST_PX = 112, 224
+LARGE_PX = 224
+"""Side of the square in which a picture to be judged is shown."""
 PER_CLASS = 12
 PAIRS, SUSPECTS, PER_REMARK = 24, 48, 6
 MARK_COLOUR = (40, 40, 235)
@@ -50,33 +53,33 @@ class Wall:
 
     def __init__(self, samples: dict[str, Sample]) -> None:
         self._samples = samples
-        self._made: dict[str, str] = {}
+        self._made: dict[tuple[str, bool], str] = {}
 
     def some_of(self, label: str) -> list[str]:
         """Names of up to a dozen pictures of a label, spread over its groups."""
-        rows = [sample for sample in self._samples.values() if sample.label == label]
+        rows = [sample for sample in self._samples.values() if label in split_labels(sample.label)]
         one_a_group = list({sample.group: sample for sample in rows}.values())
         spread = _spread([sample.name for sample in one_a_group], PER_CLASS)
         return spread or _spread([sample.name for sample in rows], PER_CLASS)
 
-    def picture(self, name: str) -> str:
+    def picture(self, name: str, large: bool = False) -> str:
         """Return a data URL, or an empty text for a picture that cannot be read."""
-        if name not in self._made:
+        if (name, large) not in self._made:
             sample = self._samples.get(name)
-            self._made[name] = _data_url(sample) if sample else ""
-        return self._made[name]
+            self._made[name, large] = _data_url(sample, LARGE_PX if large else HEIGHT_PX) if sample else ""
+        return self._made[name, large]
 
 
 def _spread(names: Sequence[str], count: int) -> list[str]:
     return [names[i] for i in np.unique(np.linspace(0, len(names) - 1, min(count, len(names))).astype(int))]
 
 
-def _data_url(sample: Sample) -> str:
+def _data_url(sample: Sample, height_px: int) -> str:
     try:
         image = read_image(sample.path)
     except UnreadableImage:
         return ""
-    scale = min(HEIGHT_PX / image.shape[0], WIDEST_PX / image.shape[1])
+    scale = min(height_px / image.shape[0], WIDEST_PX / image.shape[1])
     width, height = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     small = np.ascontiguousarray(resize(image, width, height))
     for outline in _outlines(sample, image, scale):

@@ -95,6 +95,7 @@ def _delivery(order: Order[TrainingRecipe], material: LabelledMaterial, fitted: 
         metric="mean_ap",
         golden=recipe.golden_per_bundle,
         several=True,
+        label_column=recipe.label_column,
         training={
             "backbone": recipe.backbone,
             **fitted.notes(),
