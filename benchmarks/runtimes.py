@@ -3,11 +3,13 @@
 python -m benchmarks.runtimes --json FILE
 
 One picture of 224 px at a time. All contenders take turns, so that what else the machine does hits all alike. Needs the
-extra `training`; OpenVINO takes part where it is installed.
+extra `training`; OpenVINO and anomalib's OpenVINOInferencer take part where they are installed, torch.compile where it
+is asked for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 import tracemalloc
@@ -20,6 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks import report
+from benchmarks.anomalib_inferencer import anomalib_contender
 from benchmarks.reference_networks import SIDE, ReferenceNetwork, make_networks
 from inspector.bundle import Precision
 from inspector.errors import RuntimeUnavailable
@@ -31,6 +34,8 @@ ROUND = 5
 FLOATS = ("onnxruntime_float", "openvino_float")
 BFLOATS = ("openvino_bfloat16",)
 INT8S = ("onnxruntime_int8", "openvino_int8")
+OTHERS = ("torch", "anomalib")
+"""How the names of contenders begin that are not ours."""
 RUNTIMES = {
     "onnxruntime": RuntimeSettings(kind="onnxruntime"),
     "openvino": RuntimeSettings(kind="openvino"),
@@ -78,6 +83,9 @@ def _contenders(network: ReferenceNetwork, threads: int, compiled: bool) -> dict
     found["torch_eager"] = _quietly(network.module, tensor)
     if compiled:
         found["torch_compile"] = _quietly(torch.compile(network.module), tensor)
+    for name, exact in (("anomalib", False), ("anomalib_float", True)):
+        with contextlib.suppress(RuntimeUnavailable):
+            found[name] = anomalib_contender(network.paths["float"], batch, threads, exact)
     return found
 
 
@@ -112,18 +120,20 @@ def _compare(
 ) -> dict[str, float | str]:
     """Ratios are of images per second at the median; a share of the limit is MACs per second against the peak."""
     best = {kind: min(_p50(seconds, name) for name in names) for kind, names in (("float", FLOATS), ("int8", INT8S))}
-    fastest = min((name for name in seconds if not name.startswith("torch")), key=lambda name: _p50(seconds, name))
-    slowest = max(_p50(seconds, name) for name in seconds if not name.startswith("torch"))
+    ours = {name: _p50(seconds, name) for name in seconds if not name.startswith(OTHERS)}
     torch_best = min(_p50(seconds, name) for name in seconds if name.startswith("torch"))
     figures: dict[str, float | str] = {
         "int8_over_float_ratio": best["float"] / best["int8"],
         "int8_over_torch_ratio": torch_best / best["int8"],
-        "slowest_runtime_over_torch_ratio": torch_best / slowest,
+        "slowest_runtime_over_torch_ratio": torch_best / max(ours.values()),
         "int8_roofline_share_ratio": network.macs / (best["int8"] / 1e3) / peaks["int8"],
         "float_roofline_share_ratio": network.macs / (best["float"] / 1e3) / peaks["float"],
-        "fastest": fastest,
+        "fastest": min(ours, key=lambda name: ours[name]),
         "mmacs": network.macs / 1e6,
     }
+    for name in [name for name in seconds if name.startswith("anomalib")]:
+        figures[f"int8_over_{name}_ratio"] = _p50(seconds, name) / best["int8"]
+        figures[f"slowest_runtime_over_{name}_ratio"] = _p50(seconds, name) / max(ours.values())
     if any(name in seconds for name in BFLOATS):
         figures["bfloat16_over_float_ratio"] = best["float"] / min(_p50(seconds, name) for name in BFLOATS)
     for name, spent in seconds.items():

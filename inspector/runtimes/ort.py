@@ -10,6 +10,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from inspector.errors import BundleError, RuntimeFault, RuntimeUnavailable
 from inspector.runtimes import Batch, Outputs, RuntimeSettings, thread_count
+from inspector.runtimes.ort_engines import cached_engines
+from inspector.runtimes.trt.driver import open_device
 
 _LOAD_FAULTS = (native.Fail, native.InvalidProtobuf, native.InvalidGraph, native.InvalidArgument, native.NoSuchFile)
 _RUN_FAULTS = (native.Fail, native.InvalidArgument, native.RuntimeException, native.EPFail)
@@ -22,13 +24,14 @@ class OnnxRuntime:
     def __init__(self, model: Path, settings: RuntimeSettings) -> None:
         self._threads, self._device = thread_count(settings), settings.device
         provider = _find_provider(settings.device)
+        provided = cached_engines(model, open_device("gpu").gpu) if settings.device == "tensorrt" else {}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(str(model), options, providers=[provider])
+            self._session = onnxruntime.InferenceSession(str(model), options, providers=[(provider, provided)])
         except _LOAD_FAULTS as error:
             raise BundleError(f"{model}: ONNX Runtime cannot load it ({_first_line(error)})") from error
         if self._session.get_providers()[0] != provider:  # it falls back to the processor without a word

@@ -7,6 +7,7 @@ Driver API reference, "Memory Management", "Stream Management", "Graph Managemen
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -31,6 +32,11 @@ class Gpu:
     capability: str
     """As in `sm86`."""
     driver: str
+
+    @property
+    def slug(self) -> str:
+        """GPU and driver as they stand in names of files: what is made for them fits no other."""
+        return re.sub(r"[^A-Za-z0-9]+", "-", f"{self.name}-{self.capability}-driver-{self.driver}").strip("-").lower()
 
 
 class Device(Protocol):

@@ -18,6 +18,7 @@ from inspector.documents import Document
 from inspector.errors import BundleError
 from inspector.runtimes.trt.library import Library
 from inspector.runtimes.trt.parsing import Parsed, parse_network
+from inspector.runtimes.trt.timing import keep_timings, use_timings
 from inspector.runtimes.trt.walk import WeightedLayer, int8_share, walk
 
 LEAST_INT8 = 0.9
@@ -72,8 +73,8 @@ def engines_home(bundle: Path) -> Path:
     return bundle.resolve().parent / "engines"
 
 
-def build_for(bundle: Bundle, order: Order, library: Library) -> tuple[bytes, EngineProof]:
-    """Build an engine in memory and prove it.
+def build_for(bundle: Bundle, order: Order, library: Library, timings: Path | None = None) -> tuple[bytes, EngineProof]:
+    """Build an engine in memory and prove it; `timings` is where earlier builds kept how long kernels take.
 
     Raises:
         BundleError: a graph that TensorRT cannot build, a task's output that is missing, an unknown target.
@@ -84,7 +85,7 @@ def build_for(bundle: Bundle, order: Order, library: Library) -> tuple[bytes, En
     reasons = {kept.node: kept.reason for kept in bundle.manifest.kept_float if kept.precision == order.precision}
     layers = _walked(parsed, model, reasons)
     _require_ports(parsed, bundle, model)
-    engine = _build(parsed, model, order)
+    engine = _build(parsed, model, order, timings)
     proof = EngineProof(
         bundle=bundle.id,
         model_sha256=hashlib.sha256(model.read_bytes()).hexdigest(),
@@ -151,14 +152,18 @@ def _require_ports(parsed: Parsed, bundle: Bundle, model: Path) -> None:
         raise BundleError(f"{model}: no output {', '.join(sorted(missing))}; it gives {', '.join(sorted(names))}")
 
 
-def _build(parsed: Parsed, model: Path, order: Order) -> bytes:
+def _build(parsed: Parsed, model: Path, order: Order, timings: Path | None) -> bytes:
     config = parsed.builder.create_builder_config()
     _aim(parsed.library, config, order.target)
+    if timings:
+        use_timings(config, timings)
     if config.add_optimization_profile(_profile(parsed, order)) != 0:
         raise BundleError(f"{model}: batches 1 to {order.largest_batch} are no valid profile ({parsed.errors()})")
     engine = parsed.builder.build_serialized_network(parsed.network, config)
     if engine is None:
         raise BundleError(f"{model}: {parsed.library.name} cannot build it for {order.target} ({parsed.errors()})")
+    if timings:
+        keep_timings(config, timings)
     return bytes(engine)
 
 

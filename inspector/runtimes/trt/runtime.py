@@ -7,7 +7,6 @@ of Python, the calls against the library's own classes, and the rest by `make gp
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -33,6 +32,7 @@ from inspector.runtimes.trt.engines import (
 )
 from inspector.runtimes.trt.library import Library, load_library
 from inspector.runtimes.trt.parsing import make_log
+from inspector.runtimes.trt.timing import timing_path
 
 logger = logging.getLogger(__name__)
 
@@ -140,12 +140,14 @@ class TensorRt:
     def _engine(self, bundle: Bundle, precision: Precision, deserialise: Deserialise) -> Any:
         """Take the engine that is kept, or build it; one that this driver no longer takes is built again."""
         order = Order(precision, _target(self._library, self._device.gpu))
-        path = engine_path(engines_home(bundle.path), bundle.id, order, self._library)
+        home = engines_home(bundle.path)
+        path = engine_path(home, bundle.id, order, self._library)
         if _is_whole(path, bundle, self._library) and (engine := deserialise(path.read_bytes())) is not None:
             return engine
         logger.info("building %s for %s, which takes a while", bundle.id[:16], self._device.gpu.name)
         target = order.target if self._library.targets else "current"
-        content, proof = build_for(bundle, Order(precision, target), self._library)
+        timings = timing_path(home, order.target, self._library)
+        content, proof = build_for(bundle, Order(precision, target), self._library, timings)
         _keep(path, content, proof)
         return self._made(deserialise(content), "the engine just built cannot be loaded")
 
@@ -181,9 +183,7 @@ def _bundle_of(model: Path) -> tuple[Bundle, Precision]:
 
 def _target(library: Library, gpu: Gpu) -> str:
     """RTX engines fit a GPU's architecture; those of `tensorrt` fit one GPU and one driver."""
-    if gpu.capability in library.targets:
-        return gpu.capability
-    return re.sub(r"[^A-Za-z0-9]+", "-", f"{gpu.name}-{gpu.capability}-driver-{gpu.driver}").strip("-").lower()
+    return gpu.capability if gpu.capability in library.targets else gpu.slug
 
 
 def _is_whole(path: Path, bundle: Bundle, library: Library) -> bool:
