@@ -1,14 +1,13 @@
 """Do probabilities mean what they say? Random cuts of held parts by group: calibrate on one half, measure on the other.
 
-    python -m benchmarks.calibration --held tiles BUNDLE DATASET good --held steel BUNDLE DATASET crazing \\
-        --cache FOLDER --json FILE
+    python -m benchmarks.calibration --held tiles BUNDLE DATASET good --held steel BUNDLE DATASET crazing --cache FOLDER
 
 Scores are those of the quantised graph (`benchmarks.held`). A part's score is the log odds of any other class against
 the one that counts as good. Keys are `NAME_METHOD_FIGURE`: `ece` (equal-mass, 15 bins), Brier score and log loss are
 means over the cuts; `ece_lower_share` is the share of cuts with an ECE of at most 0.02, `ece_met_share` that of cuts
 with such an ECE or a bootstrap interval (by group, basic) that reaches down to it, and `ece_met_percentile_share` the
-same with plain percentiles, which add the upward bias of an ECE once more instead of taking it off. `NAME_ideal_ece` is what
-a perfectly calibrated model would show on parts of these probabilities: truths drawn from the chosen probabilities.
+same with plain percentiles, which add the upward bias of an ECE once more instead of taking it off. `NAME_ideal_...`
+is what a perfectly calibrated model would show on these parts: truths drawn from the chosen probabilities.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ from inspector.calibration import Calibration, defect_score, fit_temperature, si
 from inspector.calibration.choice import FITS, fit_as, fit_classes, fit_each_class, fit_part
 from inspector.calibration.folds import group_numbers
 from inspector.calibration.reliability import binned_ece, brier_score, log_loss, resamples
+from training.outputs import modest_temperature
 
 Floats = NDArray[np.float64]
 FLOOR = 0.02
-IDEAL_DRAWS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,9 @@ NAMES = ("ece", "brier", "log_loss", "ece_lower_share", "ece_met_share", "ece_me
 
 def main() -> None:
     parser = report.arguments("calibration of part scores on random cuts of held parts")
-    parser.add_argument("--held", nargs=4, action="append", required=True, metavar=("NAME", "BUNDLE", "DATASET", "GOOD"))
+    parser.add_argument(
+        "--held", nargs=4, action="append", required=True, metavar=("NAME", "BUNDLE", "DATASET", "GOOD")
+    )
     parser.add_argument("--cuts", type=int, default=200, help="random cuts by group")
     parser.add_argument("--draws", type=int, default=400, help="bootstrap draws for each interval")
     parser.add_argument("--seed", type=int, default=0, help="of cuts, folds and draws")
@@ -68,7 +69,9 @@ def main() -> None:
     figures: dict[str, float | int | str | bool | None] = {"cuts": args.cuts, "draws": args.draws, "seed": args.seed}
     for name, bundle, dataset, good in args.held:
         held = held_parts(Path(bundle), Path(dataset), args.cache)
-        figures |= {f"{name}_{key}": value for key, value in measure(held, good, args.cuts, args.draws, args.seed).items()}
+        figures |= {
+            f"{name}_{key}": value for key, value in measure(held, good, args.cuts, args.draws, args.seed).items()
+        }
     report.write(figures, args.json)
 
 
@@ -77,7 +80,7 @@ def measure(held: Held, good: str, count: int, draws: int, seed: int) -> dict[st
     scores, is_defect = defect_score(held.logits, (held.classes.index(good),)), held.is_defect(good)
     rows: dict[str, list[tuple[float, ...]]] = {}
     chosen: list[str] = []
-    ideal: list[float] = []
+    ideal: list[tuple[float, ...]] = []
     classes: list[tuple[float, ...]] = []
     for number, cut in enumerate(cuts(held.groups, is_defect, count, seed)):
         said, method = _said(scores, is_defect, held.groups, cut, seed)
@@ -85,15 +88,15 @@ def measure(held: Held, good: str, count: int, draws: int, seed: int) -> dict[st
         for name, probability in said.items():
             rows.setdefault(name, []).append(_measured(probability, is_defect[cut[1]], groups, draws, seed).figures())
         chosen.append(method)
-        ideal.append(_ideal(said["chosen"], number))
+        ideal.append(_ideal(said["chosen"], groups, draws, number).figures())
         classes.append(_classes(held, good, cut, seed))
     means = {f"{name}_{key}": round(value, 5) for name, found in rows.items() for key, value in _means(found).items()}
     return {
         **means,
         "uncalibrated_to_chosen_ece_ratio": round(means["chosen_ece"] / means["uncalibrated_ece"], 4),
-        "ideal_ece": round(float(np.mean(ideal)), 5),
+        **{f"ideal_{key}": round(value, 5) for key, value in _means(ideal).items()},
         **{f"chose_{name}": chosen.count(name) for name in FITS},
-        **dict(zip(CLASS_NAMES, np.round(np.mean(classes, axis=0), 5).tolist(), strict=True)),
+        **dict(zip(CLASS_NAMES, _rounded(classes), strict=True)),
         "n": len(scores),
         "n_defect": int(is_defect.sum()),
         "groups": len(set(held.groups)),
@@ -119,21 +122,25 @@ def _calibration(fields: dict[str, object]) -> Calibration:
     return Calibration.model_validate({"temperature": 1.0, "n": 1, "n_defect": 0, **fields})
 
 
-def _measured(
-    said: Floats, is_defect: NDArray[np.bool_], groups: Sequence[str], draws: int, seed: int
-) -> Measured:
+def _measured(said: Floats, is_defect: NDArray[np.bool_], groups: Sequence[str], draws: int, seed: int) -> Measured:
     ece = binned_ece(said, is_defect)
-    drawn = [binned_ece(said[some], is_defect[some]) for some in resamples(group_numbers(groups, len(said)), draws, seed)]
+    drawn = [
+        binned_ece(said[some], is_defect[some]) for some in resamples(group_numbers(groups, len(said)), draws, seed)
+    ]
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Measured(
         ece, brier_score(said, is_defect), log_loss(said, is_defect), max(0.0, 2 * ece - float(high)), float(low)
     )
 
 
-def _ideal(said: Floats, seed: int) -> float:
-    """Mean ECE of these probabilities (N,) were they perfect."""
-    rng = np.random.default_rng(seed)
-    return float(np.mean([binned_ece(said, rng.random(len(said)) < said) for _ in range(IDEAL_DRAWS)]))
+def _ideal(said: Floats, groups: Sequence[str], draws: int, seed: int) -> Measured:
+    """The same figures of these probabilities (N,) were they perfect, every part a draw of its own."""
+    truth = np.random.default_rng(seed).random(len(said)) < said
+    return _measured(said, truth, groups, draws, seed)
+
+
+def _rounded(rows: Sequence[tuple[float, ...]]) -> list[float]:
+    return [round(float(np.mean(column)), 5) for column in zip(*rows, strict=True)]
 
 
 def _means(found: Sequence[tuple[float, ...]]) -> dict[str, float]:
@@ -158,7 +165,7 @@ def _classes(held: Held, good: str, cut: Cut, seed: int) -> tuple[float, ...]:
     groups = [held.groups[i] for i in fit]
     every = fit_each_class(logits, labels) if len(np.unique(labels)) == len(held.classes) else ()
     chosen = fit_classes(logits, labels, groups, seed)
-    temperature = fit_temperature(logits, labels)
+    temperature = max(fit_temperature(logits, labels), modest_temperature(logits))
     one = [_class_figures(held, test, temperature, classes) for classes in ((), every, chosen)]
     return (*(loss for loss, _ in one), *(ece for _, ece in one), float(bool(chosen)))
 

@@ -41,7 +41,7 @@ class Held:
 
     def is_defect(self, good: str) -> NDArray[np.bool_]:
         """(N,) every class but `good`."""
-        return self.labels != self.classes.index(good)
+        return np.asarray(self.labels != self.classes.index(good))
 
 
 def held_parts(bundle_path: Path, dataset_path: Path, cache: Path) -> Held:

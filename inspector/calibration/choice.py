@@ -1,4 +1,8 @@
-"""Which calibration a part's score gets: the simplest whose cross-validated log loss no other beats beyond chance."""
+"""Which calibration a part's score gets: Platt's sigmoid, unless another's cross-validated log loss is surely lower.
+
+Temperature has fewer numbers and is no simpler guess: networks are fitted on more defects than the line will bring, so
+their log odds are shifted, and temperature cannot shift.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +48,8 @@ FITS: Mapping[Method, Callable[[Floats, Mask], Map]] = {
     "isotonic": fit_isotonic,
     "venn-abers": fit_venn_abers,
 }
-"""The simplest first."""
+"""In the order in which they are compared."""
+USUAL: Method = "platt"
 STEPS: tuple[Method, ...] = ("isotonic", "venn-abers")
 
 
@@ -77,9 +82,9 @@ def fit_part(scores: Floats, is_defect: Mask, groups: Sequence[str] | None = Non
     """
     scores, numbers = _checked(scores, is_defect, groups)
     losses = cross_validated(scores, is_defect, numbers, _allowed(is_defect, numbers), seed)
-    chosen: Method = "platt"
-    for number, name in enumerate(losses):
-        if number == 0 or beats(losses[name], losses[chosen], numbers):
+    chosen = USUAL
+    for name in losses:
+        if beats(losses[name], losses[chosen], numbers):
             chosen = name
     return fit_as(chosen, scores, is_defect, {name: float(loss.mean()) for name, loss in losses.items()})
 
@@ -138,16 +143,16 @@ def fit_classes(
     Logits (N, C), labels (N,). Each class needs `LEAST_OF_CLASS` parts in at least as many groups as there are folds.
     Zadrozny and Elkan 2002: one against the rest, renormalised; compared by cross-validated log loss.
     """
-    logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
-    require_same_length(len(logits), labels=len(labels))
-    require_finite(logits)
-    numbers, kinds = group_numbers(groups, len(labels)), range(logits.shape[1])
+    values: Floats = np.asarray(logits, np.float64)
+    require_same_length(len(values), labels=len(labels))
+    require_finite(values)
+    numbers, kinds = group_numbers(groups, len(labels)), range(values.shape[1])
     counts = np.bincount(labels, minlength=len(kinds))
     if len(kinds) < 2 or counts.min() < LEAST_OF_CLASS:
         return ()
     if min(groups_of_kind(labels, numbers, kind) for kind in kinds) < FOLDS:
         return ()
-    return _classes_if_better(logits, labels, numbers, seed)
+    return _classes_if_better(values, labels, numbers, seed)
 
 
 def _classes_if_better(logits: Floats, labels: Labels, groups: Labels, seed: int) -> tuple[Platt, ...]:

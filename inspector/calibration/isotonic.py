@@ -62,7 +62,8 @@ def fit_isotonic(scores: Floats, is_defect: NDArray[np.bool_], prior_parts: floa
 def counted(scores: Floats, is_defect: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
     """Return the distinct scores in order, and at each the number of defective parts and of all; each (M,)."""
     at, place = np.unique(scores, return_inverse=True)
-    return at, np.bincount(place, is_defect.astype(np.float64)), np.bincount(place).astype(np.float64)
+    ones = np.ones(len(scores))
+    return at, np.bincount(place, ones * is_defect), np.bincount(place, ones)
 
 
 def pool(values: Floats, weights: Floats) -> NDArray[np.int64]:

@@ -56,7 +56,7 @@ def test_a_separated_set_has_a_finite_temperature() -> None:
 
 @pytest.mark.parametrize(("logits", "labels"), [(np.empty((0, 2)), np.empty(0, int)), (np.eye(2), np.array([0]))])
 def test_temperature_refuses_no_parts_and_unequal_numbers(logits: Floats, labels: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="labels: expected one for each|at least one part"):
+    with pytest.raises(ValueError, match=r"labels: expected one for each|at least one part"):
         fit_temperature(logits, labels)
 
 
