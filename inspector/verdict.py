@@ -72,12 +72,17 @@ def _doubts(prediction: Prediction, policy: Policy) -> tuple[str, ...]:
     doubts = []
     if prediction.novelty is not None and prediction.novelty >= policy.review_novelty:
         doubts.append(f"unlike all that is known: novelty {prediction.novelty:.4f} reaches {policy.review_novelty:.4f}")
-    if policy.review_p_value is not None and prediction.p_value is None:
-        doubts.append("no p-value from this network; the policy goes by one")
-    elif policy.review_p_value is not None and prediction.p_value <= policy.review_p_value:
-        limit = f"at most {policy.review_p_value:.4f}"
-        doubts.append(f"stranger than good parts are: p-value {prediction.p_value:.4f} is {limit}; no defect is known")
+    if policy.review_p_value is not None:
+        doubts += _strangeness(prediction.p_value, policy.review_p_value)
     return tuple(doubts)
+
+
+def _strangeness(p_value: float | None, limit: float) -> list[str]:
+    if p_value is None:
+        return ["the policy goes by a p-value, and the network has none"]
+    if not p_value > limit:  # NaN is no reason to pass
+        return [f"stranger than good parts are: p-value {p_value:.4f} is at most {limit:.4f}; no defect is known"]
+    return []
 
 
 def _subject(prediction: Prediction) -> str:

@@ -52,18 +52,22 @@ def fit_isotonic(scores: Floats, is_defect: NDArray[np.bool_], prior_parts: floa
     require_varied(scores)
     at, defects, parts = counted(scores, is_defect)
     first = pool(defects / parts, parts)
-    n, k = np.bincount(first, parts), np.bincount(first, defects)
+    n, k = _sums(first, parts), _sums(first, defects)
     smooth = (k + prior_parts * is_defect.mean()) / (n + prior_parts)
     again = pool(smooth, n)
-    means = np.maximum.accumulate(np.bincount(again, n * smooth) / np.bincount(again, n))
+    means = np.maximum.accumulate(_sums(again, n * smooth) / _sums(again, n))
     return _knots(at, means[again][first], again[first])
 
 
 def counted(scores: Floats, is_defect: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
     """Return the distinct scores in order, and at each the number of defective parts and of all; each (M,)."""
     at, place = np.unique(scores, return_inverse=True)
-    ones = np.ones(len(scores))
-    return at, np.bincount(place, ones * is_defect), np.bincount(place, ones)
+    return at, _sums(place, is_defect), _sums(place, np.ones(len(scores)))
+
+
+def _sums(places: NDArray[np.integer], values: NDArray[np.generic]) -> Floats:
+    """(K,) sums of the values (N,) at each place."""
+    return np.bincount(places, values).astype(np.float64)
 
 
 def pool(values: Floats, weights: Floats) -> NDArray[np.int64]:
