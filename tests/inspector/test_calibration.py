@@ -161,3 +161,9 @@ def test_softmax_and_sigmoid_do_not_overflow() -> None:
     extremes = np.array([[1e4, 0.0, -1e4]])
     assert softmax(extremes) == pytest.approx(np.array([[1.0, 0.0, 0.0]]))
     assert sigmoid(extremes[0]) == pytest.approx(np.array([1.0, 0.5, 0.0]))
+
+
+def test_a_search_that_is_cut_short_still_gives_a_sigmoid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.calibration.platt.MOST_STEPS", 1)
+    scores = np.linspace(-3, 3, 40)
+    assert fit_platt(scores, scores > 0.5).slope > 0
