@@ -7,7 +7,8 @@ the one that counts as good. Keys are `NAME_METHOD_FIGURE`: `ece` (equal-mass, 1
 means over the cuts; `ece_lower_share` is the share of cuts with an ECE of at most 0.02, `ece_met_share` that of cuts
 with such an ECE or a bootstrap interval (by group, basic) that reaches down to it, and `ece_met_percentile_share` the
 same with plain percentiles, which add the upward bias of an ECE once more instead of taking it off. `NAME_ideal_...`
-is what a perfectly calibrated model would show on these parts: truths drawn from the chosen probabilities.
+is what a perfectly calibrated model would show on these parts: truths drawn from the chosen probabilities;
+`defect_share_gap` how far apart the halves' shares of defective parts are on average.
 """
 
 from __future__ import annotations
@@ -82,21 +83,24 @@ def measure(held: Held, good: str, count: int, draws: int, seed: int) -> dict[st
     chosen: list[str] = []
     ideal: list[tuple[float, ...]] = []
     classes: list[tuple[float, ...]] = []
+    gaps: list[float] = []
     for number, cut in enumerate(cuts(held.groups, is_defect, count, seed)):
         said, method = _said(scores, is_defect, held.groups, cut, seed)
         groups = [held.groups[i] for i in cut[1]]
         for name, probability in said.items():
             rows.setdefault(name, []).append(_measured(probability, is_defect[cut[1]], groups, draws, seed).figures())
         chosen.append(method)
+        gaps.append(abs(float(is_defect[cut[0]].mean() - is_defect[cut[1]].mean())))
         ideal.append(_ideal(said["chosen"], groups, draws, number).figures())
         classes.append(_classes(held, good, cut, seed))
     means = {f"{name}_{key}": round(value, 5) for name, found in rows.items() for key, value in _means(found).items()}
     return {
         **means,
-        "uncalibrated_to_chosen_ece_ratio": round(means["chosen_ece"] / means["uncalibrated_ece"], 4),
+        "chosen_to_uncalibrated_ece_ratio": round(means["chosen_ece"] / means["uncalibrated_ece"], 4),
         **{f"ideal_{key}": round(value, 5) for key, value in _means(ideal).items()},
         **{f"chose_{name}": chosen.count(name) for name in FITS},
         **dict(zip(CLASS_NAMES, _rounded(classes), strict=True)),
+        "defect_share_gap": round(float(np.mean(gaps)), 5),
         "n": len(scores),
         "n_defect": int(is_defect.sum()),
         "groups": len(set(held.groups)),
