@@ -147,9 +147,12 @@ def test_parts_of_one_step_keep_their_order() -> None:
 def test_venn_abers_interval_is_that_of_its_steps() -> None:
     scores, is_defect = shaped(0, 100, "steps")
     found = fit_as("venn-abers", scores, is_defect)
-    low, high = calibration(**found.fields()).interval(scores) or (None, None)
-    assert (low < high).all()  # type: ignore[operator]
+    kept = calibration(**found.fields()).interval(scores)
+    assert kept is not None
+    assert (kept[0] < kept[1]).all()
     assert found.venn_abers == fit_venn_abers(scores, is_defect)
+    for ours, theirs in zip(kept, fit_venn_abers(scores, is_defect).interval(scores), strict=True):
+        assert ours == pytest.approx(theirs)
 
 
 def test_a_calibration_written_before_there_was_a_choice_is_platts() -> None:
@@ -313,6 +316,19 @@ def test_too_few_parts_or_groups_of_a_class_leave_one_temperature() -> None:
     assert fit_classes(logits, labels, groups) == ()
     groups = [f"{label}-{i % (5 if label == 2 else 50)}" for i, label in enumerate(labels.tolist())]
     assert fit_classes(logits, labels, groups)
+
+
+def test_the_seed_cuts_the_folds_of_classes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = []
+
+    def noted(kinds: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+        seeds.append(seed)
+        return fold_numbers(kinds, groups, folds, seed)
+
+    monkeypatch.setattr("inspector.calibration.choice.fold_numbers", noted)
+    fit_classes(*classed(0, 300, 1.0))
+    fit_classes(*classed(0, 300, 1.0), seed=3)
+    assert seeds == [0, 3]
 
 
 def test_one_class_alone_has_nothing_to_be_told_from() -> None:
