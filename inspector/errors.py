@@ -6,6 +6,7 @@
     |   |-- RecipeError          a recipe
     |   |-- DatasetError         an index, a label, a split, a path
     |   |-- BundleError          missing, truncated, altered, or for another task
+    |   |-- CalibrationUndefined  scores and truths that no probability can be made of
     |   |-- EnrolmentError       missing, altered, or of another bundle
     |   |-- UnreadableImage      a file that is no 8-bit image
     |   |-- UnknownPlugin        a camera, output or runtime that nobody provides
@@ -43,6 +44,10 @@ class RecipeError(UserError):
 
 class DatasetError(UserError):
     """A data set with wrong rows; the message lists them all."""
+
+
+class CalibrationUndefined(UserError, ValueError):
+    """Scores and truths that no calibration, and no figure of one, can be made of."""
 
 
 class BundleError(UserError):

@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+import numpy as np
+
 from inspector.bundle import Manifest
+from inspector.calibration.reliability import Reliability, reliability
 from inspector.dataset import Sample
 from inspector.errors import DatasetError
 from inspector.figures import JudgedPart
@@ -80,6 +83,15 @@ def policy_figures(parts: Sequence[JudgedPart]) -> dict[str, object]:
         "review_rate": reviewed / len(parts),
         "outcomes": {outcome.value: sum(part.verdict.outcome is outcome for part in parts) for outcome in Outcome},
     }
+
+
+def calibration_of(parts: Sequence[JudgedPart]) -> Reliability | None:
+    """Return how far the defect probabilities can be trusted; None where all parts are of one kind."""
+    is_defect = np.array([part.is_defect for part in parts])
+    if is_defect.all() or not is_defect.any():
+        return None
+    said = np.array([part.prediction.defect_probability for part in parts])
+    return reliability(said, is_defect, [part.sample.group for part in parts])
 
 
 def _rate(count: int, n: int) -> dict[str, object] | None:

@@ -62,11 +62,13 @@ def merge(predictions: Sequence[Prediction], tiles: Sequence[Roi]) -> Prediction
     worst = max(predictions, key=lambda prediction: prediction.defect_probability)
     strongest = np.max([prediction.class_probabilities for prediction in predictions], axis=0)
     novelties = [prediction.novelty for prediction in predictions if prediction.novelty is not None]
+    p_values = [prediction.p_value for prediction in predictions if prediction.p_value is not None]
     return replace(
         worst,
         class_probabilities=tuple(strongest.tolist()),
         findings=merge_findings([prediction.findings for prediction in predictions], tiles),
         novelty=max(novelties, default=None),
+        p_value=min(p_values, default=None),
         heat=None,
     )
 

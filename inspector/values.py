@@ -93,6 +93,11 @@ class Prediction:
     """
     expected: str | None = None
     """The variant that the recipe expects, where it does."""
+    p_value: float | None = field(default=None, compare=False)
+    """Anomaly: the share of good parts that would look at least as strange, one-sided; no probability of a defect.
+
+    The ledger keeps it in the reason of a verdict that rests on it.
+    """
     heat: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     """(h, w) of 0..1 over the network's input: where the defect is seen. It stays inside the vision process."""
 

@@ -27,6 +27,13 @@ class Policy(Document):
         description="a part goes to review, whatever its label, when its novelty reaches this: the share of held known "
         "parts that are less unlike the training set",
     )
+    review_p_value: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="anomaly: a part goes to review when at most this share of good parts looks as strange; the rate "
+        "of false alarms, exact for good parts like the held ones. Set where no defective part is known",
+    )
     origin: str = Field(default="set by hand", description="how the limits were chosen, and on how many parts")
 
     @model_validator(mode="after")
@@ -48,9 +55,8 @@ def decide(quality: Quality, prediction: Prediction | None, policy: Policy) -> V
         return Verdict(Outcome.NOT_INSPECTED, ("defect probability is not a number",))
     if not quality.usable:
         return Verdict(Outcome.REVIEW, quality.faults, probability, label)
-    if prediction.novelty is not None and prediction.novelty >= policy.review_novelty:
-        reason = f"unlike all that is known: novelty {prediction.novelty:.4f} reaches {policy.review_novelty:.4f}"
-        return Verdict(Outcome.REVIEW, (reason,), probability, label)
+    if doubts := _doubts(prediction, policy):
+        return Verdict(Outcome.REVIEW, doubts, probability, label)
     if probability >= policy.reject_above:
         reason = f"{_subject(prediction)} {probability:.4f} reaches reject limit {policy.reject_above:.4f}"
         return Verdict(Outcome.REJECT, (reason,), probability, label)
@@ -59,6 +65,24 @@ def decide(quality: Quality, prediction: Prediction | None, policy: Policy) -> V
         reason = f"{_subject(prediction)} {probability:.4f} between {limits}"
         return Verdict(Outcome.REVIEW, (reason,), probability, label)
     return Verdict(Outcome.PASS, (), probability, label)
+
+
+def _doubts(prediction: Prediction, policy: Policy) -> tuple[str, ...]:
+    """What says that the part is like none that is known, so that its probability means nothing."""
+    doubts = []
+    if prediction.novelty is not None and prediction.novelty >= policy.review_novelty:
+        doubts.append(f"unlike all that is known: novelty {prediction.novelty:.4f} reaches {policy.review_novelty:.4f}")
+    if policy.review_p_value is not None:
+        doubts += _strangeness(prediction.p_value, policy.review_p_value)
+    return tuple(doubts)
+
+
+def _strangeness(p_value: float | None, limit: float) -> list[str]:
+    if p_value is None:
+        return ["the policy goes by a p-value, and the network has none"]
+    if not p_value > limit:  # NaN is no reason to pass
+        return [f"stranger than good parts are: p-value {p_value:.4f} is at most {limit:.4f}; no defect is known"]
+    return []
 
 
 def _subject(prediction: Prediction) -> str:

@@ -117,6 +117,11 @@ def test_evaluate_writes_figures_equal_to_those_by_hand(
         assert {key: figures[kind][key] for key in ("count", "n", "rate")} == {"count": 1, "n": 4, "rate": 0.25}
         assert figures[kind]["at_most"] == pytest.approx(0.7514, abs=1e-4), "beta.ppf(0.95, 2, 3)"
     assert figures["outcomes"] == {"PASS": 3, "REJECT": 3, "REVIEW": 2, "NOT_INSPECTED": 0}
+    trust = figures["calibration"]
+    squares = [(probability(level) - (label == "dark")) ** 2 for label, levels in PARTS.items() for level in levels]
+    assert trust["brier"]["value"] == pytest.approx(sum(squares) / 8, rel=1e-5)
+    assert trust["ece"]["low"] <= trust["ece"]["value"]
+    assert (trust["n"], trust["n_defect"], trust["n_groups"], len(trust["bins"])) == (8, 4, 8, 8)
     assert figures["review_rate"] == 0.25
     assert figures["seconds_per_image"] > 0
 
@@ -176,7 +181,7 @@ def test_evaluate_of_good_parts_alone_leaves_what_is_undefined_out(
     out = tmp_path / "figures.json"
     assert main(["evaluate", str(bundle_path), str(dataset), "--precision", "float", "--json", str(out)]) == 0
     figures = json.loads(out.read_text())
-    assert figures["auroc"] is figures["escape"] is None
+    assert figures["auroc"] is figures["escape"] is figures["calibration"] is None
     assert figures["precision"] == "float"
     told = capsys.readouterr().out
     assert "auroc        undefined: one kind of part only" in told
@@ -238,6 +243,7 @@ def test_predict_prints_one_json_object_per_picture(
     assert dark["class_probabilities"]["dark"] == pytest.approx(probability(20), rel=1e-5)
     assert dark["bundle"] == load_bundle(bundle_path).id
     assert len(dark["reasons"]) == 1
+    assert dark["p_value"] is None
     assert good["reasons"] == []
 
 

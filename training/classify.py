@@ -153,12 +153,13 @@ def _manifest(
 def _files(
     graphs: Mapping[Precision, Path], material: Material, proof: Proof, manifest: Manifest, recipe: TrainingRecipe
 ) -> dict[str, bytes]:
+    tables = _tables(proof, manifest)
     chosen = choose_golden(material.calibration, proof.held, proof.policy, recipe.golden_per_bundle)
     return {
         **{MODEL_FILES[precision]: path.read_bytes() for precision, path in graphs.items()},
         **golden_files(material.calibration, chosen, proof.held, material.classes),
         "calibration.json": (Calibrations(proof.calibrations).model_dump_json(indent=2) + "\n").encode(),
-        "card.md": write_card(manifest, material.parts, _tables(proof, manifest)).encode(),
+        "card.md": write_card(manifest, material.parts, tables, proof.calibrations).encode(),
     }
 
 

@@ -26,7 +26,7 @@ from inspector.bundle import (
 )
 from inspector.calibration import Calibration
 from inspector.dataset import Dataset
-from inspector.evaluation import policy_figures
+from inspector.evaluation import calibration_of, policy_figures
 from inspector.figures import Figures, JudgedPart, load_figures
 from inspector.preprocess import InputSpec
 from inspector.runtimes import Outputs
@@ -39,7 +39,7 @@ from training.golden_parts import golden_files
 from training.graph import StationGraph
 from training.mending import Attempt, Mending, mended
 from training.order import say
-from training.outputs import choose_policy
+from training.outputs import Floats, choose_policy, strangeness_policy
 from training.recipe import PolicyRecipe, QuantiseRecipe
 from training.scoring import (
     IDENTITY,
@@ -189,14 +189,24 @@ def calibrate_part_scores(
     viewed = delivery.calibration
     is_defect = viewed.is_defect(delivery.good)
     scores = {name: part_scores(predictions(draft, IDENTITY, one, viewed)) for name, one in outputs.items()}
-    calibrations = {name: calibrate_scores(one, is_defect, has_good=delivery.has_good) for name, one in scores.items()}
-    probability = calibrations["cpu-int8"].part_probability(scores["cpu-int8"])
-    policy = choose_policy(probability, is_defect, delivery.policy, has_good=delivery.has_good)
+    about = {"has_good": delivery.has_good, "strange": delivery.task == "anomaly"}
+    calibrations = {
+        name: calibrate_scores(one, is_defect, groups=viewed.groups, **about) for name, one in scores.items()
+    }
+    policy = _policy(delivery, calibrations["cpu-int8"], scores["cpu-int8"], is_defect)
     held = {
         name: judge(viewed, predictions(draft, calibrations[name], one, viewed), policy, delivery.good)
         for name, one in outputs.items()
     }
     return Calibrated(calibrations, policy, held)
+
+
+def _policy(delivery: Delivery, calibration: Calibration, scores: Floats, is_defect: NDArray[np.bool_]) -> Policy:
+    """Limits on the probability, or on the p-value while there is nothing that a probability could rest on."""
+    if calibration.conformal is not None and calibration.n_defect == 0:
+        return strangeness_policy(calibration.conformal, delivery.policy)
+    probability = calibration.part_probability(scores)
+    return choose_policy(probability, is_defect, delivery.policy, has_good=delivery.has_good)
 
 
 def _judged(
@@ -222,7 +232,12 @@ def _table(delivery: Delivery, figures: Figures, parts: Sequence[JudgedPart]) ->
     rates = [(name, str(rate["text"])) for name in ("escape", "overkill") if isinstance(rate := policy[name], dict)]
     review = f"{100 * float(str(policy['review_rate'])):.1f} % of {len(parts)}"
     named = [line.partition(" ") for line in load_figures(delivery.task).lines(figures)]
-    return [*((name, text.strip()) for name, _, text in named), *rates, ("to review", review)]
+    return [*((name, text.strip()) for name, _, text in named), *rates, ("to review", review), *_trust(parts)]
+
+
+def _trust(parts: Sequence[JudgedPart]) -> list[tuple[str, str]]:
+    found = calibration_of(parts)
+    return found.rows() if found else []
 
 
 def _manifest(
@@ -270,7 +285,7 @@ def _files(
         **{MODEL_FILES[precision]: path.read_bytes() for precision, path in graphs.items()},
         **golden_files(delivery.calibration, calibrated.held, calibrated.policy, delivery.golden, delivery.good),
         "calibration.json": (Calibrations(dict(calibrated.calibrations)).model_dump_json(indent=2) + "\n").encode(),
-        "card.md": write_card(manifest, delivery.parts, tables).encode(),
+        "card.md": write_card(manifest, delivery.parts, tables, calibrated.calibrations).encode(),
     }
 
 

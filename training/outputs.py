@@ -10,7 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inspector.calibration import Calibration, defect_probability, defect_score, fit_platt, fit_temperature, softmax
+from inspector.calibration import (
+    Calibration,
+    Conformal,
+    defect_probability,
+    defect_score,
+    fit_classes,
+    fit_part,
+    fit_temperature,
+    softmax,
+)
 from inspector.errors import UserError
 from inspector.novelty import fit_novelty
 from inspector.runtimes import Outputs, RuntimeSettings, load_runtime
@@ -90,18 +99,24 @@ def _said(outputs: Sequence[Outputs]) -> Said:
 
 
 def calibrate(
-    logits: Floats, labels: NDArray[np.int64], good_columns: Sequence[int], distance: Floats | None = None
+    logits: Floats,
+    labels: NDArray[np.int64],
+    good_columns: Sequence[int],
+    distance: Floats | None = None,
+    groups: Sequence[str] | None = None,
 ) -> Calibration:
-    """Fit temperature, Platt where both good and defective parts are there, and novelty, on the calibration part."""
+    """Fit on the calibration part: class probabilities, novelty, and the part's where both kinds of part are there."""
     is_defect = ~np.isin(labels, list(good_columns))
     both = bool(is_defect.any() and not is_defect.all())
-    return Calibration(
-        temperature=max(fit_temperature(logits, labels), modest_temperature(logits)),
-        platt=fit_platt(defect_score(logits, good_columns), is_defect) if both else None,
-        n=len(labels),
-        n_defect=int(is_defect.sum()),
-        novelty=None if distance is None else fit_novelty(distance),
-    )
+    part = fit_part(defect_score(logits, good_columns), is_defect, groups).fields() if both else {}
+    fields = {
+        "temperature": max(fit_temperature(logits, labels), modest_temperature(logits)),
+        "classes": fit_classes(logits, labels, groups),
+        "n": len(labels),
+        "n_defect": int(is_defect.sum()),
+        "novelty": None if distance is None else fit_novelty(distance),
+    }
+    return Calibration.model_validate({**fields, **part})
 
 
 def strangers(said: Said, calibration: Calibration, policy: Policy) -> NDArray[np.bool_]:
@@ -143,6 +158,19 @@ def choose_policy(probability: Floats, is_defect: NDArray[np.bool_], recipe: Pol
     aims = f"escape {recipe.escape:g}, overkill {recipe.overkill:g}"
     origin = f"chosen for {aims} on {n} calibration parts, {n_defect} of them defective; not certified"
     return Policy(pass_below=low, reject_above=high, origin=origin)
+
+
+def strangeness_policy(conformal: Conformal, recipe: PolicyRecipe) -> Policy:
+    """Where no defective part is known: review from the p-value that alarms on the recipe's share of good parts.
+
+    Nothing is rejected, since nothing is known of defects. Fewer good parts than one in that share cannot give so small
+    a p-value; then whatever is stranger than all of them goes to review.
+    """
+    alarms, n = max(recipe.overkill, conformal.least), len(conformal.scores)
+    origin = (
+        f"review of {100 * alarms:.2g} % of good parts, by p-value of {n} held ones; no defect known, not certified"
+    )
+    return Policy(pass_below=1, reject_above=1, review_p_value=alarms, origin=origin)
 
 
 def _lowest_escapes(defective: Floats, share: float) -> float:

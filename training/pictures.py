@@ -39,6 +39,10 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.samples)
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return tuple(sample.group for sample in self.samples)
+
     def is_defect(self, good_columns: Sequence[int]) -> NDArray[np.bool_]:
         """(N,) truth."""
         return ~np.isin(self.labels.numpy(), list(good_columns))

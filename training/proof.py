@@ -53,17 +53,18 @@ def prove(
 ) -> Proof:
     """Calibrate on the calibration part, compare on the validation part; raises `ParityBroken`, `QuantisationDrop`."""
     good = material.good_columns
-    labels = material.calibration.labels.numpy()
+    labels, groups = material.calibration.labels.numpy(), material.calibration.groups
     held = {name: graph_said(path, material.calibration) for name, path in paths.items()}
     seen = {name: graph_said(path, material.validation) for name, path in paths.items()}
-    calibrations = {name: calibrate(said.logits, labels, good, said.distance) for name, said in held.items()}
+    calibrations = {name: calibrate(said.logits, labels, good, said.distance, groups) for name, said in held.items()}
     policy = _policy(held["cpu-int8"].logits, calibrations["cpu-int8"], material, recipe)
     parity = _parity(torch_said(graph, outputs, material.validation), seen, calibrations, policy, good, recipe)
     _require_small_drops(seen, calibrations, material, recipe)
 
     def measure(said: Said, calibration: Calibration) -> Measured:
         judged = judge(said, calibration, policy, good)
-        return Measured(said.logits, calibration, judged, material.validation.labels.numpy())
+        labels, groups = material.validation.labels.numpy(), material.validation.groups
+        return Measured(said.logits, calibration, judged, labels, groups)
 
     return Proof(
         calibrations=calibrations,
@@ -93,7 +94,8 @@ class LogitJudge:
 
     def _calibrated(self, path: Path) -> tuple[Said, Calibration]:
         said, pictures = graph_said(path, self.material.calibration), self.material.calibration
-        calibration = calibrate(said.logits, pictures.labels.numpy(), self.material.good_columns, said.distance)
+        labels, good = pictures.labels.numpy(), self.material.good_columns
+        calibration = calibrate(said.logits, labels, good, said.distance, pictures.groups)
         return said, calibration
 
 

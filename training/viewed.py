@@ -68,6 +68,10 @@ class Viewed:
         before = sum(len(tiles) for tiles in self.tiles[:index])
         return slice(before, before + len(self.tiles[index]))
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return tuple(sample.group for sample in self.samples)
+
     def is_defect(self, good: Sequence[str]) -> NDArray[np.bool_]:
         """(N,) truth."""
         return np.array([sample.label not in good for sample in self.samples], dtype=bool)

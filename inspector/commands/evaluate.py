@@ -16,7 +16,7 @@ from rich.progress import Progress
 from inspector.bundle import Precision, load_bundle
 from inspector.dataset import SPLITS, read_dataset
 from inspector.errors import UserError
-from inspector.evaluation import judge, policy_figures
+from inspector.evaluation import calibration_of, judge, policy_figures
 from inspector.figures import Figures, JudgedPart, TaskFigures, load_figures
 from inspector.inspection import Inspector
 from inspector.labels import labelled_by
@@ -82,7 +82,7 @@ def _samples(args: argparse.Namespace, inspector: Inspector) -> Sequence[Sample]
 
 
 def _figures(args: argparse.Namespace, inspector: Inspector, task: TaskFigures, parts: Sequence[JudgedPart]) -> Figures:
-    manifest = inspector.bundle.manifest
+    manifest, trust = inspector.bundle.manifest, calibration_of(parts)
     return {
         "n": len(parts),
         "task": manifest.task,
@@ -92,6 +92,7 @@ def _figures(args: argparse.Namespace, inspector: Inspector, task: TaskFigures, 
         "dataset": str(args.dataset),
         **task.figures(parts, manifest),
         **policy_figures(parts),
+        "calibration": trust.fields() if trust else None,
         "slices": slice_figures(parts, args.slice),
         "policy": inspector.policy.model_dump(),
         "seconds_per_image": fmean(part.seconds for part in parts),
@@ -126,6 +127,11 @@ def _print(figures: dict[str, object], task: TaskFigures) -> None:
     for name, kind in (("escape", "defective"), ("overkill", "good")):
         rate = figures[name]
         print(f"{name:12} {rate['text'] if isinstance(rate, dict) else f'undefined: no {kind} parts'}")
+    trust = figures["calibration"]
+    if isinstance(trust, dict):
+        ece = trust["ece"]
+        interval = f"95 %: {ece['low']:.4f} to {ece['high']:.4f}"
+        print(f"trust        ECE {ece['value']:.4f} of the defect probability ({interval})")
     print(f"review       {100 * float(str(figures['review_rate'])):.1f} % of parts")
     print(f"time         {1e3 * float(str(figures['seconds_per_image'])):.2f} ms per image")
     for line in slice_lines(figures["slices"]):

@@ -92,6 +92,7 @@ def _json(path: Path, inspected: PartResult, inspector: Inspector, drawn: Path |
             "class_probabilities": dict(zip(inspector.names, probabilities, strict=False)),
             "findings": [asdict(finding) for finding in findings],
             "novelty": view.prediction.novelty if view.prediction else None,
+            "p_value": view.prediction.p_value if view.prediction else None,
             "heat": None if drawn is None else str(drawn),
             "bundle": inspector.bundle.id,
         }

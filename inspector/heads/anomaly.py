@@ -1,8 +1,9 @@
 """Anomaly detection: a raw score and a map of distances to a calibrated probability and a heat map.
 
-The network was taught good parts only. Its probability is as good as what calibrated it: with defective parts, Platt's
-sigmoid of the score; without any, an assumption by which the unusual end of the good parts already is in doubt, so that
-what was never seen goes to review rather than passes (see `training.scoring.calibrate_scores`).
+The network was taught good parts only. Its probability is as good as what calibrated it: with defective parts, the
+calibration that was chosen; without any, an assumption that orders parts and is no statement (see
+`training.scoring.calibrate_scores`). What good parts alone do support is the conformal p-value: limits are set on it
+until there are labelled defects.
 """
 
 from __future__ import annotations
@@ -36,11 +37,21 @@ class AnomalyHead:
         scores = output(outputs, "score", ())
         maps = output(outputs, "map", (None, None))
         defective = self.calibration.part_probability(scores)
-        return [self._prediction(*row) for row in zip(scores, maps, defective, strict=True)]
+        strange = self.calibration.p_value(scores)
+        p_values = [None] * len(scores) if strange is None else strange.tolist()
+        return [self._prediction(*row) for row in zip(scores, maps, defective, p_values, strict=True)]
 
-    def _prediction(self, score: float, distances: NDArray[np.float64], defective: float) -> Prediction:
-        label = self.good if defective < 0.5 else "defect"
-        return Prediction(label, self._classes(defective), float(defective), (float(score),), heat=self.heat(distances))
+    def _prediction(
+        self, score: float, distances: NDArray[np.float64], defective: float, p_value: float | None
+    ) -> Prediction:
+        return Prediction(
+            label=self.good if defective < 0.5 else "defect",
+            class_probabilities=self._classes(defective),
+            defect_probability=float(defective),
+            scores=(float(score),),
+            p_value=p_value,
+            heat=self.heat(distances),
+        )
 
     def heat(self, distances: NDArray[np.float64]) -> NDArray[np.float32]:
         """Distance d as d / (d + d0): 0.5 at the score d0 at which a part is as probably defective as good.

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from inspector.bundle import Manifest
+from inspector.calibration.reliability import BINS
+from inspector.evaluation import calibration_of
 from inspector.figures import Figures, JudgedPart
 from inspector.reporting import Evaluation
 from inspector.risk import Rate
@@ -44,7 +46,7 @@ _NAMES = {
 _ELSEWHERE = {"n", "review_rate", "seconds_per_image"}
 """Numbers that have a place of their own on the page."""
 _MOST_ROWS = 40
-_MOST_BINS, _LEAST_IN_BIN = 10, 8
+_LEAST_IN_BIN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def write_report(evaluation: Evaluation, out: Path) -> None:
 
     parts, manifest, figures = evaluation.parts, evaluation.manifest, evaluation.figures
     said = [(part.prediction.defect_probability, part.is_defect) for part in parts]
-    bins = bins_of(said, max(1, min(_MOST_BINS, len(parts) // _LEAST_IN_BIN)))
+    bins = bins_of(said, max(1, min(BINS, len(parts) // _LEAST_IN_BIN)))
     seconds = [part.seconds for part in parts]
     page = pages.render(
         "evaluation/report.html.j2",
@@ -114,7 +116,7 @@ def write_report(evaluation: Evaluation, out: Path) -> None:
         looks=LOOKS,
         rates=_rates(parts),
         headline=_headline(figures, manifest),
-        numbers=_numbers(figures),
+        numbers=_numbers(figures) + _trust(parts),
         times_ms=tuple(1e3 * float(np.quantile(seconds, q, method="inverted_cdf")) for q in (0.5, 0.99)),
         plots={
             "scores": plots.score_plot(parts, evaluation.policy),
@@ -190,6 +192,11 @@ def _headline(figures: Figures, manifest: Manifest) -> tuple[str, str, str]:
     value = figures.get(name)
     note = figures.get(f"{name}_text")
     return f"{value:.4f}" if isinstance(value, float) else "not stated", _NAMES[name], str(note) if note else ""
+
+
+def _trust(parts: Sequence[JudgedPart]) -> list[tuple[str, str]]:
+    found = calibration_of(parts)
+    return found.rows() if found else []
 
 
 def _numbers(figures: Figures) -> list[tuple[str, str]]:

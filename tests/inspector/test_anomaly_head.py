@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inspector.calibration import Calibration, Platt
+from inspector.calibration import Calibration, Platt, fit_conformal
 from inspector.errors import RuntimeFault
 from inspector.heads import load_head
 from inspector.preprocess import Placement
@@ -48,3 +48,10 @@ def test_a_calibration_that_no_score_leaves_in_doubt_still_gives_a_map(slope: fl
 def test_a_score_that_is_no_number_is_a_fault() -> None:
     with pytest.raises(RuntimeFault, match="score"):
         predict(float("nan"), np.ones((2, 2)))
+
+
+def test_the_p_value_is_that_of_held_good_parts_and_absent_without_them() -> None:
+    held = calibration().model_copy(update={"conformal": fit_conformal(np.arange(9.0))})
+    assert predict(8.0, np.ones((2, 2)), held).p_value == pytest.approx(0.2)
+    assert predict(9.0, np.ones((2, 2)), held).p_value == pytest.approx(0.1)
+    assert predict(9.0, np.ones((2, 2))).p_value is None

@@ -56,7 +56,7 @@ def test_a_separated_set_has_a_finite_temperature() -> None:
 
 @pytest.mark.parametrize(("logits", "labels"), [(np.empty((0, 2)), np.empty(0, int)), (np.eye(2), np.array([0]))])
 def test_temperature_refuses_no_parts_and_unequal_numbers(logits: Floats, labels: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="as many labels as logits"):
+    with pytest.raises(ValueError, match=r"labels: expected one for each|at least one part"):
         fit_temperature(logits, labels)
 
 
@@ -161,3 +161,9 @@ def test_softmax_and_sigmoid_do_not_overflow() -> None:
     extremes = np.array([[1e4, 0.0, -1e4]])
     assert softmax(extremes) == pytest.approx(np.array([[1.0, 0.0, 0.0]]))
     assert sigmoid(extremes[0]) == pytest.approx(np.array([1.0, 0.5, 0.0]))
+
+
+def test_a_search_that_is_cut_short_still_gives_a_sigmoid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.calibration.platt.MOST_STEPS", 1)
+    scores = np.linspace(-3, 3, 40)
+    assert fit_platt(scores, scores > 0.5).slope > 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -131,3 +132,9 @@ class DarkSpots:
 
     def describe(self) -> dict[str, str]:
         return {}
+
+
+def test_a_frame_is_as_strange_as_its_strangest_tile() -> None:
+    tiles = [replace(predicted(), p_value=p_value) for p_value in (0.4, 0.02)]
+    assert merge(tiles, PAIR).p_value == 0.02
+    assert merge([predicted(), predicted()], PAIR).p_value is None

@@ -153,3 +153,51 @@ def test_probability_and_label_are_those_of_the_worst_view() -> None:
 def test_a_part_without_views_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one view"):
         combine([])
+
+
+def strange(p_value: float | None, probability: float = 0.0, review: float | None = 0.05) -> Verdict:
+    found = Prediction("good", (), probability, (0.0,), p_value=p_value)
+    return decide(SHARP, found, Policy(pass_below=1, reject_above=1, review_p_value=review))
+
+
+@pytest.mark.parametrize(
+    ("p_value", "expected"),
+    [(0.05, Outcome.REVIEW), (0.01, Outcome.REVIEW), (0.0501, Outcome.PASS), (1.0, Outcome.PASS)],
+)
+def test_a_part_stranger_than_good_ones_goes_to_review_and_the_reason_says_the_p_value(
+    p_value: float, expected: Outcome
+) -> None:
+    verdict = strange(p_value)
+    assert verdict.outcome is expected
+    if expected is Outcome.REVIEW:
+        stated = f"stranger than good parts are: p-value {p_value:.4f} is at most 0.0500; no defect is known"
+        assert verdict.reasons == (stated,)
+
+
+def test_a_strange_part_is_reviewed_and_not_rejected_whatever_its_assumed_probability() -> None:
+    assert strange(0.01, probability=1.0).outcome is Outcome.REVIEW
+
+
+@pytest.mark.parametrize("p_value", [None, math.nan])
+def test_a_policy_that_goes_by_p_values_never_passes_a_part_without_one(p_value: float | None) -> None:
+    assert strange(p_value).outcome is Outcome.REVIEW
+
+
+def test_a_p_value_alone_decides_nothing_unless_the_policy_goes_by_it() -> None:
+    assert strange(0.001, review=None).outcome is Outcome.PASS
+
+
+def test_all_that_is_unlike_what_is_known_is_said() -> None:
+    found = Prediction("good", (), 0.0, (0.0,), novelty=0.99, p_value=0.01)
+    verdict = decide(SHARP, found, Policy(pass_below=1, reject_above=1, review_p_value=0.05))
+    assert [reason.split(":")[0] for reason in verdict.reasons] == [
+        "unlike all that is known",
+        "stranger than good parts are",
+    ]
+
+
+@given(p_value=st.floats(0, 1), tight=st.floats(0.001, 0.999), loose=st.floats(0.001, 0.999))
+def test_a_higher_rate_of_false_alarms_never_passes_more(p_value: float, tight: float, loose: float) -> None:
+    tight, loose = sorted((tight, loose))
+    if strange(p_value, review=tight).outcome is Outcome.REVIEW:
+        assert strange(p_value, review=loose).outcome is Outcome.REVIEW

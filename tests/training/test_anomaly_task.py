@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from inspector.dataset import read_dataset
 from inspector.errors import DatasetError
 from inspector.inspection import Inspector
 from inspector.recipe import Recipe
+from inspector.values import Frame, Outcome
 from training.anomaly.recipe import AnomalyRecipe
 
 SIDE = 64
@@ -165,7 +167,16 @@ def test_good_parts_alone_are_enough_and_the_unusual_goes_to_review(surface: Pat
     bundle = train(keep_rows(surface, tmp_path / "good", ("good",)), tmp_path / "out", position=0.5, varied_views=1)
     assert bundle.manifest.classes == ("defect",)
     assert bundle.calibration("cpu-int8").n_defect == 0
-    assert bundle.manifest.limits.pass_below < 0.1
+    limits, conformal = bundle.manifest.limits, bundle.calibration("cpu-int8").conformal
+    assert conformal is not None
+    assert len(conformal.scores) == bundle.calibration("cpu-int8").n
+    assert (limits.pass_below, limits.reject_above, limits.review_p_value) == (1, 1, conformal.least)
+    assert "no defect known" in limits.origin
+    image = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8)
+    seen = Inspector(bundle, Recipe(quality={"min_focus": 0})).inspect([Frame(image, "line", 0, datetime.now(UTC))])
+    assert seen.verdict.outcome is Outcome.REVIEW
+    assert "stranger than good parts are: p-value" in seen.verdict.reasons[0]
+    assert "no probability: p-values of" in (bundle.path / "card.md").read_text()
 
 
 def test_a_set_without_good_parts_is_refused(surface: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,6 +103,8 @@ def test_card_gives_every_rate_with_its_count_and_bound(trained: Trained) -> Non
     card = (trained.bundle.path / "card.md").read_text()
     assert "| validation | 8 | 4 |" in card
     assert card.count("at most") >= 6
+    assert card.count("ECE of the defect probability, 8 parts in ") == 3
+    assert card.count("too few parts for a choice") == 3
     assert "What it must not be used for" in card
 
 

@@ -3,9 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inspector.calibration import Calibration, fit_temperature
+from inspector.calibration import Calibration, fit_conformal, fit_temperature
 from inspector.verdict import Policy
-from training.outputs import Difference, ParityBroken, Said, calibrate, choose_policy, compare, outcomes, require_parity
+from training.outputs import (
+    Difference,
+    ParityBroken,
+    Said,
+    calibrate,
+    choose_policy,
+    compare,
+    outcomes,
+    require_parity,
+    strangeness_policy,
+)
 from training.recipe import PolicyRecipe, QuantiseRecipe
 
 PLAIN = Calibration(temperature=1.0, platt=None, n=10, n_defect=5)
@@ -74,3 +84,21 @@ def test_parity_beyond_a_limit_names_graph_count_and_field(to_float: int, to_int
     differences = (Difference(100, 0.1, 0.1, flips) for flips in (to_float, to_int8))
     with pytest.raises(ParityBroken, match=rf"the {name} graph changes .* of 100 decisions .*quantise\.{name}_flips"):
         require_parity(*differences, QuantiseRecipe())
+
+
+def test_where_no_defect_is_known_strange_parts_are_reviewed_at_the_rate_of_the_recipe() -> None:
+    many, few = (fit_conformal(np.arange(float(n))) for n in (99, 9))
+    recipe = PolicyRecipe(overkill=0.05)
+    assert strangeness_policy(many, recipe).review_p_value == 0.05
+    assert strangeness_policy(few, recipe).review_p_value == 0.1, "nine parts can give no smaller p-value"
+    assert strangeness_policy(few, recipe).origin.startswith("review of 10 % of good parts, by p-value of 9 held ones")
+
+
+def test_a_choice_needs_both_kinds_and_then_stands_in_the_calibration() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 400)
+    logits = np.stack([-2.0 * labels, 2.0 * labels - 1], 1) + rng.normal(0, 2.0, (400, 2))
+    assert set(calibrate(logits, labels, (0,)).log_losses) == {"temperature", "platt", "isotonic", "venn-abers"}
+    assert calibrate(logits, labels, ()).platt is None
+    groups = [f"{label}-{i % 3}" for i, label in enumerate(labels.tolist())]
+    assert calibrate(logits, labels, (0,), groups=groups).log_losses == {}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from inspector.dataset import Sample
+from inspector.errors import CalibrationUndefined
 from inspector.figures import JudgedPart
 from inspector.preprocess import Placement
 from inspector.values import Outcome, Prediction, Verdict
@@ -96,3 +97,17 @@ def test_golden_samples_are_the_clearest_of_each_label_in_turn() -> None:
     viewed = Viewed(tuple(one.sample for one in held), np.zeros((6, 8, 8, 3), np.uint8), (PLACE,) * 6)
     assert set(choose(viewed, {"float": held, "cpu-int8": held}, POLICY, 3)) == {1, 3, 5}
     assert len(choose(viewed, {"float": held, "cpu-int8": held}, POLICY, 99)) == 6
+
+
+def test_good_scores_are_kept_for_p_values_where_strangeness_is_judged() -> None:
+    scores = np.arange(6.0)
+    kept = calibrate_scores(scores, scores > 3.5, has_good=True, strange=True)
+    assert kept.conformal is not None
+    assert kept.conformal.scores == (0, 1, 2, 3)
+    assert calibrate_scores(scores, scores > 3.5, has_good=True).conformal is None
+    assert calibrate_scores(scores, scores > -1, has_good=False, strange=True).conformal is None
+
+
+def test_scores_that_are_all_the_same_are_refused() -> None:
+    with pytest.raises(CalibrationUndefined, match="tell parts apart"):
+        calibrate_scores(np.ones(4), np.array([True, False, True, False]), has_good=True)

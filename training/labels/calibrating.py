@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.bundle import Manifest, Precision
-from inspector.calibration import Calibration, Platt, fit_platt
+from inspector.calibration import Calibration, Platt, fit_part, fit_platt
 from inspector.figures.labels import label_table
 from inspector.heads.labels import log_odds
 from inspector.novelty import fit_novelty
@@ -36,7 +36,7 @@ class LabelCalibration:
         viewed = delivery.calibration
         truth = label_table([sample.label for sample in viewed.samples], delivery.classes)
         is_defect = viewed.is_defect(delivery.good)
-        calibrations = {name: calibrate_labels(one, truth, is_defect) for name, one in outputs.items()}
+        calibrations = {name: calibrate_labels(one, truth, is_defect, viewed.groups) for name, one in outputs.items()}
         held = {name: predictions(draft, calibrations[name], one, viewed) for name, one in outputs.items()}
         probability = np.array([one.defect_probability for one in held["cpu-int8"]])
         policy = choose_policy(probability, is_defect, self.policy, has_good=delivery.has_good)
@@ -44,19 +44,26 @@ class LabelCalibration:
         return Calibrated(calibrations, policy, judged)
 
 
-def calibrate_labels(outputs: Sequence[Outputs], truth: NDArray[np.bool_], is_defect: NDArray[np.bool_]) -> Calibration:
-    """Fit on outputs of N parts with labels (N, C); the part's Platt only where both good and defective are there."""
+def calibrate_labels(
+    outputs: Sequence[Outputs],
+    truth: NDArray[np.bool_],
+    is_defect: NDArray[np.bool_],
+    groups: Sequence[str] | None = None,
+) -> Calibration:
+    """Fit on outputs of N parts with labels (N, C); the part's own only where both good and defective are there."""
     logits = np.concatenate([one["logits"] for one in outputs]).astype(np.float64)
     labels = tuple(_platt(logits[:, k], truth[:, k]) or PLAIN for k in range(truth.shape[1]))
     distances = np.concatenate([one["distance"] for one in outputs]).astype(np.float64)
-    return Calibration(
-        temperature=1.0,
-        platt=_platt(log_odds(logits, labels).max(axis=1), is_defect),
-        n=len(logits),
-        n_defect=int(is_defect.sum()),
-        labels=labels,
-        novelty=fit_novelty(distances),
-    )
+    both = bool(is_defect.any() and not is_defect.all())
+    part = fit_part(log_odds(logits, labels).max(axis=1), is_defect, groups).fields() if both else {}
+    fields = {
+        "temperature": 1.0,
+        "n": len(logits),
+        "n_defect": int(is_defect.sum()),
+        "labels": labels,
+        "novelty": fit_novelty(distances),
+    }
+    return Calibration.model_validate({**fields, **part})
 
 
 def _platt(scores: Floats, is_positive: NDArray[np.bool_]) -> Platt | None:
