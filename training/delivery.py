@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -189,10 +190,15 @@ def calibrate_part_scores(
     viewed = delivery.calibration
     is_defect = viewed.is_defect(delivery.good)
     scores = {name: part_scores(predictions(draft, IDENTITY, one, viewed)) for name, one in outputs.items()}
-    about = {"has_good": delivery.has_good, "strange": delivery.task == "anomaly"}
-    calibrations = {
-        name: calibrate_scores(one, is_defect, groups=viewed.groups, **about) for name, one in scores.items()
-    }
+    fit = partial(
+        calibrate_scores,
+        is_defect=is_defect,
+        has_good=delivery.has_good,
+        groups=viewed.groups,
+        strange=delivery.task == "anomaly",
+    )
+    chosen = fit(scores["cpu-int8"])
+    calibrations = {name: fit(one, method=chosen.method) for name, one in scores.items()} | {"cpu-int8": chosen}
     policy = _policy(delivery, calibrations["cpu-int8"], scores["cpu-int8"], is_defect)
     held = {
         name: judge(viewed, predictions(draft, calibrations[name], one, viewed), policy, delivery.good)

@@ -104,14 +104,19 @@ def calibrate(
     good_columns: Sequence[int],
     distance: Floats | None = None,
     groups: Sequence[str] | None = None,
+    like: Calibration | None = None,
 ) -> Calibration:
-    """Fit on the calibration part: class probabilities, novelty, and the part's where both kinds of part are there."""
+    """Fit on the calibration part: class probabilities, novelty, and the part's where both kinds of part are there.
+
+    With `like`, the kinds of calibration are that one's: of two graphs that say the same, two kinds would not.
+    """
     is_defect = ~np.isin(labels, list(good_columns))
     both = bool(is_defect.any() and not is_defect.all())
-    part = fit_part(defect_score(logits, good_columns), is_defect, groups).fields() if both else {}
+    method = None if like is None else like.method
+    part = fit_part(defect_score(logits, good_columns), is_defect, groups, method=method).fields() if both else {}
     fields = {
         "temperature": max(fit_temperature(logits, labels), modest_temperature(logits)),
-        "classes": fit_classes(logits, labels, groups),
+        "classes": fit_classes(logits, labels, groups) if like is None or like.classes else (),
         "n": len(labels),
         "n_defect": int(is_defect.sum()),
         "novelty": None if distance is None else fit_novelty(distance),

@@ -56,7 +56,12 @@ def prove(
     labels, groups = material.calibration.labels.numpy(), material.calibration.groups
     held = {name: graph_said(path, material.calibration) for name, path in paths.items()}
     seen = {name: graph_said(path, material.validation) for name, path in paths.items()}
-    calibrations = {name: calibrate(said.logits, labels, good, said.distance, groups) for name, said in held.items()}
+    serving = held["cpu-int8"]
+    chosen = calibrate(serving.logits, labels, good, serving.distance, groups)
+    calibrations = {
+        name: calibrate(said.logits, labels, good, said.distance, groups, chosen) for name, said in held.items()
+    }
+    calibrations["cpu-int8"] = chosen
     policy = _policy(held["cpu-int8"].logits, calibrations["cpu-int8"], material, recipe)
     parity = _parity(torch_said(graph, outputs, material.validation), seen, calibrations, policy, good, recipe)
     _require_small_drops(seen, calibrations, material, recipe)
@@ -84,7 +89,7 @@ class LogitJudge:
 
     def complaint(self, path: Path) -> str:
         good, pictures = self.material.good_columns, self.material.calibration
-        after = self._calibrated(path)
+        after = self._calibrated(path, self.before[1])
         policy = _policy(after[0].logits, after[1], self.material, self.recipe)
         difference = compare(self.before, after, policy, good)
         figures = tuple(headline(*said, pictures, good)[1] for said in (self.before, after))
@@ -92,10 +97,10 @@ class LogitJudge:
             difference.flips, difference.n, difference.certain_passed, (figures[0], figures[1]), self.recipe.quantise
         )
 
-    def _calibrated(self, path: Path) -> tuple[Said, Calibration]:
+    def _calibrated(self, path: Path, like: Calibration | None = None) -> tuple[Said, Calibration]:
         said, pictures = graph_said(path, self.material.calibration), self.material.calibration
         labels, good = pictures.labels.numpy(), self.material.good_columns
-        calibration = calibrate(said.logits, labels, good, said.distance, pictures.groups)
+        calibration = calibrate(said.logits, labels, good, said.distance, pictures.groups, like)
         return said, calibration
 
 

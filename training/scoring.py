@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from inspector.bundle import Manifest, Parity, Precision
-from inspector.calibration import Calibration, Platt, fit_conformal, fit_part
+from inspector.calibration import Calibration, Method, Platt, fit_conformal, fit_part
 from inspector.errors import UserError
 from inspector.figures import JudgedPart
 from inspector.heads import load_head
@@ -75,19 +75,20 @@ def calibrate_scores(
     has_good: bool,
     groups: Sequence[str] | None = None,
     strange: bool = False,
+    method: Method | None = None,
 ) -> Calibration:
     """Choose a calibration where good and defective parts are there; else what can be said without the other kind.
 
     Without any good part every part is defective. With good parts alone the slope is an assumption, and `n_defect` of
     0 says so: the unusual end of the good scores gets 2 %, twice as far from the middle 50 %. With `strange`, the good
-    scores are kept for p-values.
+    scores are kept for p-values. With a `method`, that one is fitted and none is chosen.
     """
     n, n_defect = len(scores), int(is_defect.sum())
     conformal = fit_conformal(scores[~is_defect]) if strange and n_defect < n else None
     if not has_good:
         part: dict[str, object] = {"platt": Platt(slope=0.0, intercept=CERTAIN)}
     elif 0 < n_defect < n:
-        part = fit_part(scores, is_defect, groups).fields()
+        part = fit_part(scores, is_defect, groups, method=method).fields()
     else:
         part = {"platt": _assumed(scores)}
     fields = {"temperature": 1.0, "n": n, "n_defect": n_defect, "conformal": conformal}

@@ -74,13 +74,21 @@ class PartFit:
         }
 
 
-def fit_part(scores: Floats, is_defect: Mask, groups: Sequence[str] | None = None, seed: int = 0) -> PartFit:
-    """Choose and fit on scores and truths (N,); parts of one group stay in one fold.
+def fit_part(
+    scores: Floats,
+    is_defect: Mask,
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+    method: Method | None = None,
+) -> PartFit:
+    """Choose and fit on scores and truths (N,); parts of one group stay in one fold. With a `method`, only fit that.
 
     Raises:
         CalibrationUndefined: scores that are NaN, infinite or all the same, one kind of part, unequal lengths.
     """
     scores, numbers = _checked(scores, is_defect, groups)
+    if method is not None:
+        return fit_as(method, scores, is_defect)
     losses = cross_validated(scores, is_defect, numbers, _allowed(is_defect, numbers), seed)
     chosen = USUAL
     for name in losses:

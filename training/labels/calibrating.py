@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inspector.bundle import Manifest, Precision
-from inspector.calibration import Calibration, Platt, fit_part, fit_platt
+from inspector.calibration import Calibration, Method, Platt, fit_part, fit_platt
 from inspector.figures.labels import label_table
 from inspector.heads.labels import log_odds
 from inspector.novelty import fit_novelty
@@ -36,7 +37,9 @@ class LabelCalibration:
         viewed = delivery.calibration
         truth = label_table([sample.label for sample in viewed.samples], delivery.classes)
         is_defect = viewed.is_defect(delivery.good)
-        calibrations = {name: calibrate_labels(one, truth, is_defect, viewed.groups) for name, one in outputs.items()}
+        fit = partial(calibrate_labels, truth=truth, is_defect=is_defect, groups=viewed.groups)
+        chosen = fit(outputs["cpu-int8"])
+        calibrations = {name: fit(one, method=chosen.method) for name, one in outputs.items()} | {"cpu-int8": chosen}
         held = {name: predictions(draft, calibrations[name], one, viewed) for name, one in outputs.items()}
         probability = np.array([one.defect_probability for one in held["cpu-int8"]])
         policy = choose_policy(probability, is_defect, self.policy, has_good=delivery.has_good)
@@ -49,13 +52,17 @@ def calibrate_labels(
     truth: NDArray[np.bool_],
     is_defect: NDArray[np.bool_],
     groups: Sequence[str] | None = None,
+    method: Method | None = None,
 ) -> Calibration:
-    """Fit on outputs of N parts with labels (N, C); the part's own only where both good and defective are there."""
+    """Fit on outputs of N parts with labels (N, C); the part's own only where both good and defective are there.
+
+    With a `method`, the part's is that one, and none is chosen.
+    """
     logits = np.concatenate([one["logits"] for one in outputs]).astype(np.float64)
     labels = tuple(_platt(logits[:, k], truth[:, k]) or PLAIN for k in range(truth.shape[1]))
     distances = np.concatenate([one["distance"] for one in outputs]).astype(np.float64)
     both = bool(is_defect.any() and not is_defect.all())
-    part = fit_part(log_odds(logits, labels).max(axis=1), is_defect, groups).fields() if both else {}
+    part = fit_part(log_odds(logits, labels).max(axis=1), is_defect, groups, method=method).fields() if both else {}
     fields = {
         "temperature": 1.0,
         "n": len(logits),
