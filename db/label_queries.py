@@ -164,9 +164,7 @@ def _escape(row: Any) -> FoundEscape:
 def _beyond(connection: Connection, window: Window) -> int:
     audited = select(AUDIT_STRATA.c.run_id)
     query = select(func.count()).select_from(INSPECTIONS)
-    return connection.execute(
-        query.where(_PASSED, window.holds(), INSPECTIONS.c.run_id.not_in(audited))
-    ).scalar_one()
+    return connection.execute(query.where(_PASSED, window.holds(), INSPECTIONS.c.run_id.not_in(audited))).scalar_one()
 
 
 def _caught(connection: Connection, window: Window) -> int:

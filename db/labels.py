@@ -89,10 +89,11 @@ def add_label(connection: Connection, label: Label, *, correct: bool = False, ne
         raise LabelRefused(f"part {label.part_id}: {label.person} has labelled it already; --correct supersedes that")
     row = {name: getattr(label, name) for name in ("label_id", "part_id", "label", "person", "blind", "note", "at")}
     row["is_defect"] = label.label not in good
-    row["task_id"] = before.task_id if correct and before is not None else task
+    answers: UUID | None = before.task_id if correct and before is not None else task
+    row["task_id"] = answers
     row["supersedes"] = before.label_id if correct and before is not None else None
     connection.execute(insert(LABELS), row)
-    return row["task_id"]
+    return answers
 
 
 def add_tasks(connection: Connection, tasks: Sequence[LabelTask]) -> None:

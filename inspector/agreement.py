@@ -89,6 +89,11 @@ class Criterion:
         """Do the parts suffice to say that it is acceptable?"""
         return self.at_most(confidence) <= self.limits[0]
 
+    def text(self) -> str:
+        """Return e.g. `1 of 80, at most 5.8 % (95 %): acceptable`."""
+        seen = f"{self.decisions.count} of {self.decisions.n}"
+        return f"{seen}, at most {100 * self.at_most():.1f} % (95 %): {self.mark}"
+
 
 @dataclass(frozen=True, slots=True)
 class AttributeStudy:
@@ -108,6 +113,12 @@ class AttributeStudy:
     def mark(self) -> Mark:
         """The worst of the three."""
         return max((self.errors.mark, self.miss.mark, self.false_alarm.mark), key=list(Mark).index)
+
+    def text(self) -> str:
+        """Return effectiveness, then each rate with its count, bound and mark."""
+        named = (("errors", self.errors), ("misses", self.miss), ("false alarms", self.false_alarm))
+        rates = "; ".join(f"{name} {one.text()}" for name, one in named)
+        return f"effectiveness {100 * self.effectiveness:.1f} %; {rates}"
 
 
 ERROR_LIMITS, MISS_LIMITS, FALSE_ALARM_LIMITS = (0.10, 0.20), (0.02, 0.05), (0.05, 0.10)
@@ -234,6 +245,11 @@ class Repeatability:
     def at_least(self) -> float:
         """Exact lower bound of the share of parts, 95 %."""
         return self.same.lower(0.95)
+
+    def text(self) -> str:
+        """Return e.g. `38 of 40 parts the same, at least 85.1 % (95 %); kappa 0.88 (...)`."""
+        kappa = f"; kappa {self.kappa.text()}" if self.kappa else ""
+        return f"{self.same.count} of {self.same.n} parts the same, at least {100 * self.at_least:.1f} % (95 %){kappa}"
 
 
 def repeatability(ratings: Sequence[Rating], rater: str) -> Repeatability:

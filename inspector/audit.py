@@ -33,8 +33,8 @@ class AuditedStratum:
     def __post_init__(self) -> None:
         if not 0 < self.probability <= 1:
             raise UndefinedFigure(
-                f"audit: stratum {self.name!r}: parts drawn with probability {self.probability:g}; expected more than 0 "
-                "and at most 1, since of parts that cannot be drawn nothing is known"
+                f"audit: stratum {self.name!r}: parts drawn with probability {self.probability:g}; expected more than "
+                "0 and at most 1, since of parts that cannot be drawn nothing is known"
             )
         if not 0 <= self.escapes <= self.labelled <= self.drawn <= self.population:
             raise UndefinedFigure(
@@ -145,7 +145,7 @@ def _require(passes: int, drawn: int, labelled: int) -> None:
 
 
 def _variance(one: AuditedStratum) -> float:
-    """Variance of the estimated escapes of a stratum (Cochran, Sampling Techniques, 3rd ed., 3.9): N(N - n)pq/(n - 1)."""
+    """Variance of a stratum's estimated escapes, N (N - n) p q / (n - 1) (Cochran, Sampling Techniques, 3.3)."""
     share = one.escapes / one.labelled
     spread = share * (1 - share) / max(1, one.labelled - 1)
     return one.population * (one.population - one.labelled) * spread

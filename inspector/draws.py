@@ -33,7 +33,9 @@ class AuditBand(Document):
 class AuditSettings(Document):
     """How many of the passed parts are drawn for an audit by persons."""
 
-    share: float = Field(gt=0, le=1, description="share of passes that is drawn; a part that cannot be drawn is unknown")
+    share: float = Field(
+        gt=0, le=1, description="share of passes that is drawn; a part that cannot be drawn is unknown"
+    )
     bands: tuple[AuditBand, ...] = Field(default=(), description="other shares for parts nearer to the pass limit")
 
     @model_validator(mode="after")
