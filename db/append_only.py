@@ -1,7 +1,8 @@
 """Tables whose rows are added and never changed: the database itself refuses UPDATE, DELETE and TRUNCATE.
 
 SQLite drops the triggers with the table, also where a batch migration moves it: such a migration calls
-`forbid_changes` again, and `tests/db/test_labels.py` fails where it does not.
+`forbid_changes` again, and `tests/db/test_labels.py` fails where it does not. Whoever may write the file can also drop
+the triggers: they guard against programs and mistakes; a signed log has to guard against persons.
 """
 
 from __future__ import annotations
