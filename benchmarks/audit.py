@@ -4,8 +4,8 @@
 
 A line has 20,000 passes, 5 % of them near the limit. Its escapes are spread evenly over the passes, or four in five of
 them are near the limit, as with scores that mean something. Two plans ask for equally many labels: one share for all,
-and ten times the share near the limit. Beside each stands the naive way: as many labels of a simple random sample, and the
-binomial limit of Clopper and Pearson. `width_ratio` is the mean upper bound over that of the naive way.
+and ten times the share near the limit. Beside each stands the naive way: as many labels of a simple random sample, and
+the binomial limit of Clopper and Pearson. `width_ratio` is the mean upper bound over that of the naive way.
 """
 
 from __future__ import annotations
