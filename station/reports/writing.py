@@ -87,5 +87,5 @@ def _write(path: Path, words: str, option: str) -> None:
 
 def described(args: argparse.Namespace) -> str:
     """Say in words which parts the report is about."""
-    since = f"parts since {args.since:%Y-%m-%d %H:%M} UTC" if args.since else "all parts on record"
+    since = f"Parts since {args.since:%Y-%m-%d %H:%M} UTC" if args.since else "All parts on record"
     return f"{since}, recipe {args.recipe}" if args.recipe else since
