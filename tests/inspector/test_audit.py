@@ -101,6 +101,11 @@ def test_the_standard_error_is_that_of_a_simple_random_sample() -> None:
     assert mean == pytest.approx(np.var(500 * found / 90), rel=0.03)
 
 
+def test_the_standard_error_by_hand() -> None:
+    estimate = estimate_escapes([AuditedStratum("one", 0.02, 500, 10, 10, 3)])
+    assert estimate.hajek_error == pytest.approx(math.sqrt(500 * 490 * 0.3 * 0.7 / 9))
+
+
 def test_one_label_has_an_estimate() -> None:
     estimate = estimate_escapes([AuditedStratum("one", 0.1, 10, 1, 1, 1)])
     assert (estimate.hajek, estimate.hajek_error) == (10, 0)
