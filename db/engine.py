@@ -20,7 +20,12 @@ WRITES = "inspector_writes"
 """Execution option of a connection whose transactions will write: SQLite then takes the write lock at their start."""
 
 BUSY_TIMEOUT_MS = 5000
-PRAGMAS = ("synchronous = FULL", "foreign_keys = ON", f"busy_timeout = {BUSY_TIMEOUT_MS}")
+PRAGMAS = (
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    f"busy_timeout = {BUSY_TIMEOUT_MS}",
+    "recursive_triggers = ON",  # else INSERT OR REPLACE deletes rows of append-only tables past their triggers
+)
 
 
 def default_url() -> str:

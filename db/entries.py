@@ -34,9 +34,32 @@ from sqlalchemy.exc import (
 )
 
 from db.images import StoredImage
-from db.records import Event, Row, Run, completion_row, event_row, finding_rows, image_row, opening_row
+from db.records import (
+    Event,
+    Row,
+    Run,
+    completion_row,
+    event_row,
+    finding_rows,
+    image_row,
+    opening_row,
+    stratum_rows,
+    task_row,
+)
 from db.recovery import Restart, recover
-from db.tables import BUNDLES, EVENTS, FINDINGS, IMAGES, INSPECTIONS, RECIPES, RUNS, STATIONS
+from db.tables import (
+    AUDIT_STRATA,
+    BUNDLES,
+    EVENTS,
+    FINDINGS,
+    IMAGES,
+    INSPECTIONS,
+    LABEL_TASKS,
+    RECIPES,
+    RUNS,
+    STATIONS,
+)
+from inspector.draws import Draw
 from inspector.errors import StationError
 from inspector.values import InspectionRecord
 
@@ -71,6 +94,7 @@ class Completion:
     record: InspectionRecord
     image: StoredImage | None
     at: datetime
+    draw: Draw | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +171,7 @@ class _Parts:
     images: list[Row] = field(default_factory=list)
     completions: list[Row] = field(default_factory=list)
     findings: list[Row] = field(default_factory=list)
+    tasks: list[Row] = field(default_factory=list)
 
 
 def _write_parts(connection: Connection, entries: Sequence[Opening | Completion]) -> list[None]:
@@ -161,6 +186,8 @@ def _write_parts(connection: Connection, entries: Sequence[Opening | Completion]
             raise RowRefused(_why_not_completed(connection, parts.completions[0]))
     if parts.findings:
         connection.execute(_ADD_FINDINGS, parts.findings)
+    if parts.tasks:
+        connection.execute(_ADD_TASKS, parts.tasks)
     return [None] * len(entries)
 
 
@@ -193,6 +220,8 @@ def _collect_completion(parts: _Parts, entry: Completion) -> None:
     }
     parts.completions.append(completion_row(record) | key)
     parts.findings.extend(finding_rows(record))
+    if entry.draw is not None:
+        parts.tasks.append(task_row(record, entry.draw))
 
 
 def _why_not_completed(connection: Connection, row: Row) -> str:
@@ -226,6 +255,8 @@ def _start_run(connection: Connection, run: Run) -> UUID:
         "started_at": run.started_at,
     }
     connection.execute(insert(RUNS), row)
+    if run.audit:
+        connection.execute(insert(AUDIT_STRATA), stratum_rows(run))
     return run.run_id
 
 
@@ -258,6 +289,7 @@ def _first_line(error: BaseException) -> str:
 # Statements are made once: to make one costs as much as to execute it.
 _OPEN = insert(INSPECTIONS)
 _ADD_FINDINGS = insert(FINDINGS)
+_ADD_TASKS = insert(LABEL_TASKS)
 _COMPLETED_COLUMNS = (
     "recipe",
     "bundle_id",

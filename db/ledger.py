@@ -39,6 +39,7 @@ from db.entries import (
 from db.images import StoredImage
 from db.records import Event, Run, utc_now
 from db.recovery import Recovery, Restart
+from inspector.draws import Draw
 from inspector.errors import DatabaseError, StorageFault
 from inspector.values import InspectionRecord
 
@@ -140,12 +141,14 @@ class Ledger:
         """Enter a part that was triggered, before it is inspected."""
         return self._submit(Opening(record))
 
-    def complete_part(self, record: InspectionRecord, image: StoredImage | None = None) -> Future[None]:
-        """Give an open part its outcome, its findings and its image, all or nothing, exactly once.
+    def complete_part(
+        self, record: InspectionRecord, image: StoredImage | None = None, draw: Draw | None = None
+    ) -> Future[None]:
+        """Give an open part its outcome, its findings, its image and its audit task, all or nothing, exactly once.
 
         Run, station, trigger and frame sequence must be those it was opened with: no record ends up at another part.
         """
-        return self._submit(Completion(record, image, self._clock()))
+        return self._submit(Completion(record, image, self._clock(), draw))
 
     def record_event(self, event: Event) -> Future[None]:
         return self._submit(Occurrence(event))

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from db.images import StoredImage
+from inspector.draws import Draw, Stratum
 from inspector.ids import new_id
 from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
 
@@ -45,6 +46,8 @@ class Run:
     classes: tuple[str, ...]
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """The bundle's manifest as JSON values."""
+    audit: tuple[Stratum, ...] = ()
+    """How passes are drawn for audit; empty where none are."""
     run_id: UUID = field(default_factory=new_id)
     started_at: datetime = field(default_factory=utc_now)
 
@@ -108,6 +111,33 @@ def completion_row(record: InspectionRecord) -> Row:
 
 def finding_rows(record: InspectionRecord) -> list[Row]:
     return [_finding_row(record.part_id, view, inspection) for view, inspection in enumerate(record.views)]
+
+
+def task_row(record: InspectionRecord, draw: Draw) -> Row:
+    """The task of a part drawn for audit, made when the part is completed."""
+    if record.outcome is not Outcome.PASS:
+        raise ValueError(f"part {record.part_id} is {record.outcome} and was drawn for audit; expected a pass")
+    return {
+        "task_id": new_id(),
+        "part_id": record.part_id,
+        "kind": "AUDIT",
+        "inclusion_probability": _finite(draw.probability, "inclusion_probability"),
+        "stratum": draw.stratum,
+        "created_at": record.completed_at,
+    }
+
+
+def stratum_rows(run: Run) -> list[Row]:
+    return [
+        {
+            "run_id": run.run_id,
+            "stratum": stratum.name,
+            "score_from": stratum.score_from,
+            "score_below": stratum.score_below,
+            "share": stratum.share,
+        }
+        for stratum in run.audit
+    ]
 
 
 def image_row(image: StoredImage, stored_at: datetime) -> Row:

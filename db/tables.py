@@ -35,6 +35,8 @@ NAMING = {
 
 IS_OPEN = text("outcome IS NULL")
 HAS_IMAGE = text("image_sha256 IS NOT NULL")
+IS_AUDIT = text("kind = 'AUDIT'")
+IS_ANSWER = text("task_id IS NOT NULL AND supersedes IS NULL")
 OUTCOMES = "('PASS', 'REJECT', 'REVIEW', 'NOT_INSPECTED')"
 
 
@@ -203,6 +205,81 @@ class EventRow(Base):
     message: Mapped[str]
 
 
+class AuditStratumRow(Base):
+    """How the passes of a run are drawn for audit: those with `score_from <= defect_probability < score_below`.
+
+    Written with the run. It tells how many parts could be drawn, which the drawn ones alone do not. Append-only.
+    """
+
+    __tablename__ = "audit_strata"
+    __table_args__ = (
+        CheckConstraint("share > 0 AND share <= 1", name="share"),
+        CheckConstraint("score_from >= 0 AND (score_below IS NULL OR score_below > score_from)", name="scores"),
+    )
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.run_id"), primary_key=True)
+    stratum: Mapped[str] = mapped_column(String(64), primary_key=True)
+    score_from: Mapped[float]
+    score_below: Mapped[float | None]
+    """NULL: no upper end."""
+    share: Mapped[float]
+
+
+class LabelTaskRow(Base):
+    """A part that a person is asked to label. Append-only: what is being answered, and by whom, belongs elsewhere."""
+
+    __tablename__ = "label_tasks"
+    __table_args__ = (
+        UniqueConstraint("task_id", "part_id"),
+        CheckConstraint("kind IN ('REVIEW', 'REPEAT', 'AUDIT')", name="kind"),
+        CheckConstraint("inclusion_probability > 0 AND inclusion_probability <= 1", name="inclusion_probability"),
+        CheckConstraint("kind = 'REVIEW' OR inclusion_probability IS NOT NULL", name="draw_has_probability"),
+        Index("ix_label_tasks_audit", "part_id", unique=True, sqlite_where=IS_AUDIT, postgresql_where=IS_AUDIT),
+        Index(None, "kind", "created_at"),
+    )
+
+    task_id: Mapped[UUID] = mapped_column(primary_key=True)
+    part_id: Mapped[UUID] = mapped_column(ForeignKey("inspections.part_id"))
+    kind: Mapped[str] = mapped_column(String(16))
+    person: Mapped[str | None] = mapped_column(String(64))
+    """Who is asked; NULL: anybody."""
+    inclusion_probability: Mapped[float | None]
+    """With what probability the part was drawn; NULL where nothing was drawn."""
+    stratum: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
+class LabelRow(Base):
+    """What a person said of a part. Append-only: a label that was wrong is superseded by a further one."""
+
+    __tablename__ = "labels"
+    __table_args__ = (
+        ForeignKeyConstraint(["task_id", "part_id"], ["label_tasks.task_id", "label_tasks.part_id"]),
+        ForeignKeyConstraint(["supersedes", "part_id"], ["labels.label_id", "labels.part_id"]),
+        UniqueConstraint("label_id", "part_id"),
+        UniqueConstraint("supersedes"),
+        CheckConstraint("label <> '' AND person <> ''", name="words"),
+        CheckConstraint("supersedes IS NULL OR supersedes <> label_id", name="supersedes_another"),
+        Index("ix_labels_answer", "task_id", unique=True, sqlite_where=IS_ANSWER, postgresql_where=IS_ANSWER),
+        Index(None, "part_id", "at"),
+        Index(None, "at"),
+    )
+
+    label_id: Mapped[UUID] = mapped_column(primary_key=True)
+    part_id: Mapped[UUID] = mapped_column(ForeignKey("inspections.part_id"))
+    label: Mapped[str]
+    is_defect: Mapped[bool]
+    """Whether the label meant a defective part when it was given."""
+    person: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    blind: Mapped[bool]
+    """The person did not know what the machine, or anybody else, had said."""
+    task_id: Mapped[UUID | None]
+    """The task that it answers."""
+    supersedes: Mapped[UUID | None]
+    note: Mapped[str]
+
+
 def _table(row: type[Base]) -> Table:
     table = row.__table__
     if not isinstance(table, Table):
@@ -214,3 +291,4 @@ def _table(row: type[Base]) -> Table:
 STATIONS, RECIPES, BUNDLES, RUNS = _table(StationRow), _table(RecipeRow), _table(BundleRow), _table(RunRow)
 INSPECTIONS, FINDINGS = _table(InspectionRow), _table(FindingRow)
 IMAGES, EVENTS = _table(ImageRow), _table(EventRow)
+AUDIT_STRATA, LABEL_TASKS, LABELS = _table(AuditStratumRow), _table(LabelTaskRow), _table(LabelRow)

@@ -11,6 +11,8 @@
     |   |-- UnreadableImage      a file that is no 8-bit image
     |   |-- UnknownPlugin        a camera, output or runtime that nobody provides
     |   |-- RuntimeUnavailable   a runtime whose library or device this machine lacks
+    |   |-- LabelRefused         a label without a part, a person or a known class
+    |   |-- UndefinedFigure      a figure that the parts at hand do not define
     |   `-- DatabaseError        a database that cannot be opened, written or is of another version
     `-- StationError         a fault of the running line: a fail-safe verdict and an event
         |-- CameraError
@@ -68,6 +70,14 @@ class UnknownPlugin(UserError):
 
 class RuntimeUnavailable(UserError):
     """A runtime whose library, device or driver is missing on this machine."""
+
+
+class LabelRefused(UserError):
+    """A label that is not taken: no such part, no person, an unknown class, or a second one that nobody asked for."""
+
+
+class UndefinedFigure(UserError):
+    """A figure that the parts or labels at hand do not define: none, too few, or of one kind only."""
 
 
 class DatabaseError(UserError):

@@ -52,6 +52,27 @@ def binomial_cdf(k: int, n: int, p: float) -> float:
     return min(1.0, math.fsum(math.exp(term) for term in terms))
 
 
+def hypergeometric_cdf(k: int, population: int, marked: int, drawn: int) -> float:
+    """Return P(X <= k), X being the marked ones among `drawn` of a population, drawn without putting back.
+
+    The first term by logarithms, each further one by its ratio to the one before; over the shorter side.
+    """
+    least, most = max(0, drawn - (population - marked)), min(drawn, marked)
+    if k < least:
+        return 0.0
+    if k >= most:
+        return 1.0
+    if k - least > most - k:
+        return 1.0 - hypergeometric_cdf(drawn - k - 1, population, population - marked, drawn)
+    unmarked = population - marked
+    log_first = _log_choose(marked, least) + _log_choose(unmarked, drawn - least) - _log_choose(population, drawn)
+    log_term, log_terms = log_first, [log_first]
+    for i in range(least, k):
+        log_term += math.log((marked - i) * (drawn - i)) - math.log((i + 1) * (unmarked - drawn + i + 1))
+        log_terms.append(log_term)
+    return min(1.0, math.fsum(math.exp(term) for term in log_terms))
+
+
 def _log_choose(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from inspector.documents import Document, parse, read_bytes
+from inspector.draws import AuditSettings
 from inspector.errors import ConfigError
 from inspector.recipe import Recipe, load_recipe
 from station.cameras import camera_settings
@@ -60,6 +61,7 @@ class StationConfig(Document):
     recipe: Recipe
     camera: CameraSettings
     output: OutputSettings
+    audit: AuditSettings | None = None
 
     @property
     def database_url(self) -> str:
@@ -75,6 +77,7 @@ class _File(Document):
     trigger: TriggerSettings = Field(default_factory=TriggerSettings)
     camera: dict[str, Any]
     output: dict[str, Any] = Field(default_factory=lambda: {"kind": "log"})
+    audit: AuditSettings | None = None
 
 
 def load_station_config(path: Path) -> StationConfig:
@@ -100,6 +103,7 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         recipe=load_recipe(file.station.recipe) if file.station.recipe else Recipe(),
         camera=camera_settings(file.camera, source),
         output=output_settings(file.output, source),
+        audit=file.audit,
     )
 
 

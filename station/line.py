@@ -25,6 +25,7 @@ from uuid import UUID
 from db.images import StoredImage
 from db.ledger import Ledger
 from db.records import Event, Severity
+from inspector.draws import Draw
 from inspector.errors import StationError, UserError
 from inspector.ids import new_id
 from inspector.values import InspectionRecord, Verdict
@@ -85,6 +86,7 @@ class PartAwaitingImage:
 
     record: InspectionRecord
     until_ns: int
+    draw: Draw | None = None
 
 
 class LineLoop:
@@ -321,9 +323,9 @@ class LineLoop:
         record = self._act(part, verdict, replace(part.record, views=message.part.views))
         if message.image_follows:
             until_ns = time.monotonic_ns() + int(_IMAGE_WAIT_S * 1e9)
-            self._awaiting_image[record.part_id] = PartAwaitingImage(record, until_ns)
+            self._awaiting_image[record.part_id] = PartAwaitingImage(record, until_ns, message.draw)
         else:
-            self._complete(record, None)
+            self._complete(record, None, message.draw)
 
     def _fail(self, part_id: UUID, why: str) -> None:
         """Answer for a part without a verdict, when its row is durable."""
@@ -352,10 +354,10 @@ class LineLoop:
     def _complete_with_image(self, part_id: UUID, image: StoredImage | None) -> None:
         if (waiting := self._awaiting_image.pop(part_id, None)) is not None:
             sha256 = image.sha256 if image else None
-            self._complete(replace(waiting.record, image_sha256=sha256), image)
+            self._complete(replace(waiting.record, image_sha256=sha256), image, waiting.draw)
 
-    def _complete(self, record: InspectionRecord, image: StoredImage | None) -> None:
-        future = self._ledger.complete_part(replace(record, completed_at=datetime.now(UTC)), image)
+    def _complete(self, record: InspectionRecord, image: StoredImage | None, draw: Draw | None = None) -> None:
+        future = self._ledger.complete_part(replace(record, completed_at=datetime.now(UTC)), image, draw)
         future.add_done_callback(_log_refusal)
 
     # ---- what goes wrong

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from db.images import StoredImage
+from inspector.draws import Draw
 from inspector.values import PartResult
 
 
@@ -44,11 +45,15 @@ class Exposed:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """Vision: the verdict on a part. With `image_follows`, an ImageStored or ImageFailed will come."""
+    """Vision: the verdict on a part. With `image_follows`, an ImageStored or ImageFailed will come.
+
+    `draw` tells that a passed part was drawn for audit: its task is written with its row.
+    """
 
     part_id: UUID
     part: PartResult
     image_follows: bool
+    draw: Draw | None = None
 
 
 @dataclass(frozen=True, slots=True)

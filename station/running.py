@@ -18,6 +18,7 @@ from db.ledger import Ledger, Recovery
 from db.records import Event, Run, Severity
 from inspector.bundle import Bundle, load_bundle
 from inspector.errors import ConfigError, StorageFault
+from station.auditing import AuditPlan, audit_plan, make_key
 from station.config import StationConfig
 from station.line import Identity, LineLoop
 from station.outputs import output_factory
@@ -78,8 +79,11 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
     ):
         ImageStore(config.images).sweep()
         recovery = ledger.recover(config.station.name)
-        run = _run_value(config, bundle)
+        plan = _audit_plan(config, bundle)
+        run = _run_value(config, bundle, plan)
         ledger.start_run(run)
+        if plan:
+            ledger.record_event(Event(run.station, Severity.INFO, "audit draws", plan.text()))
         _record_recovery(ledger, config.station.name, recovery)
         identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
@@ -143,7 +147,13 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _run_value(config: StationConfig, bundle: Bundle) -> Run:
+def _audit_plan(config: StationConfig, bundle: Bundle) -> AuditPlan | None:
+    if config.audit is not None:
+        make_key(config.station.folder)
+    return audit_plan(config, config.recipe.policy or bundle.manifest.limits)
+
+
+def _run_value(config: StationConfig, bundle: Bundle, plan: AuditPlan | None) -> Run:
     recipe = config.recipe
     return Run(
         station=config.station.name,
@@ -154,6 +164,7 @@ def _run_value(config: StationConfig, bundle: Bundle) -> Run:
         task=bundle.manifest.task,
         classes=bundle.manifest.classes,
         manifest=bundle.manifest.model_dump(mode="json"),
+        audit=plan.strata if plan else (),
     )
 
 

@@ -24,10 +24,12 @@ import cv2
 
 from db.images import ImageStore, StoredImage
 from inspector.bundle import load_bundle
+from inspector.draws import draw_pass
 from inspector.errors import StationError, StorageFault, UserError
 from inspector.inspection import Inspector, PreparedView
 from inspector.values import Image, Outcome, PartResult
 from station.acquire import Acquisition, FrameShelf
+from station.auditing import AuditPlan, audit_plan
 from station.config import StationConfig
 from station.messages import (
     Alive,
@@ -123,6 +125,7 @@ def _settle_heap() -> None:
 def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
     try:
         inspector = Inspector(load_bundle(config.station.bundle), config.recipe)
+        plan = audit_plan(config, inspector.policy)
         golden_samples = inspector.self_test()
         inspector.warm_up()
         _settle_heap()
@@ -133,17 +136,26 @@ def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
         all_threads_first()
     with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder:
         pipe.send(Ready(inspector.describe(), golden_samples))
-        Vision(pipe, inspector, encoder, config, start).answer_until_line_ends()
+        Vision(pipe, inspector, encoder, config, start, plan).answer_until_line_ends()
 
 
 class Vision:
     """Answers the line: inspects the frames that were announced, when asked."""
 
-    def __init__(self, pipe: Pipe, inspector: Inspector, encoder: Encoder, config: StationConfig, start: int) -> None:
+    def __init__(
+        self,
+        pipe: Pipe,
+        inspector: Inspector,
+        encoder: Encoder,
+        config: StationConfig,
+        start: int,
+        plan: AuditPlan | None = None,
+    ) -> None:
         self._pipe = pipe
         self._inspector = inspector
         self._encoder = encoder
         self._keep = config.station.keep_images
+        self._plan = plan
         self._life_sign_s = config.station.hang_s / 4
         self._shelf = FrameShelf(FRAMES_IN_FLIGHT, inspector.prepare)
         self._triggers: queue.Queue[Trigger] | None = queue.Queue() if config.trigger.kind == "timer" else None
@@ -179,8 +191,9 @@ class Vision:
             self._pipe.send(NotHeld(part_id))
             return
         part = self._inspector.judge([view])
-        keep = keeps_image(part, self._keep)
-        self._pipe.send(Inspected(part_id, part.without_heat(), keep))
+        draw = draw_pass(self._plan.key, self._plan.strata, part_id, part.verdict) if self._plan else None
+        keep = draw is not None or keeps_image(part, self._keep)
+        self._pipe.send(Inspected(part_id, part.without_heat(), keep, draw))
         if keep:
             self._encoder.put(part_id, view.frame.image)
 

@@ -1,0 +1,176 @@
+"""What the reports on labels ask of the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, true
+
+from db.labels import TaskKind, current
+from db.tables import AUDIT_STRATA, INSPECTIONS, LABEL_TASKS, LABELS
+from inspector.agreement import Rating
+from inspector.audit import AuditedStratum
+from inspector.values import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which parts a report is about: triggered since then, of that recipe; None: all."""
+
+    since: datetime | None = None
+    recipe: str | None = None
+
+    def holds(self) -> ColumnElement[bool]:
+        since = true() if self.since is None else INSPECTIONS.c.triggered_at >= self.since
+        return and_(since, true() if self.recipe is None else INSPECTIONS.c.recipe == self.recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEscape:
+    """A part that passed, was drawn, and is defective."""
+
+    part_id: UUID
+    trigger: int
+    source: str
+    triggered_at: datetime
+    defect_probability: float
+    label: str
+    person: str
+    stratum: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What the ledger knows about an audit."""
+
+    strata: tuple[AuditedStratum, ...]
+    found: tuple[FoundEscape, ...]
+    beyond: int
+    """Passes of runs without an audit: nothing is said of them."""
+    caught: int
+    """Parts that were stopped and that a person called defective."""
+
+
+_PASSED = INSPECTIONS.c.outcome == Outcome.PASS.value
+_Key = tuple[str, float]
+
+
+def audit(connection: Connection, window: Window) -> Audit:
+    """Count, by stratum and probability, the passes, the drawn ones, and what was said of them blind."""
+    population = _counts(connection, _population(window))
+    drawn = _counts(connection, _drawn(window))
+    answers = _answers(connection, window)
+    strata = [
+        _stratum(key, population.get(key, 0), drawn.get(key, 0), [row for row in answers if _key(row) == key])
+        for key in sorted({*population, *drawn})
+    ]
+    found = tuple(_escape(row) for row in answers if row.is_defect)
+    return Audit(tuple(strata), found, _beyond(connection, window), _caught(connection, window))
+
+
+def ratings(connection: Connection, window: Window) -> list[Rating]:
+    """Every blind label that its author did not supersede, in the order they were given."""
+    query = (
+        select(LABELS)
+        .join(INSPECTIONS, INSPECTIONS.c.part_id == LABELS.c.part_id)
+        .where(LABELS.c.blind.is_(True), window.holds())
+        .order_by(LABELS.c.at, LABELS.c.label_id)
+    )
+    rows = current(connection.execute(query))
+    return [Rating(row.part_id, row.person, row.label, row.is_defect) for row in rows]
+
+
+def stopped(connection: Connection, window: Window) -> dict[UUID, bool]:
+    """By labelled part, what the machine said: True where it was stopped. Parts not inspected are left out."""
+    said = INSPECTIONS.c.outcome.in_([Outcome.PASS.value, Outcome.REJECT.value, Outcome.REVIEW.value])
+    labelled = INSPECTIONS.c.part_id.in_(select(LABELS.c.part_id))
+    query = select(INSPECTIONS.c.part_id, INSPECTIONS.c.outcome).where(said, labelled, window.holds())
+    return {part_id: outcome != Outcome.PASS.value for part_id, outcome in connection.execute(query)}
+
+
+def _population(window: Window) -> Select[Any]:
+    score = INSPECTIONS.c.defect_probability
+    inside = and_(
+        AUDIT_STRATA.c.run_id == INSPECTIONS.c.run_id,
+        score >= AUDIT_STRATA.c.score_from,
+        or_(AUDIT_STRATA.c.score_below.is_(None), score < AUDIT_STRATA.c.score_below),
+    )
+    columns = (AUDIT_STRATA.c.stratum, AUDIT_STRATA.c.share)
+    query = select(*columns, func.count()).select_from(INSPECTIONS.join(AUDIT_STRATA, inside))
+    return query.where(_PASSED, window.holds()).group_by(*columns)
+
+
+def _drawn(window: Window) -> Select[Any]:
+    columns = (LABEL_TASKS.c.stratum, LABEL_TASKS.c.inclusion_probability)
+    joined = LABEL_TASKS.join(INSPECTIONS, INSPECTIONS.c.part_id == LABEL_TASKS.c.part_id)
+    query = select(*columns, func.count()).select_from(joined)
+    return query.where(LABEL_TASKS.c.kind == TaskKind.AUDIT.value, window.holds()).group_by(*columns)
+
+
+def _counts(connection: Connection, query: Select[Any]) -> dict[_Key, int]:
+    return {(stratum, share): count for stratum, share, count in connection.execute(query)}
+
+
+def _answers(connection: Connection, window: Window) -> list[Any]:
+    """The last blind label of each audit task that has one. A label given in sight of the verdict is no answer."""
+    query = (
+        select(
+            LABELS.c.label_id,
+            LABELS.c.task_id,
+            LABELS.c.label,
+            LABELS.c.is_defect,
+            LABELS.c.person,
+            LABEL_TASKS.c.stratum,
+            LABEL_TASKS.c.inclusion_probability,
+            INSPECTIONS.c.part_id,
+            INSPECTIONS.c.trigger,
+            INSPECTIONS.c.source,
+            INSPECTIONS.c.triggered_at,
+            INSPECTIONS.c.defect_probability,
+        )
+        .join(LABEL_TASKS, LABEL_TASKS.c.task_id == LABELS.c.task_id)
+        .join(INSPECTIONS, INSPECTIONS.c.part_id == LABELS.c.part_id)
+        .where(LABEL_TASKS.c.kind == TaskKind.AUDIT.value, LABELS.c.blind.is_(True), window.holds())
+        .order_by(LABELS.c.at, LABELS.c.label_id)
+    )
+    return list({row.task_id: row for row in connection.execute(query)}.values())
+
+
+def _key(row: Any) -> _Key:
+    return row.stratum, row.inclusion_probability
+
+
+def _stratum(key: _Key, population: int, drawn: int, answers: list[Any]) -> AuditedStratum:
+    escapes = sum(row.is_defect for row in answers)
+    return AuditedStratum(key[0], key[1], population, drawn, len(answers), escapes)
+
+
+def _escape(row: Any) -> FoundEscape:
+    return FoundEscape(
+        part_id=row.part_id,
+        trigger=row.trigger,
+        source=row.source,
+        triggered_at=row.triggered_at,
+        defect_probability=row.defect_probability,
+        label=row.label,
+        person=row.person,
+        stratum=row.stratum,
+    )
+
+
+def _beyond(connection: Connection, window: Window) -> int:
+    audited = select(AUDIT_STRATA.c.run_id)
+    query = select(func.count()).select_from(INSPECTIONS)
+    return connection.execute(query.where(_PASSED, window.holds(), INSPECTIONS.c.run_id.not_in(audited))).scalar_one()
+
+
+def _caught(connection: Connection, window: Window) -> int:
+    query = (
+        select(LABELS.c.label_id, LABELS.c.supersedes, LABELS.c.part_id, LABELS.c.is_defect)
+        .join(INSPECTIONS, INSPECTIONS.c.part_id == LABELS.c.part_id)
+        .where(INSPECTIONS.c.outcome != Outcome.PASS.value, window.holds())
+    )
+    return len({row.part_id for row in current(connection.execute(query)) if row.is_defect})
