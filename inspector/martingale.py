@@ -1,0 +1,155 @@
+"""Has a figure's distribution changed? Evidence that grows only when it has, whatever the distribution is.
+
+A part's figure has a rank among n reference figures: a conformal p-value (Vovk, Gammerman and Shafer, 2005), here as
+the normal score z of the rank. Eight bets are laid on it, exp(+-slope * z) with slopes from slight to large changes,
+each divided by the most that it can be expected to pay while nothing has changed. Stakes are kept as the
+Shiryaev-Roberts statistic does, R <- (R + 1) * payment: an e-detector (Shin, Ramdas and Rinaldo, "E-detectors", 2022;
+Vovk, "Testing randomness online", 2021). While nothing has changed R - t is a supermartingale, so that by Doob's
+inequality a mean of such R reaches a limit c within T steps with a probability of at most T / c: no asymptotics.
+
+A *finite* reference is never quite the truth, and the p-values of a long stream would find that out. The n + 1 gaps
+between its values have Dirichlet(1, ..., 1) probabilities, whatever the distribution; the divisor is the upper limit of
+their weighted mean by Chernoff's inequality (its exponent is Owen's empirical likelihood ratio). It holds for all
+references but a share of `REFERENCE_RISK` for each bet. Ties count against the bet.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+SLOPES = (0.25, 0.5, 1.0, 2.0)
+"""A bet of slope s is the best one against a shift by s standard deviations."""
+REFERENCE_RISK = 1e-4
+"""Share of references for which a bet pays more than its divisor says; all bets on ten figures together: under 1 %."""
+LEAST_REFERENCE = 60
+_HALVINGS = 30
+_BETS = 2 * len(SLOPES)
+
+Payments = tuple[float, ...]
+"""What each bet pays at one rank: the slopes upwards, then downwards."""
+
+
+class ReferenceFault(ValueError):
+    """Values that cannot say what is usual: too few, constant, or no numbers."""
+
+
+def require_reference(values: Sequence[float], may_be_constant: bool = False) -> list[float]:
+    """Return the values sorted; raise ReferenceFault saying what is wrong with them."""
+    if len(values) < LEAST_REFERENCE:
+        raise ReferenceFault(f"too few reference parts: {len(values)}, expected at least {LEAST_REFERENCE}")
+    if not all(map(math.isfinite, values)):
+        raise ReferenceFault("reference holds a value that is no finite number")
+    ordered = sorted(values)
+    if ordered[0] == ordered[-1] and not may_be_constant:
+        raise ReferenceFault(f"constant reference: all {len(values)} parts have {ordered[0]:g}")
+    return ordered
+
+
+@lru_cache(maxsize=32)
+def normal_scores(n: int) -> tuple[float, ...]:
+    """Return the n + 1 scores of ranks 0..n among n reference values: the middle of each gap's share."""
+    standard = NormalDist()
+    return tuple(standard.inv_cdf((rank + 0.5) / (n + 1)) for rank in range(n + 1))
+
+
+@lru_cache(maxsize=32)
+def payments(n: int) -> tuple[tuple[Payments, ...], tuple[Payments, ...]]:
+    """Return what the bets on a rise, and those on a fall, pay at ranks 0..n among n reference values."""
+    scores = np.array(normal_scores(n))
+    rises = np.stack([np.exp(slope * scores) / greatest_mean(np.exp(slope * scores)) for slope in SLOPES], axis=1)
+    rows = [tuple(row) for row in rises.tolist()]
+    return tuple(rows), tuple(reversed(rows))
+
+
+def greatest_mean(values: NDArray[np.float64], risk: float = REFERENCE_RISK) -> float:
+    """Return what the mean of values (K,) under Dirichlet(1, ..., 1) weights exceeds with probability `risk` at most.
+
+    P(sum((v - b) E) > 0) <= prod 1 / (1 - t (v - b)) for exponential E and every t; bisection for the least such b.
+    """
+    low, high = float(values.mean()), float(values.max())
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _exponent(values - middle) < -math.log(risk) else (low, middle)
+    return high
+
+
+def _exponent(excess: NDArray[np.float64]) -> float:
+    """Return max over t of sum(log(1 - t * excess)), a concave function of t, by bisection on its slope."""
+    low, high = 0.0, 1.0 / float(excess.max())
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        rising = float(np.sum(excess / (1 - middle * excess))) < 0
+        low, high = (middle, high) if rising else (low, middle)
+    return float(np.sum(np.log1p(-low * excess)))
+
+
+def correlation_time(values: Sequence[float]) -> float:
+    """Return over how many parts values hang together: 1 + 2 * (sum of autocorrelations) of their normal scores.
+
+    The sum ends at the first lag of five times itself (Sokal, "Monte Carlo methods in statistical mechanics", 1997).
+    """
+    scores = np.empty(len(values))
+    scores[np.argsort(np.asarray(values), kind="stable")] = normal_scores(len(values) - 1)
+    scores -= scores.mean()
+    power = float(scores @ scores)
+    time = 1.0
+    for lag in range(1, len(values) // 2):
+        time += 2 * float(scores[lag:] @ scores[:-lag]) / power
+        if lag >= 5 * time:
+            break
+    return max(time, 1.0)
+
+
+class Detector:
+    """Evidence on one figure, in memory that does not grow. `update` takes some microseconds."""
+
+    def __init__(
+        self, reference: Sequence[float], limit: float, evidence: Sequence[float] = (), steps: int = 0
+    ) -> None:
+        """`reference` is sorted; a false alarm within T steps has a probability of at most T / `limit`.
+
+        `evidence` is what `state` gave, of a detector with the same reference.
+        """
+        self._reference = list(reference)
+        self._rises, self._falls = payments(len(self._reference))
+        self._stop = limit * _BETS
+        stored = list(evidence) or [0.0] * (2 * _BETS)
+        self._stakes, self._moments = stored[:_BETS], stored[_BETS:]
+        self.steps = steps
+
+    def update(self, value: float) -> bool:
+        """Take one value; True when the evidence of a change has reached the limit."""
+        self.steps = step = self.steps + 1
+        paid = (
+            *self._rises[bisect_left(self._reference, value)],
+            *self._falls[bisect_right(self._reference, value)],
+        )
+        self._moments = [(moment + step) * pay for moment, pay in zip(self._moments, paid, strict=True)]
+        self._stakes = [(stake + 1.0) * pay for stake, pay in zip(self._stakes, paid, strict=True)]
+        return sum(self._stakes) >= self._stop
+
+    @property
+    def rose(self) -> bool:
+        """Is the change upwards rather than downwards, as far as the evidence goes?"""
+        return sum(self._stakes[: _BETS // 2]) >= sum(self._stakes[_BETS // 2 :])
+
+    @property
+    def since(self) -> int:
+        """The step at which the change began, as the evidence puts it on average."""
+        stakes = sum(self._stakes)
+        return round(sum(self._moments) / stakes) if stakes > 0 else self.steps
+
+    @property
+    def strength(self) -> float:
+        """How far the evidence has come, 0 to 1 of its way to the limit, in logarithms."""
+        return max(0.0, math.log(max(sum(self._stakes) / _BETS, 1.0)) / math.log(self._stop / _BETS))
+
+    def state(self) -> tuple[float, ...]:
+        return (*self._stakes, *self._moments)
