@@ -1,6 +1,6 @@
 """Held parts scored once at each degree of each degradation, for `benchmarks.drift` to draw streams from.
 
-Each held part is degraded, given sensor noise, and inspected as the line would: three times, with noise of its own each.
+Each held part is degraded, given sensor noise, and inspected as the line would, three times with other noise.
 A degradation of no degree is no change, and is stored once, at the place of each kind's first degree.
 """
 
@@ -66,8 +66,8 @@ def brushed(image: Image, contrast: float) -> Image:
     rng = np.random.default_rng(20)
     noise = rng.normal(size=image.shape[:2]).astype(np.float32)
     lines = np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=12, sigmaY=0.8))
-    lines = lines / float(lines.std()) * contrast
-    return np.asarray(np.clip(image * (1 + lines[:, :, None]), 0, 255), np.uint8)
+    lit = 1 + lines / float(lines.std()) * contrast
+    return np.asarray(np.clip(image * lit[:, :, None], 0, 255), np.uint8)
 
 
 DEGRADATIONS: Mapping[str, tuple[Callable[[Image, float], Image], tuple[float, ...]]] = {

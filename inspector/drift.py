@@ -21,6 +21,7 @@ from inspector.documents import Document
 from inspector.drift_alarms import FIGURES, RATES, Alarm, alarm, figure_alarm, rate_alarm
 from inspector.drift_charts import FigureChart, FigureState, RateChart, RateState
 from inspector.imaging import Imaging, Profiles, Register
+from inspector.martingale import payments
 from inspector.risk import Rate
 from inspector.values import Outcome, PartResult, Verdict, ViewInspection
 
@@ -86,8 +87,9 @@ class DriftWatch:
     def __init__(self, settings: DriftSettings, key: WatchKey, state: WatchState | None = None) -> None:
         """Go on from `state` where it is of the same bundle, recipe and camera; else learn from the start."""
         state = state if state is not None and state.key == key else WatchState(key=key)
-        self._settings, self._key = settings, key
+        self._settings, self.key = settings, key
         limit = settings.false_alarm_parts * (len(FIGURES) + len(RATES))
+        payments(settings.learn_parts)  # Made now: it takes too long for the part that ends the learning.
         self._figures = {
             name: FigureChart(settings.learn_parts, limit, figure.may_be_constant, state.figures.get(name))
             for name, figure in FIGURES.items()
@@ -155,7 +157,7 @@ class DriftWatch:
         levels |= {name: self._rates[name].rate for name in charts}
         usual = {name: chart.usual for name, chart in watching.items()}
         return WatchPoint(
-            camera=self._key.camera,
+            camera=self.key.camera,
             part=self.parts,
             levels=_rounded(levels),
             usual=_rounded(usual | {name: chart.centre for name, chart in charts.items()}),
@@ -165,7 +167,7 @@ class DriftWatch:
 
     def state(self) -> WatchState:
         return WatchState(
-            key=self._key,
+            key=self.key,
             parts=self.parts,
             figures={name: chart.state() for name, chart in self._figures.items()},
             rates={name: chart.state() for name, chart in self._rates.items()},

@@ -55,8 +55,9 @@ class FigureState(Document):
     block: int = Field(default=1, ge=1, description="parts in a block")
     block_sum: float = Field(default=0.0, description="of the block begun")
     block_count: int = Field(default=0, ge=0, description="parts in the block begun")
-    evidence: tuple[float, ...] = Field(default=(), description="of the detector")
+    stakes: tuple[float, ...] = Field(default=(), description="evidence of the detector, by bet")
     steps: int = Field(default=0, ge=0, description="blocks that the detector has seen")
+    halfway: int = Field(default=0, ge=0, description="the last at which it was less than halfway to an alarm")
     usual: float = Field(default=0.0, description="mean of the parts learnt")
     level: float = Field(default=0.0, description="moving average")
     alarmed: bool = Field(default=False, description="it has changed; nothing more is said of it")
@@ -84,7 +85,7 @@ class FigureChart:
         self.alarmed, self._unfit = state.alarmed, state.unfit
 
     def _detect(self, state: FigureState) -> Detector:
-        return Detector(state.reference, self._limit, state.evidence, state.steps)
+        return Detector(state.reference, self._limit, state.stakes, state.steps, state.halfway)
 
     @property
     def learning(self) -> bool:
@@ -95,7 +96,7 @@ class FigureChart:
         """How far the evidence of a change has come, 0..1."""
         if self.alarmed:
             return 1.0
-        return min(1.0, self._detector.strength) if self._detector else 0.0
+        return self._detector.strength if self._detector else 0.0
 
     def take(self, value: float, part: int) -> Change | Unfit | NoNumber | None:
         """Take the value of the part of that number."""
@@ -118,7 +119,7 @@ class FigureChart:
 
     def _change(self, detector: Detector, part: int) -> Change:
         self.alarmed = True
-        parts_ago = (detector.steps - detector.since + 1) * self._block
+        parts_ago = (detector.steps - detector.since) * self._block
         return Change(detector.rose, self.usual, self.level, max(0, part - parts_ago))
 
     def _learn(self, value: float) -> Unfit | None:
@@ -144,8 +145,9 @@ class FigureChart:
             block=self._block,
             block_sum=self._sum,
             block_count=self._count,
-            evidence=watching.state() if watching else (),
+            stakes=watching.stakes if watching else (),
             steps=watching.steps if watching else 0,
+            halfway=watching.halfway if watching else 0,
             usual=self.usual,
             level=self.level,
             alarmed=self.alarmed,
@@ -154,7 +156,7 @@ class FigureChart:
 
 
 def block_length(values: list[float], may_be_constant: bool) -> int:
-    """Return how many parts make a block: 1 of independent parts; raise ReferenceFault where blocks would be too few."""
+    """Return how many parts make a block, 1 of independent parts; raise ReferenceFault where blocks would be few."""
     ordered = require_reference(values, may_be_constant)
     if ordered[0] == ordered[-1] or (time := correlation_time(values)) < _TOGETHER:
         return 1

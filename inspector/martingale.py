@@ -108,48 +108,49 @@ def correlation_time(values: Sequence[float]) -> float:
 
 
 class Detector:
-    """Evidence on one figure, in memory that does not grow. `update` takes some microseconds."""
+    """Evidence on one figure, in memory that does not grow. `update` takes a microsecond."""
 
     def __init__(
-        self, reference: Sequence[float], limit: float, evidence: Sequence[float] = (), steps: int = 0
+        self, reference: Sequence[float], limit: float, stakes: Sequence[float] = (), steps: int = 0, halfway: int = 0
     ) -> None:
         """`reference` is sorted; a false alarm within T steps has a probability of at most T / `limit`.
 
-        `evidence` is what `state` gave, of a detector with the same reference.
+        `stakes`, `steps` and `halfway` are those of an earlier detector of the same reference, which this one goes on.
         """
         self._reference = list(reference)
         self._rises, self._falls = payments(len(self._reference))
-        self._stop = limit * _BETS
-        stored = list(evidence) or [0.0] * (2 * _BETS)
-        self._stakes, self._moments = stored[:_BETS], stored[_BETS:]
-        self.steps = steps
+        self._limit = limit * _BETS
+        self._half_limit = math.sqrt(limit) * _BETS
+        self.stakes = tuple(stakes) or (0.0,) * _BETS
+        """The Shiryaev-Roberts statistic of each bet: on rises, then on falls."""
+        self.steps, self.halfway = steps, halfway
 
     def update(self, value: float) -> bool:
         """Take one value; True when the evidence of a change has reached the limit."""
-        self.steps = step = self.steps + 1
-        paid = (
-            *self._rises[bisect_left(self._reference, value)],
-            *self._falls[bisect_right(self._reference, value)],
-        )
-        self._moments = [(moment + step) * pay for moment, pay in zip(self._moments, paid, strict=True)]
-        self._stakes = [(stake + 1.0) * pay for stake, pay in zip(self._stakes, paid, strict=True)]
-        return sum(self._stakes) >= self._stop
+        self.steps += 1
+        paid = self._rises[bisect_left(self._reference, value)] + self._falls[bisect_right(self._reference, value)]
+        self.stakes = tuple([(stake + 1.0) * pay for stake, pay in zip(self.stakes, paid, strict=True)])
+        evidence = sum(self.stakes)
+        if evidence < self._half_limit:
+            self.halfway = self.steps
+        return evidence >= self._limit
 
     @property
     def rose(self) -> bool:
         """Is the change upwards rather than downwards, as far as the evidence goes?"""
-        return sum(self._stakes[: _BETS // 2]) >= sum(self._stakes[_BETS // 2 :])
+        return sum(self.stakes[: len(SLOPES)]) >= sum(self.stakes[len(SLOPES) :])
 
     @property
     def since(self) -> int:
-        """The step at which the change began, as the evidence puts it on average."""
-        stakes = sum(self._stakes)
-        return round(sum(self._moments) / stakes) if stakes > 0 else self.steps
+        """Return the step at which the change began, at an alarm.
+
+        After a change evidence grows by a like factor with each step, so that it needed as long for the first half of
+        its way, in logarithms, as for the second.
+        """
+        return max(0, 2 * self.halfway - self.steps)
 
     @property
     def strength(self) -> float:
-        """How far the evidence has come, 0 to 1 of its way to the limit, in logarithms."""
-        return max(0.0, math.log(max(sum(self._stakes) / _BETS, 1.0)) / math.log(self._stop / _BETS))
-
-    def state(self) -> tuple[float, ...]:
-        return (*self._stakes, *self._moments)
+        """How far the evidence has come on its way to the limit, in logarithms: 0 to 1."""
+        evidence = max(1.0, sum(self.stakes) / _BETS)
+        return min(1.0, math.log(evidence) / math.log(self._limit / _BETS))

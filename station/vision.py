@@ -24,6 +24,7 @@ import cv2
 
 from db.images import ImageStore, StoredImage
 from inspector.bundle import load_bundle
+from inspector.drift import WatchKey
 from inspector.errors import StationError, StorageFault, UserError
 from inspector.inspection import Inspector, PreparedView
 from inspector.values import Image, Outcome, PartResult
@@ -45,6 +46,7 @@ from station.messages import (
     Unfit,
 )
 from station.scheduling import all_threads_first, this_thread_last
+from station.watch import LineWatch, memory_path
 
 FRAMES_IN_FLIGHT = 2
 """One being inspected, one announced: its row becomes durable meanwhile."""
@@ -133,14 +135,30 @@ def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
         all_threads_first()
     with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder:
         pipe.send(Ready(inspector.describe(), golden_samples))
-        Vision(pipe, inspector, encoder, config, start).answer_until_line_ends()
+        watch = _watch(pipe, inspector, config)
+        Vision(pipe, inspector, encoder, watch, config, start).answer_until_line_ends()
+
+
+def _watch(pipe: Pipe, inspector: Inspector, config: StationConfig) -> LineWatch:
+    camera = config.camera.name
+    key = WatchKey(bundle=inspector.bundle.id, recipe=config.recipe.revision(), camera=camera)
+    return LineWatch(config.recipe, key, memory_path(config.station.folder, camera), pipe.send)
 
 
 class Vision:
     """Answers the line: inspects the frames that were announced, when asked."""
 
-    def __init__(self, pipe: Pipe, inspector: Inspector, encoder: Encoder, config: StationConfig, start: int) -> None:
+    def __init__(
+        self,
+        pipe: Pipe,
+        inspector: Inspector,
+        encoder: Encoder,
+        watch: LineWatch,
+        config: StationConfig,
+        start: int,
+    ) -> None:
         self._pipe = pipe
+        self._watch = watch
         self._inspector = inspector
         self._encoder = encoder
         self._keep = config.station.keep_images
@@ -162,6 +180,7 @@ class Vision:
         finally:
             self._acquisition.stop(timeout_s=1.0)
             self._shelf.close()
+            self._watch.save()
 
     def _answer(self, message: FromLine) -> None:
         match message:
@@ -178,11 +197,13 @@ class Vision:
         if view is None:
             self._pipe.send(NotHeld(part_id))
             return
-        part = self._inspector.judge([view])
+        judged = self._inspector.judge([view])
+        part = self._watch.guard(judged)
         keep = keeps_image(part, self._keep)
         self._pipe.send(Inspected(part_id, part.without_heat(), keep))
         if keep:
             self._encoder.put(part_id, view.frame.image)
+        self._watch.see(judged, view.frame.image)
 
     def _announce(self, message: FromVision) -> None:
         """Tell the line; called by the acquire thread. When the line is gone, the main thread notices it and ends."""
