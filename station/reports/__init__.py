@@ -1,0 +1,1 @@
+"""`inspector report`: what the records say, for persons and for programs."""
