@@ -91,7 +91,7 @@ class Held:
 def held_parts(bundle: Path, dataset: Path, split: str, cache: Path) -> Held:
     """Score the held parts, or read what was scored before with the same bundle and degradations."""
     loaded = load_bundle(bundle)
-    key = json.dumps([loaded.id, str(dataset), split, NOISE_LEVELS, DRAWS, [d for _, d in DEGRADATIONS.values()], 2])
+    key = json.dumps([loaded.id, str(dataset), split, NOISE_LEVELS, DRAWS, [d for _, d in DEGRADATIONS.values()], 3])
     file = cache / f"drift-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     if not file.is_file():
         cache.mkdir(parents=True, exist_ok=True)

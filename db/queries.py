@@ -141,10 +141,9 @@ def events_of(
     connection: Connection, kinds: Sequence[str], since: datetime | None = None, station: str | None = None
 ) -> list[Event]:
     """The events of some kinds, oldest first."""
-    chosen = [EVENTS.c.kind.in_(kinds)]
-    chosen += [] if since is None else [EVENTS.c.at >= since]
-    chosen += [] if station is None else [EVENTS.c.station == station]
-    query = select(EVENTS).where(and_(*chosen)).order_by(EVENTS.c.at, EVENTS.c.event_id)
+    late = true() if since is None else EVENTS.c.at >= since
+    here = true() if station is None else EVENTS.c.station == station
+    query = select(EVENTS).where(EVENTS.c.kind.in_(kinds), late, here).order_by(EVENTS.c.at, EVENTS.c.event_id)
     return [Event(**{**row, "severity": Severity(row["severity"])}) for row in connection.execute(query).mappings()]
 
 

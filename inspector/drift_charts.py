@@ -58,6 +58,7 @@ class FigureState(Document):
     stakes: tuple[float, ...] = Field(default=(), description="evidence of the detector, by bet")
     steps: int = Field(default=0, ge=0, description="blocks that the detector has seen")
     halfway: int = Field(default=0, ge=0, description="the last at which it was less than halfway to an alarm")
+    sum_after: float = Field(default=0.0, description="of blocks after that one")
     usual: float = Field(default=0.0, description="mean of the parts learnt")
     level: float = Field(default=0.0, description="moving average")
     alarmed: bool = Field(default=False, description="it has changed; nothing more is said of it")
@@ -85,7 +86,7 @@ class FigureChart:
         self.alarmed, self._unfit = state.alarmed, state.unfit
 
     def _detect(self, state: FigureState) -> Detector:
-        return Detector(state.reference, self._limit, state.stakes, state.steps, state.halfway)
+        return Detector(state.reference, self._limit, state.stakes, state.steps, state.halfway, state.sum_after)
 
     @property
     def learning(self) -> bool:
@@ -120,7 +121,7 @@ class FigureChart:
     def _change(self, detector: Detector, part: int) -> Change:
         self.alarmed = True
         parts_ago = (detector.steps - detector.since) * self._block
-        return Change(detector.rose, self.usual, self.level, max(0, part - parts_ago))
+        return Change(detector.rose, self.usual, detector.after, max(0, part - parts_ago))
 
     def _learn(self, value: float) -> Unfit | None:
         self._learnt.append(value)
@@ -148,6 +149,7 @@ class FigureChart:
             stakes=watching.stakes if watching else (),
             steps=watching.steps if watching else 0,
             halfway=watching.halfway if watching else 0,
+            sum_after=watching.sum_after if watching else 0.0,
             usual=self.usual,
             level=self.level,
             alarmed=self.alarmed,
@@ -157,8 +159,8 @@ class FigureChart:
 
 def block_length(values: list[float], may_be_constant: bool) -> int:
     """Return how many parts make a block, 1 of independent parts; raise ReferenceFault where blocks would be few."""
-    ordered = require_reference(values, may_be_constant)
-    if ordered[0] == ordered[-1] or (time := correlation_time(values)) < _TOGETHER:
+    require_reference(values, may_be_constant)
+    if (time := correlation_time(values)) < _TOGETHER:
         return 1
     block = math.ceil(_BLOCK * time)
     if len(values) // block < LEAST_REFERENCE:

@@ -51,8 +51,8 @@ def measure(image: Image) -> Imaging:
     return Imaging(
         redness=red / total if total else 1 / 3,
         blueness=blue / total if total else 1 / 3,
-        along_x=_edges(_resampled(lines, (BINS, 1))),
-        along_y=_edges(_resampled(columns, (1, BINS))),
+        along_x=_edges_along(lines, 1),
+        along_y=_edges_along(columns, 0),
         width_px=width,
         height_px=height,
     )
@@ -117,13 +117,11 @@ def _means(lines: Image) -> tuple[float, float, float]:
     return (blue, green, red) if lines.ndim == 3 and lines.shape[2] == 3 else (blue, blue, blue)
 
 
-def _resampled(lines: Image, size: tuple[int, int]) -> Profile:
-    """Mean over the lines and the channels, in 256 bins."""
-    bins = np.asarray(cv2.resize(lines.astype(np.float32), size, interpolation=cv2.INTER_AREA))
-    return np.asarray(bins.reshape(BINS, -1).mean(axis=1), np.float64)
-
-
-def _edges(bins: Profile) -> Profile:
+def _edges_along(lines: Image, axis: int) -> Profile:
+    """Edges of the mean over the other axis and the channels, in 256 bins and of unit length."""
+    turned = lines if axis == 1 else np.ascontiguousarray(lines.swapaxes(0, 1))
+    mean = np.asarray(cv2.reduce(turned, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)).reshape(turned.shape[1], -1).mean(axis=1)
+    bins = np.asarray(cv2.resize(mean.reshape(1, -1), (BINS, 1), interpolation=cv2.INTER_AREA), np.float64).ravel()
     edges = np.diff(bins)
     length = math.sqrt(float(edges @ edges))
     return np.asarray(edges / length) if length > 1e-9 else edges * 0.0

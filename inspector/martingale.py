@@ -93,13 +93,17 @@ def _exponent(excess: NDArray[np.float64]) -> float:
 def correlation_time(values: Sequence[float]) -> float:
     """Return over how many parts values hang together: 1 + 2 * (sum of autocorrelations) of their normal scores.
 
-    The sum ends at the first lag of five times itself (Sokal, "Monte Carlo methods in statistical mechanics", 1997).
+    Equal values have one score, the mean of theirs; values that are all equal hang together over 1 part. The sum ends
+    at the first lag of five times itself (Sokal, "Monte Carlo methods in statistical mechanics", 1997).
     """
-    scores = np.empty(len(values))
-    scores[np.argsort(np.asarray(values), kind="stable")] = normal_scores(len(values) - 1)
-    scores -= scores.mean()
+    _, place, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    summed = np.concatenate([[0.0], np.cumsum(normal_scores(len(values) - 1))])
+    scores = ((summed[ends[1:]] - summed[ends[:-1]]) / counts)[place]
     power = float(scores @ scores)
     time = 1.0
+    if len(counts) == 1:
+        return time
     for lag in range(1, len(values) // 2):
         time += 2 * float(scores[lag:] @ scores[:-lag]) / power
         if lag >= 5 * time:
@@ -111,11 +115,17 @@ class Detector:
     """Evidence on one figure, in memory that does not grow. `update` takes a microsecond."""
 
     def __init__(
-        self, reference: Sequence[float], limit: float, stakes: Sequence[float] = (), steps: int = 0, halfway: int = 0
+        self,
+        reference: Sequence[float],
+        limit: float,
+        stakes: Sequence[float] = (),
+        steps: int = 0,
+        halfway: int = 0,
+        sum_after: float = 0.0,
     ) -> None:
         """`reference` is sorted; a false alarm within T steps has a probability of at most T / `limit`.
 
-        `stakes`, `steps` and `halfway` are those of an earlier detector of the same reference, which this one goes on.
+        The others are the attributes of an earlier detector of the same reference, which this one goes on.
         """
         self._reference = list(reference)
         self._rises, self._falls = payments(len(self._reference))
@@ -123,7 +133,8 @@ class Detector:
         self._half_limit = math.sqrt(limit) * _BETS
         self.stakes = tuple(stakes) or (0.0,) * _BETS
         """The Shiryaev-Roberts statistic of each bet: on rises, then on falls."""
-        self.steps, self.halfway = steps, halfway
+        self.steps, self.halfway, self.sum_after = steps, halfway, sum_after
+        """`halfway` is the last step with less than half of the evidence that alarms; the sum is of values after it."""
 
     def update(self, value: float) -> bool:
         """Take one value; True when the evidence of a change has reached the limit."""
@@ -132,7 +143,9 @@ class Detector:
         self.stakes = tuple([(stake + 1.0) * pay for stake, pay in zip(self.stakes, paid, strict=True)])
         evidence = sum(self.stakes)
         if evidence < self._half_limit:
-            self.halfway = self.steps
+            self.halfway, self.sum_after = self.steps, 0.0
+        else:
+            self.sum_after += value
         return evidence >= self._limit
 
     @property
@@ -148,6 +161,11 @@ class Detector:
         its way, in logarithms, as for the second.
         """
         return max(0, 2 * self.halfway - self.steps)
+
+    @property
+    def after(self) -> float:
+        """Return the mean of the values that brought the second half of the evidence, at an alarm."""
+        return self.sum_after / (self.steps - self.halfway)
 
     @property
     def strength(self) -> float:

@@ -97,15 +97,7 @@ def _point(event: Event) -> WatchPoint:
 def rows(record: DriftRecord) -> list[tuple[object, ...]]:
     """One row for each figure of each point, as in COLUMNS."""
     return [
-        (
-            moment.station,
-            moment.point.camera,
-            moment.at.isoformat(),
-            moment.point.part,
-            name,
-            level,
-            *_beside(moment, name),
-        )
+        (*_head(moment), name, level, moment.point.usual.get(name, ""), moment.point.evidence.get(name, ""))
         for moment in record.moments
         for name, level in moment.point.levels.items()
     ]

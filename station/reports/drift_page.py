@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 from db.records import Event
@@ -35,16 +36,15 @@ def charts(moments: Sequence[Moment], alarms: Sequence[Event]) -> str:
     def draw(figure: Figure) -> None:
         for place, axes in enumerate(figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]):
             _draw_figure(axes, names[place], moments, alarms)
-        locator = AutoDateLocator(maxticks=8)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.xaxis_date()
+        axes.set_xlabel("UTC")
 
     return svg_of(draw, "drift", 0.6 + _HEIGHT_IN * len(names), _WIDTH_IN)
 
 
 def _draw_figure(axes: Axes, name: str, moments: Sequence[Moment], alarms: Sequence[Event]) -> None:
     shown = [moment for moment in moments if name in moment.point.levels]
-    times = [moment.at for moment in shown]
+    times = [_day(moment.at) for moment in shown]
     axes.plot(
         times,
         [moment.point.levels[name] for moment in shown],
@@ -54,6 +54,11 @@ def _draw_figure(axes: Axes, name: str, moments: Sequence[Moment], alarms: Seque
     )
     axes.axhline(shown[-1].point.usual[name], color=INK, linewidth=0.9, linestyle=":")
     for alarm in alarms:
-        axes.axvline(alarm.at, color=LOOKS[Outcome.REJECT].colour, linewidth=1.1, linestyle="--")
+        axes.axvline(_day(alarm.at), color=LOOKS[Outcome.REJECT].colour, linewidth=1.1, linestyle="--")
     axes.set_ylabel(FIGURES[name].name if name in FIGURES else name, rotation=0, ha="right", va="center")
     axes.margins(y=0.25)
+
+
+def _day(moment: datetime) -> float:
+    """Return a moment as matplotlib's days."""
+    return float(date2num(moment))
