@@ -12,8 +12,6 @@ from inspector.documents import Document
 from inspector.drift_charts import Change, NoNumber, RuleBroken, Unfit
 from inspector.values import Outcome
 
-Told = Change | Unfit | NoNumber | RuleBroken
-
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -74,28 +72,24 @@ class Alarm(Document):
 def figure_alarm(name: str, told: Change | Unfit | NoNumber, part: int, safe_mode: bool) -> Alarm:
     """Return what is said of a figure."""
     figure = FIGURES[name]
-    match told:
-        case Change(rose, before, now, since):
-            hint, verb = (figure.rise, "rose") if rose else (figure.fall, "fell")
-            levels = f"from {figure.form.format(before)} to {figure.form.format(now)}"
-            cause = f"{hint}: {figure.name} {verb} {levels} over about {part - since} parts"
-            return alarm(name, cause, part, since, safe_mode)
-        case NoNumber(value):
-            cause = f"camera or network fault: {figure.name} is {value}, expected a finite number"
-            return alarm(name, cause, part, part - 1, safe_mode)
-        case Unfit(why):
-            return warning(name, f"{figure.name} is not watched: {why}", "it learns again", part)
+    if isinstance(told, Unfit):
+        return warning(name, f"{figure.name} is not watched: {told.why}", "it learns again", part)
+    if isinstance(told, NoNumber):
+        cause = f"camera or network fault: {figure.name} is {told.value}, expected a finite number"
+        return alarm(name, cause, part, part - 1, safe_mode)
+    hint, verb = (figure.rise, "rose") if told.rose else (figure.fall, "fell")
+    levels = f"from {figure.form.format(told.before)} to {figure.form.format(told.now)}"
+    cause = f"{hint}: {figure.name} {verb} {levels} over about {part - told.since_part} parts"
+    return alarm(name, cause, part, told.since_part, safe_mode)
 
 
 def rate_alarm(name: str, told: Change | RuleBroken, part: int, safe_mode: bool) -> Alarm:
     """Return what is said of the review or reject rate."""
     levels = f"{100 * told.before:.2f} % to {100 * told.now:.2f} %"
-    match told:
-        case Change(rose, _, _, since):
-            cause = f"{name} {'rose' if rose else 'fell'} from {levels} within {part - since} parts"
-            return alarm(name, cause, part, since, safe_mode)
-        case RuleBroken(rule):
-            return warning(name, f"{name} from {levels}: {rule}", "watch the next parts", part)
+    if isinstance(told, RuleBroken):
+        return warning(name, f"{name} from {levels}: {told.rule}", "watch the next parts", part)
+    verb, parts = "rose" if told.rose else "fell", part - told.since_part
+    return alarm(name, f"{name} {verb} from {levels} within {parts} parts", part, told.since_part, safe_mode)
 
 
 def alarm(name: str, cause: str, part: int, since: int, safe_mode: bool) -> Alarm:

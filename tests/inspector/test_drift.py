@@ -256,3 +256,11 @@ def test_log_odds_stay_finite(probability: float, odds: float) -> None:
 def test_settings_are_bounded(field: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         DriftSettings.model_validate(field)
+
+
+def test_a_rate_that_falls_says_so() -> None:
+    watch = DriftWatch(DriftSettings(learn_parts=300, subgroup=50), KEY)
+    for _ in range(50 * SUBGROUPS_LEARNT):
+        watch.update({}, Outcome.REVIEW)
+    (alarm,) = fed(watch, iter([{}] * 50))
+    assert alarm.cause == "review rate fell from 100.00 % to 0.00 % within 50 parts"
