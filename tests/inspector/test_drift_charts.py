@@ -116,6 +116,21 @@ def test_parts_that_hang_together_are_watched_in_blocks() -> None:
     assert 24_800 <= told[0].since_part <= 25_200
 
 
+def test_a_change_seen_in_blocks_is_dated_in_parts() -> None:
+    chart = FigureChart(5000, LIMIT, may_be_constant=False)
+    fed(chart, correlated(5000, 0.6))
+    block = chart.state().block
+    part, told = 5000, None
+    for value in correlated(20_000, 0.6, seed=4):
+        part += 1
+        if (told := chart.take(value + 0.8, part)) is not None:
+            break
+    assert isinstance(told, Change)
+    assert (part - told.since_part) % block == 0
+    assert part - told.since_part > 10 * block
+    assert told.since_part < 5000 + 20 * block
+
+
 def test_a_line_that_warms_up_while_learning_cannot_teach() -> None:
     chart = FigureChart(1000, LIMIT, may_be_constant=False)
     told = fed(chart, [value + place / 100 for place, value in enumerate(normal(1000))])
