@@ -103,8 +103,8 @@ def _shift_bins(shifted: Profile, profile: Profile) -> float:
     if not 0 < peak < 2 * REACH_BINS:
         return float(peak - REACH_BINS)
     before, after = likeness[peak - 1], likeness[peak + 1]
-    bend = before - 2 * at + after
-    return peak - REACH_BINS + ((before - after) / (2 * bend) if bend < 0 else 0.0)
+    bend = before - 2 * at + after  # Below 0: the peak is the first of its height.
+    return peak - REACH_BINS + (before - after) / (2 * bend)
 
 
 def _spread(length: int) -> slice:

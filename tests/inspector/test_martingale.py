@@ -135,6 +135,7 @@ def test_a_detector_goes_on_from_what_it_was() -> None:
 
 def test_strength_goes_from_none_to_the_whole() -> None:
     detector = Detector(reference(), LIMIT)
+    assert detector.stakes == (0.0,) * 2 * len(SLOPES)
     assert detector.strength == 0.0
     before = 0.0
     while not detector.update(9.0):
