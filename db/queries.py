@@ -137,6 +137,16 @@ def events(connection: Connection, count: int, station: str | None = None) -> li
     return [Event(**{**row, "severity": Severity(row["severity"])}) for row in found]
 
 
+def events_of(
+    connection: Connection, kinds: Sequence[str], since: datetime | None = None, station: str | None = None
+) -> list[Event]:
+    """The events of some kinds, oldest first."""
+    late = true() if since is None else EVENTS.c.at >= since
+    here = true() if station is None else EVENTS.c.station == station
+    query = select(EVENTS).where(EVENTS.c.kind.in_(kinds), late, here).order_by(EVENTS.c.at, EVENTS.c.event_id)
+    return [Event(**{**row, "severity": Severity(row["severity"])}) for row in connection.execute(query).mappings()]
+
+
 def _of_run(run_id: UUID | None) -> ColumnElement[bool]:
     return true() if run_id is None else INSPECTIONS.c.run_id == run_id
 

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from inspector.bundle import Precision
 from inspector.documents import Document, read_toml
+from inspector.drift import DriftSettings
 from inspector.errors import RecipeError
 from inspector.preprocess import Roi
 from inspector.quality import QualityLimits
@@ -36,6 +37,7 @@ class Recipe(Document):
         default=None, gt=0, le=1000, description="scale of the frame; findings then have sizes in millimetres"
     )
     rules: tuple[Rule, ...] = Field(default=(), description="what findings may not be, beyond the defect probability")
+    drift: DriftSettings = Field(default_factory=DriftSettings, description="the watch over the line's parts")
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="how the network runs on this box")
 
     @model_validator(mode="after")

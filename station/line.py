@@ -35,9 +35,13 @@ from station.messages import (
     Alive,
     CameraState,
     Discard,
+    Drifted,
+    DriftPoint,
+    DriftStatus,
     Ended,
     Exposed,
     FromVision,
+    FromWatch,
     ImageFailed,
     ImageStored,
     Inspect,
@@ -187,8 +191,23 @@ class LineLoop:
                 self._when_durable(part_id, lambda: self._complete_with_image(part_id, None))
             case NotHeld(part_id):
                 self._fail(part_id, "frame no longer held")
+            case Drifted() | DriftStatus() | DriftPoint():
+                self._note_drift(message)
             case _:
                 self._note_state(message)
+
+    def _note_drift(self, message: FromWatch) -> None:
+        match message:
+            case Drifted(camera, alarm):
+                kind = "drift_alarm" if alarm.severity == "ALARM" else "drift_warning"
+                since = f" (since part {alarm.since_part} of {alarm.part})"
+                self._event(Severity(alarm.severity), kind, f"camera {camera}: {alarm.text}{since}")
+            case DriftStatus(words, well):
+                self._tally.drift = words
+                if not well:
+                    self._event(Severity.WARNING, "drift_fault", words)
+            case DriftPoint(point):
+                self._record(Severity.INFO, "drift_figures", point.model_dump_json())
 
     def _note_state(self, message: Ready | CameraState | Ended | Unfit) -> None:
         match message:
@@ -433,6 +452,9 @@ class LineLoop:
     def _event(self, severity: Severity, kind: str, message: str) -> None:
         level = logging.INFO if severity is Severity.INFO else logging.WARNING
         logger.log(level, "%s: %s", kind, message)
+        self._record(severity, kind, message)
+
+    def _record(self, severity: Severity, kind: str, message: str) -> None:
         self._ledger.record_event(Event(self._identity.station, severity, kind, message)).add_done_callback(
             _log_refusal
         )

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from db.images import StoredImage
 from inspector.draws import Draw
+from inspector.drift import WatchPoint
+from inspector.drift_alarms import Alarm
 from inspector.values import PartResult
 
 
@@ -94,7 +96,33 @@ class Ended:
     message: str
 
 
-FromVision = Ready | Unfit | Alive | Exposed | Inspected | NotHeld | ImageStored | ImageFailed | CameraState | Ended
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """Vision: the drift watch of a camera has something to say."""
+
+    camera: str
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class DriftStatus:
+    """Vision: the drift watch in a few words, for the screen; one that is not `well` is a fault of the watch itself."""
+
+    message: str
+    well: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DriftPoint:
+    """Vision: a point of every drift chart, to be recorded."""
+
+    point: WatchPoint
+
+
+FromWatch = Drifted | DriftStatus | DriftPoint
+FromVision = (
+    Ready | Unfit | Alive | Exposed | Inspected | NotHeld | ImageStored | ImageFailed | CameraState | Ended | FromWatch
+)
 
 
 @dataclass(frozen=True, slots=True)

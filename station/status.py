@@ -40,6 +40,8 @@ class StationStatus:
     restarts: int
     camera: str
     ledger: str
+    drift: str
+    """What the drift watch says, in a few words."""
     last: tuple[LastVerdict, ...]
 
     @property
@@ -63,6 +65,7 @@ class Tally:
         self.state = "starting"
         self.camera = "opening"
         self.ledger = "well"
+        self.drift = "not known"
 
     def add(self, verdict: LastVerdict) -> None:
         self._outcomes[verdict.verdict.outcome] += 1
@@ -84,6 +87,7 @@ class Tally:
             restarts=self.restarts,
             camera=self.camera,
             ledger=self.ledger,
+            drift=self.drift,
             last=tuple(self._last.copy()),
         )
 

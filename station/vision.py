@@ -25,6 +25,7 @@ import cv2
 from db.images import ImageStore, StoredImage
 from inspector.bundle import load_bundle
 from inspector.draws import draw_pass
+from inspector.drift import WatchKey
 from inspector.errors import StationError, StorageFault, UserError
 from inspector.inspection import Inspector, PreparedView
 from inspector.values import Image, Outcome, PartResult
@@ -47,6 +48,7 @@ from station.messages import (
     Unfit,
 )
 from station.scheduling import all_threads_first, this_thread_last
+from station.watch import LineWatch, memory_path
 
 FRAMES_IN_FLIGHT = 2
 """One being inspected, one announced: its row becomes durable meanwhile."""
@@ -136,7 +138,14 @@ def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
         all_threads_first()
     with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder:
         pipe.send(Ready(inspector.describe(), golden_samples))
-        Vision(pipe, inspector, encoder, config, start, plan).answer_until_line_ends()
+        watch = _watch(pipe, inspector, config)
+        Vision(pipe, inspector, encoder, watch, config, start, plan).answer_until_line_ends()
+
+
+def _watch(pipe: Pipe, inspector: Inspector, config: StationConfig) -> LineWatch:
+    camera = config.camera.name
+    key = WatchKey(bundle=inspector.bundle.id, recipe=config.recipe.revision(), camera=camera)
+    return LineWatch(config.recipe, key, memory_path(config.station.folder, camera), pipe.send)
 
 
 class Vision:
@@ -147,11 +156,13 @@ class Vision:
         pipe: Pipe,
         inspector: Inspector,
         encoder: Encoder,
+        watch: LineWatch,
         config: StationConfig,
         start: int,
         plan: AuditPlan | None = None,
     ) -> None:
         self._pipe = pipe
+        self._watch = watch
         self._inspector = inspector
         self._encoder = encoder
         self._keep = config.station.keep_images
@@ -174,6 +185,7 @@ class Vision:
         finally:
             self._acquisition.stop(timeout_s=1.0)
             self._shelf.close()
+            self._watch.save()
 
     def _answer(self, message: FromLine) -> None:
         match message:
@@ -190,12 +202,14 @@ class Vision:
         if view is None:
             self._pipe.send(NotHeld(part_id))
             return
-        part = self._inspector.judge([view])
+        judged = self._inspector.judge([view])
+        part = self._watch.guard(judged)
         draw = draw_pass(self._plan.key, self._plan.strata, part_id, part.verdict) if self._plan else None
         keep = draw is not None or keeps_image(part, self._keep)
         self._pipe.send(Inspected(part_id, part.without_heat(), keep, draw))
         if keep:
             self._encoder.put(part_id, view.frame.image)
+        self._watch.see(judged, view.frame.image)
 
     def _announce(self, message: FromVision) -> None:
         """Tell the line; called by the acquire thread. When the line is gone, the main thread notices it and ends."""

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from inspector.drift import DriftSettings
 from inspector.preprocess import Roi
 from inspector.quality import QualityLimits
 from inspector.recipe import Recipe, load_recipe
@@ -76,6 +77,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (Recipe, recipe),
         (QualityLimits, recipe["quality"]),
         (RuntimeSettings, recipe["runtime"]),
+        (DriftSettings, recipe["drift"]),
         (Policy, recipe["policy"]),
         (Roi, recipe["roi"]),
         (Rule, recipe["rules"][0]),

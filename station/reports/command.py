@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Callable
 from importlib import import_module
 
-HELP = "what the records say: how many bad parts passed, how far persons agree"
+HELP = "what the records say: how many bad parts passed, how far persons agree, whether the line has drifted"
 
 VERBS = {
     "audit": "station.reports.audit",
     "agreement": "station.reports.agreement",
+    "drift": "station.reports.drift",
 }
 """Each module has HELP, add_arguments(parser) and run(args) -> exit status."""
 

@@ -1,0 +1,208 @@
+"""The drift watch: is the line still what the certificate was made for? Per recipe and camera, part by part.
+
+What is usual is learnt on the line, from its first parts: a bundle cannot know the line's mixture of parts, its lamp or
+where its camera looks. What the bundle does know, how unlike its training set parts may be, is asked of the parts
+learnt: a line that is wrong from the start must not teach that this is usual.
+
+While nothing changes, an alarm within T parts has a probability of at most T / `false_alarm_parts`, all charts of a
+camera together. The cause that an alarm names is what such a change mostly comes from: a hint and no proof.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import Field
+
+from inspector.documents import Document
+from inspector.drift_alarms import FIGURES, RATES, Alarm, alarm, figure_alarm, rate_alarm
+from inspector.drift_charts import FigureChart, FigureState, RateChart, RateState
+from inspector.imaging import Imaging, Profiles, Register
+from inspector.martingale import payments
+from inspector.risk import Rate
+from inspector.values import Outcome, PartResult, Verdict, ViewInspection
+
+STRANGE_NOVELTY = 0.95
+"""One held part in twenty was as unlike the training set as this."""
+STRANGE_SHARE = 0.10
+"""Twice that share of the parts learnt, beyond doubt, is a line that the bundle was not made for."""
+_SURE = 0.9999
+_LEAST_PROBABILITY = 1e-12
+_DECIMALS = 5
+
+
+class DriftSettings(Document):
+    """What a recipe says of the drift watch."""
+
+    enabled: bool = Field(default=True, description="watch this recipe's parts")
+    learn_parts: int = Field(
+        default=2000, ge=100, le=5000, description="parts that teach what is usual; more make it see smaller changes"
+    )
+    false_alarm_parts: float = Field(
+        default=2e6, ge=1e4, le=1e9, description="while nothing changes, at most one alarm is expected in so many parts"
+    )
+    subgroup: int = Field(default=200, ge=20, le=5000, description="parts in one point of the review and reject charts")
+    safe_mode: bool = Field(default=False, description="after a drift alarm, what would pass goes to review")
+
+
+class WatchKey(Document):
+    """What a watch's memory is of: with another bundle, recipe or camera it means nothing."""
+
+    bundle: str = Field(description="its id")
+    recipe: str = Field(description="its revision")
+    camera: str = Field(description="its name")
+
+
+class WatchState(Document):
+    """What a restart of the station must not forget."""
+
+    format: Literal[1] = 1
+    key: WatchKey
+    parts: int = Field(default=0, ge=0, description="seen")
+    figures: dict[str, FigureState] = Field(default_factory=dict, description="by name, of FIGURES")
+    rates: dict[str, RateState] = Field(default_factory=dict, description="by name, of RATES")
+    profiles: Profiles = Field(default=((), ()), description="sums of edge profiles along x and y")
+    profiled: int = Field(default=0, ge=0, description="parts in these sums")
+    strange: int = Field(default=0, ge=0, description="parts learnt that were unlike the training set")
+    alarms: tuple[Alarm, ...] = Field(default=(), description="those that still hold, in their order")
+
+
+class WatchPoint(Document):
+    """One point of every chart, for those who look at them later."""
+
+    camera: str = Field(description="its name")
+    part: int = Field(ge=0, description="parts seen")
+    levels: dict[str, float] = Field(description="moving average of each figure watched, and the last subgroup's rates")
+    usual: dict[str, float] = Field(description="what each was while learning")
+    evidence: dict[str, float] = Field(description="how far the evidence of a change has come, 1 at the alarm")
+    learning: tuple[str, ...] = Field(default=(), description="figures that still learn")
+
+
+class DriftWatch:
+    """Not thread-safe: one per camera, fed by the inspecting thread. Never raises for what a part looks like."""
+
+    def __init__(self, settings: DriftSettings, key: WatchKey, state: WatchState | None = None) -> None:
+        """Go on from `state` where it is of the same bundle, recipe and camera; else learn from the start."""
+        state = state if state is not None and state.key == key else WatchState(key=key)
+        self._settings, self.key = settings, key
+        limit = settings.false_alarm_parts * (len(FIGURES) + len(RATES))
+        payments(settings.learn_parts)  # Made now: it takes too long for the part that ends the learning.
+        self._figures = {
+            name: FigureChart(settings.learn_parts, limit, figure.may_be_constant, state.figures.get(name))
+            for name, figure in FIGURES.items()
+        }
+        risk = settings.subgroup / limit
+        self._rates = {name: RateChart(settings.subgroup, risk, state.rates.get(name)) for name in RATES}
+        self._register = Register(state.profiles, state.profiled)
+        self._strange = state.strange
+        self.parts = state.parts
+        self.alarms: tuple[Alarm, ...] = state.alarms
+
+    def see(self, view: ViewInspection, imaging: Imaging) -> tuple[Alarm, ...]:
+        """Take a view as it was judged, before any safe mode; return what there is to say."""
+        return self.update(figures_of(view, imaging, self._register), view.verdict.outcome)
+
+    def update(self, values: Mapping[str, float | None], outcome: Outcome) -> tuple[Alarm, ...]:
+        """Take a part's figures by name; one that is absent or None is left out."""
+        self.parts = part = self.parts + 1
+        safe_mode = self._settings.safe_mode
+        said = []
+        for name, chart in self._figures.items():
+            value = values.get(name)
+            if value is not None and (told := chart.take(value, part)) is not None:
+                said.append(figure_alarm(name, told, part, safe_mode))
+        for name, event in RATES.items():
+            if (change := self._rates[name].take(outcome is event, part)) is not None:
+                said.append(rate_alarm(name, change, part, safe_mode))
+        if part <= self._settings.learn_parts:
+            said.extend(self._compare_with_bundle(values.get("novelty")))
+        self.alarms += tuple(each for each in said if each.severity == "ALARM")
+        return tuple(said)
+
+    def _compare_with_bundle(self, novelty: float | None) -> tuple[Alarm, ...]:
+        """While learning, count parts unlike the training set; at its end, alarm where they are too many."""
+        self._strange += novelty is not None and novelty >= STRANGE_NOVELTY
+        if self.parts < self._settings.learn_parts:
+            return ()
+        strange = Rate(self._strange, self.parts)
+        if strange.lower(_SURE) <= STRANGE_SHARE:
+            return ()
+        cause = (
+            f"this line's parts are not those of the training set: {strange.count} of {strange.n} are as unlike it "
+            f"as one held part in {1 / (1 - STRANGE_NOVELTY):.0f} was"
+        )
+        return (alarm("novelty", cause, self.parts, 0, self._settings.safe_mode),)
+
+    @property
+    def safe(self) -> bool:
+        """Must what would pass go to review?"""
+        return self._settings.safe_mode and bool(self.alarms)
+
+    def guard(self, part: PartResult) -> PartResult:
+        """Return the part as the line is to treat it: in safe mode nothing passes."""
+        if not self.safe or part.verdict.outcome is not Outcome.PASS:
+            return part
+        first = self.alarms[0]
+        reason = f"safe mode: drift of {first.figure} since part {first.since_part}"
+        verdict = part.verdict
+        return replace(part, verdict=Verdict(Outcome.REVIEW, (reason,), verdict.defect_probability, verdict.label))
+
+    def point(self) -> WatchPoint:
+        watching = {name: chart for name, chart in self._figures.items() if not chart.learning}
+        charts = {name: rate.chart for name, rate in self._rates.items() if rate.chart is not None}
+        levels = {name: chart.level for name, chart in watching.items()}
+        levels |= {name: self._rates[name].rate for name in charts}
+        usual = {name: chart.usual for name, chart in watching.items()}
+        return WatchPoint(
+            camera=self.key.camera,
+            part=self.parts,
+            levels=_rounded(levels),
+            usual=_rounded(usual | {name: chart.centre for name, chart in charts.items()}),
+            evidence=_rounded({name: chart.strength for name, chart in watching.items()}),
+            learning=tuple(name for name in self._figures if name not in watching),
+        )
+
+    def state(self) -> WatchState:
+        return WatchState(
+            key=self.key,
+            parts=self.parts,
+            figures={name: chart.state() for name, chart in self._figures.items()},
+            rates={name: chart.state() for name, chart in self._rates.items()},
+            profiles=self._register.state(),
+            profiled=self._register.parts,
+            strange=self._strange,
+            alarms=self.alarms,
+        )
+
+
+def figures_of(view: ViewInspection, imaging: Imaging, register: Register) -> dict[str, float | None]:
+    """Return a view's figures by name; what no network or no reference tells is None."""
+    quality, prediction = view.quality, view.prediction
+    position = register.place(imaging)
+    return {
+        "score": None if prediction is None else log_odds(prediction.defect_probability),
+        "novelty": None if prediction is None else prediction.novelty,
+        "focus": quality.focus,
+        "brightness": quality.brightness,
+        "dark_share": quality.dark_share,
+        "saturated_share": quality.saturated_share,
+        "redness": imaging.redness,
+        "blueness": imaging.blueness,
+        "shift_x_px": None if position is None else position[0],
+        "shift_y_px": None if position is None else position[1],
+    }
+
+
+def log_odds(probability: float) -> float:
+    """Return log(p / (1 - p)), with p kept 1e-12 from both ends; NaN of NaN."""
+    if not math.isfinite(probability):
+        return probability
+    kept = min(max(probability, _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
+    return math.log(kept / (1 - kept))
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, _DECIMALS) for name, value in values.items()}
