@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,37 @@ def binomial_cdf(k: int, n: int, p: float) -> float:
     log_p, log_q = math.log(p), math.log1p(-p)
     terms = (_log_choose(n, i) + i * log_p + (n - i) * log_q for i in range(k + 1))
     return min(1.0, math.fsum(math.exp(term) for term in terms))
+
+
+@lru_cache(maxsize=4096)
+def refuting(n: int, bound: float, error: float) -> NDArray[np.float64]:
+    """Return P(X <= k), X ~ Binomial(n, bound), for k = 0, 1, ... while it is at most `error`; (0,) where none is.
+
+    That probability is the exact p-value of "the rate is above `bound`" after k misses in `n` parts.
+    """
+    _require_shares(bound, error)
+    k = np.arange(math.ceil(n * bound) + 1)
+    steps = np.log((n - k[:-1]) / (k[:-1] + 1)) + math.log(bound) - math.log1p(-bound)
+    log_terms = n * math.log1p(-bound) + np.concatenate([[0.0], np.cumsum(steps)])
+    sums = np.cumsum(np.exp(log_terms))
+    return np.asarray(sums[sums <= error])
+
+
+def parts_needed(misses: int, bound: float, error: float) -> int:
+    """Return the fewest parts among which so many misses still refute "the rate is above `bound`" (`refuting`)."""
+    _require_shares(bound, error)
+    too_few, enough = misses, 2 * misses + 1
+    while binomial_cdf(misses, enough, bound) > error:
+        too_few, enough = enough, 2 * enough
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        too_few, enough = (too_few, middle) if binomial_cdf(misses, middle, bound) <= error else (middle, enough)
+    return enough
+
+
+def _require_shares(bound: float, error: float) -> None:
+    if not 0 < bound < 1 or not 0 < error < 1:
+        raise ValueError(f"a bound and an error lie between 0 and 1, got {bound:g} and {error:g}")
 
 
 def _log_choose(n: int, k: int) -> float:
