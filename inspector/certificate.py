@@ -148,13 +148,18 @@ def _require_limits(where: str, proved: Policy, used: Policy) -> None:
             raise CertificateError(f"{where}: policy.{name}: certified at {was:.6g}, used at {now:.6g}")
 
 
+def require_certified(bundle: Bundle, recipe: Recipe) -> Certificate:
+    """Return the certificate that holds for a bundle under a recipe; raise CertificateError where none does."""
+    certificate = load_certificate(bundle)
+    if certificate is None:
+        raise CertificateError(f"{bundle.path}: the bundle carries no certificate; make one with `inspector certify`")
+    require_fit(certificate, bundle, recipe)
+    return certificate
+
+
 def standing(bundle: Bundle, recipe: Recipe) -> str:
     """Return in one line what is certified of a bundle under a recipe, or why nothing is."""
     try:
-        certificate = load_certificate(bundle)
-        if certificate is None:
-            return "not certified: the bundle carries no certificate"
-        require_fit(certificate, bundle, recipe)
+        return require_certified(bundle, recipe).short()
     except CertificateError as error:
         return f"not certified: {error}"
-    return certificate.short()

@@ -42,6 +42,7 @@ Floats = NDArray[np.float64]
 ANY = "any defect"
 """Name of the escape rate over all kinds of defects."""
 GOOD = "good"
+_LEAST_ERROR = 1e-12
 
 
 class Claim(Document):
@@ -198,8 +199,7 @@ def _at(tail: Floats, misses: NDArray[np.intp]) -> Floats:
 def shortages(defective: Mapping[str, int], good: int, claim: Claim, seen: Mapping[str, int]) -> tuple[Shortage, ...]:
     """Return what is too few, each with the number that would do.
 
-    Where each walk alone could be afforded but not both, the scarcer things are those of which more are asked for
-    beside what the other walk must spend.
+    Where each walk alone could be afforded but not both, more are asked for of that kind of which fewer will do.
     """
     counts = [(name, n, claim.bound(name)) for name, n in defective.items()]
     rates = [*counts, (GOOD, good, claim.overkill)]
@@ -207,11 +207,10 @@ def shortages(defective: Mapping[str, int], good: int, claim: Claim, seen: Mappi
     if alone:
         return tuple(alone)
     name, n, bound = max(counts, key=lambda rate: (1 - rate[2]) ** rate[1])
-    left_by_good = claim.error - (1 - claim.overkill) ** good
-    left_by_defective = claim.error - (1 - bound) ** n
-    if left_by_good >= left_by_defective:
-        return (_shortage(name, n, bound, left_by_good, seen),)
-    return (_shortage(GOOD, good, claim.overkill, left_by_defective, seen),)
+    left = max(claim.error - (1 - claim.overkill) ** good, _LEAST_ERROR)
+    left_for_good = max(claim.error - (1 - bound) ** n, _LEAST_ERROR)
+    ways = (_shortage(name, n, bound, left, seen), _shortage(GOOD, good, claim.overkill, left_for_good, seen))
+    return (min(ways, key=lambda way: way.needed - way.n),)
 
 
 def _shortage(name: str, n: int, bound: float, error: float, seen: Mapping[str, int]) -> Shortage:

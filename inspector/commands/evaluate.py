@@ -14,6 +14,7 @@ from typing import get_args
 from rich.progress import Progress
 
 from inspector.bundle import Precision, load_bundle
+from inspector.certificate import standing
 from inspector.dataset import SPLITS, read_dataset
 from inspector.errors import UserError
 from inspector.evaluation import judge, policy_figures
@@ -93,6 +94,7 @@ def _figures(args: argparse.Namespace, inspector: Inspector, task: TaskFigures, 
         **policy_figures(parts),
         "slices": slice_figures(parts, args.slice),
         "policy": inspector.policy.model_dump(),
+        "certificate": standing(inspector.bundle, inspector.recipe),
         "seconds_per_image": fmean(part.seconds for part in parts),
         "runtime": inspector.describe(),
     }
@@ -125,6 +127,7 @@ def _print(figures: dict[str, object], task: TaskFigures) -> None:
     for name, kind in (("escape", "defective"), ("overkill", "good")):
         rate = figures[name]
         print(f"{name:12} {rate['text'] if isinstance(rate, dict) else f'undefined: no {kind} parts'}")
+    print(f"limits       {figures['certificate']}")
     print(f"review       {100 * float(str(figures['review_rate'])):.1f} % of parts")
     print(f"time         {1e3 * float(str(figures['seconds_per_image'])):.2f} ms per image")
     for line in slice_lines(figures["slices"]):
