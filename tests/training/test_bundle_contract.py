@@ -104,6 +104,7 @@ def test_card_gives_every_rate_with_its_count_and_bound(trained: Trained) -> Non
     assert "| validation | 8 | 4 |" in card
     assert card.count("at most") >= 6
     assert "What it must not be used for" in card
+    assert "## Certificate\n\nNone: certificate refused: " in card
 
 
 def test_calibration_is_fitted_on_each_precision_apart(trained: Trained) -> None:
