@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,9 @@ class Claim(Document):
     escape: float = Field(default=0.01, gt=0, lt=1, description="at most this share of the defective passes")
     overkill: float = Field(default=0.05, gt=0, lt=1, description="at most this share of the good is rejected")
     confidence: float = Field(default=0.95, ge=0.5, lt=1, description="with which all bounds hold at once")
-    kinds: dict[str, float] = Field(default_factory=dict, description="escape bound of single kinds of defects")
+    kinds: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default_factory=dict, description="escape bound of single kinds of defects"
+    )
 
     def bound(self, name: str) -> float:
         """Return the escape bound of a kind of defect, or of `ANY`."""

@@ -67,7 +67,9 @@ def refuting(n: int, bound: float, error: float) -> NDArray[np.float64]:
     steps = np.log((n - k[:-1]) / (k[:-1] + 1)) + math.log(bound) - math.log1p(-bound)
     log_terms = n * math.log1p(-bound) + np.concatenate([[0.0], np.cumsum(steps)])
     sums = np.cumsum(np.exp(log_terms))
-    return np.asarray(sums[sums <= error])
+    kept = np.asarray(sums[sums <= error])
+    kept.flags.writeable = False  # It is shared by all who ask for the same.
+    return kept
 
 
 def parts_needed(misses: int, bound: float, error: float) -> int:
@@ -83,8 +85,8 @@ def parts_needed(misses: int, bound: float, error: float) -> int:
 
 
 def _require_shares(bound: float, error: float) -> None:
-    if not 0 < bound < 1 or not 0 < error < 1:
-        raise ValueError(f"a bound and an error lie between 0 and 1, got {bound:g} and {error:g}")
+    if not 0 < bound < 1 or not 0 < error <= 0.5:
+        raise ValueError(f"a bound lies between 0 and 1, an error between 0 and 0.5, got {bound:g} and {error:g}")
 
 
 def _log_choose(n: int, k: int) -> float:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inspector.bundle import Manifest, load_bundle, write_bundle
+from inspector.bundle import Bundle, Manifest, load_bundle, write_bundle
 from inspector.certificate import Certificate
 from inspector.certifying import Request, certify
 from inspector.errors import CertificateError, UserError
@@ -46,7 +46,7 @@ def deliver_bundle(
     with tempfile.TemporaryDirectory() as scratch:
         draft = load_bundle(write_bundle(Path(scratch), manifest, files))
         try:
-            certificate = certified(Inspector(draft, Recipe()), dataset, parts, policy)
+            certificate = certified(draft, dataset, parts, policy)
         except UserError as error:
             say(f"not certified: {error}")
             return write_refusal(out, draft, str(error))
@@ -54,12 +54,13 @@ def deliver_bundle(
         return write_revision(out, draft, certificate, parent=None)
 
 
-def certified(inspector: Inspector, dataset: Dataset, parts: DatasetParts, policy: PolicyRecipe) -> Certificate:
+def certified(draft: Bundle, dataset: Dataset, parts: DatasetParts, policy: PolicyRecipe) -> Certificate:
     """Return the certificate of a drafted bundle on the validation parts; raises UserError where there is none."""
-    if inspector.bundle.manifest.task == "embed":
+    if draft.manifest.task == "embed":
         raise CertificateError("an embedding is certified with a recipe that says which variant is expected")
     request, samples = request_of(policy), parts.validation
-    require_countable(samples, [inspector.is_defect(sample.label) for sample in samples], request)
+    require_countable(samples, [sample.label not in draft.manifest.good for sample in samples], request)
+    inspector = Inspector(draft, Recipe())
     judged = judge(inspector, samples, lambda _: None)
     return certify(inspector, judged, dataset, parts.validation_origin, request)
 

@@ -5,7 +5,7 @@ Other tasks have recipes of their own, which share these sections.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -109,7 +109,9 @@ class PolicyRecipe(Document):
     confidence: float = Field(0.95, ge=0.5, lt=1, description="With which a certificate's bounds hold, all at once.")
     unit: Unit = Field("group", description="What a certificate counts once: a `group` of pictures, or each `part`.")
     per_kind: bool = Field(False, description="A certificate bounds the escape of every kind of defect by itself.")
-    kinds: dict[str, float] = Field(default_factory=dict, description="Escape bounds of single kinds of defects.")
+    kinds: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default_factory=dict, description="Escape bounds of single kinds of defects."
+    )
     costs: Costs | None = Field(
         default=None, description="Certified limits of least expected cost; unset: of least review."
     )

@@ -323,6 +323,7 @@ def test_certify_takes_bounds_of_kinds_and_costs(told: Callable[..., str]) -> No
     [
         (("--escape", "1"), "--escape, --overkill, --confidence: escape: input should be less than 1"),
         (("--confidence", "0.1"), "confidence: input should be greater than or equal to 0.5"),
+        (("--class-escape", "dark=0"), "kinds.dark: input should be greater than 0"),
         (("--split", "val"), "no row of split 'val'"),
         (("--cost", "1,2,3,4"), "--cost: defect_share: input should be less than 1"),
         ((*EASY_WORDS, "--json", "/nowhere/c.json"), "/nowhere/c.json: cannot be written"),
