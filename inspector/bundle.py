@@ -7,6 +7,7 @@ A bundle is a folder:
     model.onnx              float network
     model.cpu-int8.onnx     quantised for processors; model.trt-int8.onnx for TensorRT (older bundles lack it)
     calibration.json        per precision
+    certificate.json        what is proved of the limits (inspector.certificate); only where something is
     golden/                 golden.json and pictures of known truth for the self-test
     card.md                 for people
 

@@ -13,7 +13,20 @@ from typing import NoReturn, Protocol
 from inspector.errors import InspectorError, UserError
 
 GROUP = "inspector.commands"
-_ORDER = ("demo", "train", "evaluate", "predict", "bench", "enrol", "bundle", "station", "label", "report", "db")
+_ORDER = (
+    "demo",
+    "train",
+    "evaluate",
+    "predict",
+    "certify",
+    "bench",
+    "enrol",
+    "bundle",
+    "station",
+    "label",
+    "report",
+    "db",
+)
 _EXTRAS = {"training": "training", "gui": "gui"}
 
 

@@ -7,6 +7,7 @@
     |   |-- DatasetError         an index, a label, a split, a path
     |   |-- BundleError          missing, truncated, altered, or for another task
     |   |-- CalibrationUndefined  scores and truths that no probability can be made of
+    |   |-- CertificateError     cannot be issued, or is of another bundle, precision, recipe or other limits
     |   |-- EnrolmentError       missing, altered, or of another bundle
     |   |-- UnreadableImage      a file that is no 8-bit image
     |   |-- UnknownPlugin        a camera, output or runtime that nobody provides
@@ -54,6 +55,10 @@ class CalibrationUndefined(UserError, ValueError):
 
 class BundleError(UserError):
     """A bundle that is missing, truncated, altered or unfit for its use."""
+
+
+class CertificateError(UserError):
+    """A certificate that the parts do not support, or that says nothing of what it is used with."""
 
 
 class EnrolmentError(UserError):

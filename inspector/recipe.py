@@ -33,6 +33,9 @@ class Recipe(Document):
     expected: str | None = Field(default=None, min_length=1, description="variant that every part must be")
     quality: QualityLimits = Field(default_factory=QualityLimits, description="limits on the picture")
     policy: Policy | None = Field(default=None, description="limits on the defect probability; unset: the bundle's")
+    require_certificate: bool = Field(
+        default=False, description="a station does not start unless a certificate holds for bundle and recipe"
+    )
     mm_per_px: float | None = Field(
         default=None, gt=0, le=1000, description="scale of the frame; findings then have sizes in millimetres"
     )

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,39 @@ def hypergeometric_cdf(k: int, population: int, marked: int, drawn: int) -> floa
         log_term += math.log((marked - i) * (drawn - i)) - math.log((i + 1) * (unmarked - drawn + i + 1))
         log_terms.append(log_term)
     return min(1.0, math.fsum(math.exp(term) for term in log_terms))
+
+
+@lru_cache(maxsize=4096)
+def refuting(n: int, bound: float, error: float) -> NDArray[np.float64]:
+    """Return P(X <= k), X ~ Binomial(n, bound), for k = 0, 1, ... while it is at most `error`; (0,) where none is.
+
+    That probability is the exact p-value of "the rate is above `bound`" after k misses in `n` parts.
+    """
+    _require_shares(bound, error)
+    k = np.arange(math.ceil(n * bound) + 1)
+    steps = np.log((n - k[:-1]) / (k[:-1] + 1)) + math.log(bound) - math.log1p(-bound)
+    log_terms = n * math.log1p(-bound) + np.concatenate([[0.0], np.cumsum(steps)])
+    sums = np.cumsum(np.exp(log_terms))
+    kept = np.asarray(sums[sums <= error])
+    kept.flags.writeable = False  # It is shared by all who ask for the same.
+    return kept
+
+
+def parts_needed(misses: int, bound: float, error: float) -> int:
+    """Return the fewest parts among which so many misses still refute "the rate is above `bound`" (`refuting`)."""
+    _require_shares(bound, error)
+    too_few, enough = misses, 2 * misses + 1
+    while binomial_cdf(misses, enough, bound) > error:
+        too_few, enough = enough, 2 * enough
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        too_few, enough = (too_few, middle) if binomial_cdf(misses, middle, bound) <= error else (middle, enough)
+    return enough
+
+
+def _require_shares(bound: float, error: float) -> None:
+    if not 0 < bound < 1 or not 0 < error <= 0.5:
+        raise ValueError(f"a bound lies between 0 and 1, an error between 0 and 0.5, got {bound:g} and {error:g}")
 
 
 def _log_choose(n: int, k: int) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from db.engine import open_engine
 from inspector.bundle import load_bundle
+from inspector.certificate import require_certified, standing
 from inspector.errors import ConfigError, InspectorError
 from inspector.inspection import Inspector
 from station.cameras import camera_factory
@@ -38,7 +39,10 @@ def _check_bundle(config: StationConfig) -> str:
     inspector = Inspector(load_bundle(config.station.bundle), config.recipe)
     n = inspector.self_test()
     how = inspector.describe()
-    return f"{inspector.bundle.id[:16]}, {n} golden samples as recorded, {how['runtime']} {how['precision']}"
+    if inspector.recipe.require_certificate:
+        require_certified(inspector.bundle, inspector.recipe)
+    limits = standing(inspector.bundle, inspector.recipe)
+    return f"{inspector.bundle.id[:16]}, {n} golden samples as recorded, {how['runtime']} {how['precision']}; {limits}"
 
 
 def _check_camera(config: StationConfig) -> str:

@@ -24,6 +24,7 @@ import cv2
 
 from db.images import ImageStore, StoredImage
 from inspector.bundle import load_bundle
+from inspector.certificate import require_certified
 from inspector.draws import draw_pass
 from inspector.drift import WatchKey
 from inspector.errors import StationError, StorageFault, UserError
@@ -129,6 +130,8 @@ def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
         inspector = Inspector(load_bundle(config.station.bundle), config.recipe)
         plan = audit_plan(config, inspector.policy)
         golden_samples = inspector.self_test()
+        if inspector.recipe.require_certificate:
+            require_certified(inspector.bundle, inspector.recipe)
         inspector.warm_up()
         _settle_heap()
     except (UserError, StationError) as error:

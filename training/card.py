@@ -167,8 +167,8 @@ def _use(manifest: Manifest) -> str:
         "## What it must not be used for\n\n"
         "- Parts, surfaces, cameras, lenses or lighting other than those of the data set above.\n"
         "- Defect kinds that are not among the classes: it has never seen them and may call them anything.\n"
-        f"- Shipping on the word of these figures alone. The limits aim at the recipe's rates on "
-        f"{manifest.training.get('calibration_images', 'few')} calibration images and are not certified; "
-        "certify them on parts of the line first.\n"
+        f"- Shipping on the word of these figures alone. The limits named at the top aim at the recipe's rates on "
+        f"{manifest.training.get('calibration_images', 'few')} calibration images; what is proved, and of which "
+        "limits, stands under Certificate below. Prove it on parts of the line first.\n"
         "- Any judgement about people, or where a wrong verdict can injure someone and nothing else catches it."
     )

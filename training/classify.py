@@ -11,11 +11,12 @@ from pathlib import Path
 
 import torch
 
-from inspector.bundle import MODEL_FILES, Calibrations, Lineage, Manifest, Precision, write_bundle
+from inspector.bundle import MODEL_FILES, Calibrations, Lineage, Manifest, Precision
 from inspector.dataset import Dataset
 from inspector.labels import has_several, labelled_by
 from training.budget import Budget
 from training.card import figures, write_card
+from training.certifying import deliver_bundle
 from training.classifier import ClassifyObjective
 from training.conversion import convert
 from training.export import export_onnx
@@ -50,7 +51,8 @@ def train(order: Order[TrainingRecipe], budget: Budget) -> Path:
         graphs = attempt.converted.paths
         proof = prove(attempt.graph, outputs_of(fitted), graphs, material, order.recipe)
         manifest = _manifest(order, material, fitted, proof, attempt, budget)
-        folder = write_bundle(order.out, manifest, _files(graphs, material, proof, manifest, order.recipe))
+        files = _files(graphs, material, proof, manifest, order.recipe)
+        folder = deliver_bundle(order.out, manifest, files, order.dataset, material.parts, order.recipe.policy)
     (order.out / CHECKPOINT).unlink(missing_ok=True)
     _tell(proof, manifest)
     say(f"bundle {folder} after {budget.used_s() / 60:.1f} min")

@@ -23,7 +23,6 @@ from inspector.bundle import (
     Precision,
     Task,
     Tiles,
-    write_bundle,
 )
 from inspector.calibration import Calibration
 from inspector.dataset import Dataset
@@ -34,6 +33,7 @@ from inspector.runtimes import Outputs
 from inspector.verdict import Policy
 from training.budget import Budget
 from training.card import write_card
+from training.certifying import deliver_bundle
 from training.conversion import WRITERS, Keep, convert
 from training.export import export_onnx
 from training.golden_parts import golden_files
@@ -140,7 +140,8 @@ def deliver(delivery: Delivery, budget: Budget, calibrate: Calibrate | None = No
         _require_small_drops(delivery, {name: found[delivery.metric] for name, found in figures.items()})
         manifest = _manifest(delivery, calibrated.policy, parity, budget, attempt.converted.kept)
         tables = {name: _table(delivery, figures[name], judged[name]) for name in PRECISIONS}
-        folder = write_bundle(delivery.out, manifest, _files(delivery, graphs, calibrated, manifest, tables))
+        files = _files(delivery, graphs, calibrated, manifest, tables)
+        folder = deliver_bundle(delivery.out, manifest, files, delivery.dataset, delivery.parts, delivery.policy)
     _tell(tables, parity)
     say(f"bundle {folder} after {budget.used_s() / 60:.1f} min")
     return folder

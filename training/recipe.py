@@ -5,11 +5,13 @@ Other tasks have recipes of their own, which share these sections.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from inspector.cheapest import Costs
 from inspector.documents import Document
+from inspector.held import Unit
 
 
 class InputRecipe(Document):
@@ -100,10 +102,19 @@ class QuantiseRecipe(Document):
 
 
 class PolicyRecipe(Document):
-    """What the limits aim at on the calibration part. An aim, not a certificate."""
+    """What the limits must keep: proved where the validation part suffices, else an aim on the calibration part."""
 
-    escape: float = Field(0.01, ge=0, le=0.5, description="Share of defective calibration parts that may pass.")
-    overkill: float = Field(0.05, ge=0, le=0.5, description="Share of good calibration parts that may be rejected.")
+    escape: float = Field(0.01, ge=0, le=0.5, description="Share of defective parts that may pass.")
+    overkill: float = Field(0.05, ge=0, le=0.5, description="Share of good parts that may be rejected.")
+    confidence: float = Field(0.95, ge=0.5, lt=1, description="With which a certificate's bounds hold, all at once.")
+    unit: Unit = Field("group", description="What a certificate counts once: a `group` of pictures, or each `part`.")
+    per_kind: bool = Field(False, description="A certificate bounds the escape of every kind of defect by itself.")
+    kinds: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default_factory=dict, description="Escape bounds of single kinds of defects."
+    )
+    costs: Costs | None = Field(
+        default=None, description="Certified limits of least expected cost; unset: of least review."
+    )
 
 
 class TrainingRecipe(Document):

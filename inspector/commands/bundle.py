@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from inspector.bundle import load_bundle
+from inspector.certificate import standing
 from inspector.commands import build_engine, verify
+from inspector.recipe import Recipe
 
 GROUP = "inspector.bundle_verbs"
 """Verbs of packages that the core does not know: modules with HELP, add_arguments(parser) and run(args)."""
@@ -57,7 +59,8 @@ def _show(args: argparse.Namespace) -> int:
     bundle = load_bundle(args.bundle)
     print(f"id       {bundle.id}")
     print(f"task     {bundle.manifest.task}; classes {', '.join(bundle.manifest.classes)}")
-    print(f"folder   {bundle.path}\n")
+    print(f"folder   {bundle.path}")
+    print(f"limits   {standing(bundle, Recipe())}\n")
     card = bundle.path / "card.md"
     print(card.read_text() if card.is_file() else "no card.md")
     return 0

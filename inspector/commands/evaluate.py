@@ -14,6 +14,7 @@ from typing import get_args
 from rich.progress import Progress
 
 from inspector.bundle import Precision, load_bundle
+from inspector.certificate import standing
 from inspector.dataset import SPLITS, read_dataset
 from inspector.errors import UserError
 from inspector.evaluation import calibration_of, judge, policy_figures
@@ -95,6 +96,7 @@ def _figures(args: argparse.Namespace, inspector: Inspector, task: TaskFigures, 
         "calibration": trust.fields() if trust else None,
         "slices": slice_figures(parts, args.slice),
         "policy": inspector.policy.model_dump(),
+        "certificate": standing(inspector.bundle, inspector.recipe),
         "seconds_per_image": fmean(part.seconds for part in parts),
         "runtime": inspector.describe(),
     }
@@ -132,6 +134,7 @@ def _print(figures: dict[str, object], task: TaskFigures) -> None:
         ece = trust["ece"]
         interval = f"95 %: {ece['low']:.4f} to {ece['high']:.4f}"
         print(f"trust        ECE {ece['value']:.4f} of the defect probability ({interval})")
+    print(f"limits       {figures['certificate']}")
     print(f"review       {100 * float(str(figures['review_rate'])):.1f} % of parts")
     print(f"time         {1e3 * float(str(figures['seconds_per_image'])):.2f} ms per image")
     for line in slice_lines(figures["slices"]):

@@ -201,3 +201,24 @@ def test_a_higher_rate_of_false_alarms_never_passes_more(p_value: float, tight: 
     tight, loose = sorted((tight, loose))
     if strange(p_value, review=tight).outcome is Outcome.REVIEW:
         assert strange(p_value, review=loose).outcome is Outcome.REVIEW
+
+
+def test_a_view_without_a_prediction_goes_to_review_with_its_faults() -> None:
+    assert decide(BLURRED, None, POLICY) == Verdict(Outcome.REVIEW, BLURRED.faults)
+    assert decide(SHARP, None, POLICY) == Verdict(Outcome.REVIEW, ("no prediction",))
+
+
+def test_a_probability_that_is_no_number_is_not_inspected() -> None:
+    assert decide(SHARP, prediction(math.nan), POLICY).outcome is Outcome.NOT_INSPECTED
+
+
+def test_a_mismatch_names_the_variant_that_was_expected() -> None:
+    wrong = Prediction("left", (0.1, 0.9), 0.9, (0.0, 0.0), expected="right")
+    assert decide(SHARP, wrong, POLICY).reasons[0].startswith("like variant left, expected right: ")
+
+
+@given(probability=probabilities, limits=st.tuples(probabilities, probabilities))
+def test_a_tighter_pass_limit_never_raises_escapes(probability: float, limits: tuple[float, float]) -> None:
+    tight, loose = (Policy(pass_below=limit, reject_above=1) for limit in sorted(limits))
+    if outcome(probability, tight) is Outcome.PASS:
+        assert outcome(probability, loose) is Outcome.PASS

@@ -106,6 +106,7 @@ def test_card_gives_every_rate_with_its_count_and_bound(trained: Trained) -> Non
     assert card.count("ECE of the defect probability, 8 parts in ") == 3
     assert card.count("too few parts for a choice") == 3
     assert "What it must not be used for" in card
+    assert "## Certificate\n\nNone: certificate refused: " in card
 
 
 def test_calibration_is_fitted_on_each_precision_apart(trained: Trained) -> None:
