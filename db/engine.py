@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ WRITES = "inspector_writes"
 """Execution option of a connection whose transactions will write: SQLite then takes the write lock at their start."""
 
 BUSY_TIMEOUT_MS = 5000
+_LOOK_AGAIN_S = 0.01
 PRAGMAS = (
     "synchronous = FULL",
     "foreign_keys = ON",
@@ -141,11 +143,22 @@ def _set_pragmas(connection: Any, _: object) -> None:
         connection.isolation_level = None
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
-        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            connection.execute("PRAGMA journal_mode = WAL").close()
+        _write_ahead(connection)
     except sqlite3.Error:
         connection.close()  # the pool forgets a connection that failed here, with its files open
         raise
+
+
+def _write_ahead(connection: Any) -> None:
+    """Switch to the write-ahead log. SQLite says at once that another is doing so too, without waiting for it."""
+    until_s = time.monotonic() + BUSY_TIMEOUT_MS / 1e3
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
+                raise
+            time.sleep(_LOOK_AGAIN_S)
 
 
 def _begin(connection: Connection) -> None:

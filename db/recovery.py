@@ -31,7 +31,7 @@ class Recovery:
     completed: int
     """Parts that were open and are NOT_INSPECTED now."""
     next_sequence: int
-    """One more than the largest frame sequence among the parts of the unfinished work; 0 where there is none."""
+    """One more than the largest frame sequence since the last clean end; 0 where there is none."""
     next_trigger: int
     """Likewise for triggers; 1 where there is none."""
 
@@ -49,7 +49,7 @@ def recover(connection: Connection, entry: Restart) -> Recovery:
     )
     close = {"outcome": Outcome.NOT_INSPECTED.value, "reasons": [RESTARTED], "completed_at": entry.at}
     completed = connection.execute(update(INSPECTIONS).where(left_open).values(close)).rowcount
-    sequence, trigger = _furthest(connection, others) if unfinished else (None, None)
+    sequence, trigger = _furthest(connection, others)
     connection.execute(update(RUNS).where(RUNS.c.run_id.in_(unfinished)).values(ended_at=entry.at, clean=False))
     return Recovery(
         unfinished_run=unfinished[-1] if unfinished else None,
@@ -60,10 +60,10 @@ def recover(connection: Connection, entry: Restart) -> Recovery:
 
 
 def _furthest(connection: Connection, others: ColumnElement[bool]) -> tuple[int | None, int | None]:
-    """Largest frame sequence and trigger of the unfinished work.
+    """Largest frame sequence and trigger since the last clean end.
 
-    That is the unfinished run and every run since the last clean end: a station that was killed, came back and was
-    killed again before its first part goes on where the first of these runs stopped, not at the beginning.
+    A station that was killed, came back and was killed again before its first part, or before it began a run, goes on
+    where the first of these runs stopped, not at the beginning.
     """
     last_clean = select(func.max(RUNS.c.started_at)).where(others, RUNS.c.clean.is_(True)).scalar_subquery()
     since = or_(RUNS.c.ended_at.is_(None), last_clean.is_(None), RUNS.c.started_at > last_clean)

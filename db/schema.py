@@ -15,9 +15,12 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, inspect, text
 
 from db import migrations
-from db.engine import WRITES, name_of, storage_errors
+from db.engine import BUSY_TIMEOUT_MS, WRITES, name_of, storage_errors
 from db.tables import Base
 from inspector.errors import DatabaseError
+
+_OTHERS_MIGRATE_MS = 60_000
+"""How long one waits for another that makes or moves the same tables; on a busy box that takes seconds."""
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
@@ -80,8 +83,10 @@ def _foreign_keys_off(connection: Connection) -> Iterator[None]:
     raw = connection.connection.cursor()
     try:
         raw.execute("PRAGMA foreign_keys = OFF")
+        raw.execute(f"PRAGMA busy_timeout = {_OTHERS_MIGRATE_MS}")
         yield
     finally:
+        raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         raw.execute("PRAGMA foreign_keys = ON")
         raw.close()
 

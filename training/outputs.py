@@ -16,7 +16,6 @@ from inspector.calibration import (
     defect_probability,
     defect_score,
     fit_classes,
-    fit_part,
     fit_temperature,
     softmax,
 )
@@ -25,6 +24,7 @@ from inspector.novelty import fit_novelty
 from inspector.runtimes import Outputs, RuntimeSettings, load_runtime
 from inspector.verdict import Policy
 from training.graph import StationGraph
+from training.part_calibration import fit_scores
 from training.pictures import Pictures
 from training.recipe import PolicyRecipe, QuantiseRecipe
 
@@ -113,7 +113,7 @@ def calibrate(
     is_defect = ~np.isin(labels, list(good_columns))
     both = bool(is_defect.any() and not is_defect.all())
     method = None if like is None else like.method
-    part = fit_part(defect_score(logits, good_columns), is_defect, groups, method=method).fields() if both else {}
+    part = fit_scores(defect_score(logits, good_columns), is_defect, groups, method) if both else {}
     fields = {
         "temperature": max(fit_temperature(logits, labels), modest_temperature(logits)),
         "classes": fit_classes(logits, labels, groups) if like is None or like.classes else (),

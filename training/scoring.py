@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from inspector.bundle import Manifest, Parity, Precision
-from inspector.calibration import Calibration, Method, Platt, fit_conformal, fit_part
+from inspector.calibration import Calibration, Method, Platt, fit_conformal
 from inspector.errors import UserError
 from inspector.figures import JudgedPart
 from inspector.heads import load_head
@@ -19,6 +19,7 @@ from inspector.values import Outcome, Prediction, Quality
 from inspector.verdict import Policy, decide
 from training.graph import StationGraph
 from training.outputs import Floats, ParityBroken
+from training.part_calibration import fit_scores
 from training.recipe import QuantiseRecipe
 from training.viewed import Viewed
 
@@ -88,7 +89,7 @@ def calibrate_scores(
     if not has_good:
         part: dict[str, object] = {"platt": Platt(slope=0.0, intercept=CERTAIN)}
     elif 0 < n_defect < n:
-        part = fit_part(scores, is_defect, groups, method=method).fields()
+        part = fit_scores(scores, is_defect, groups, method)
     else:
         part = {"platt": _assumed(scores)}
     fields = {"temperature": 1.0, "n": n, "n_defect": n_defect, "conformal": conformal}

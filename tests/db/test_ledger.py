@@ -330,7 +330,7 @@ def test_restart_closes_what_was_open_exactly_once(path: Path, line: Any, engine
         assert recovery.unfinished_run == run_id
         assert (recovery.completed, recovery.next_sequence, recovery.next_trigger) == (2, 13, 4)
         again = ledger.recover(line.station)
-        assert (again.unfinished_run, again.completed, again.next_sequence, again.next_trigger) == (None, 0, 0, 1)
+        assert (again.unfinished_run, again.completed, again.next_sequence, again.next_trigger) == (None, 0, 13, 4)
         with pytest.raises(RowRefused, match="it was NOT_INSPECTED"):
             ledger.complete_part(line.judged(parts[1])).result(5)
     with engine.connect() as connection:
@@ -352,6 +352,18 @@ def test_a_station_killed_again_before_its_first_part_goes_on_where_the_first_ru
     with Ledger(path) as ledger:
         recovery = ledger.recover(line.station)
     assert (recovery.unfinished_run, recovery.next_sequence, recovery.next_trigger) == (killed, 41, 42)
+
+
+def test_a_station_killed_again_before_it_began_a_run_goes_on_where_the_first_one_stopped(
+    path: Path, line: Any
+) -> None:
+    with Ledger(path) as ledger:
+        ledger.open_part(line.part(ledger.start_run(line.run()), 41, sequence=40)).result(5)
+    with Ledger(path) as ledger:
+        ledger.recover(line.station)
+    with Ledger(path) as ledger:
+        recovery = ledger.recover(line.station)
+    assert (recovery.unfinished_run, recovery.next_sequence, recovery.next_trigger) == (None, 41, 42)
 
 
 def test_a_clean_end_leaves_nothing_to_go_on_with(path: Path, line: Any) -> None:

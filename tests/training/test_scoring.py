@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from inspector.dataset import Sample
-from inspector.errors import CalibrationUndefined
 from inspector.figures import JudgedPart
 from inspector.preprocess import Placement
 from inspector.values import Outcome, Prediction, Verdict
@@ -108,6 +107,6 @@ def test_good_scores_are_kept_for_p_values_where_strangeness_is_judged() -> None
     assert calibrate_scores(scores, scores > -1, has_good=False, strange=True).conformal is None
 
 
-def test_scores_that_are_all_the_same_are_refused() -> None:
-    with pytest.raises(CalibrationUndefined, match="tell parts apart"):
-        calibrate_scores(np.ones(4), np.array([True, False, True, False]), has_good=True)
+def test_a_graph_that_says_the_same_of_all_parts_gets_their_usual_share() -> None:
+    calibration = calibrate_scores(np.ones(4), np.array([True, False, False, False]), has_good=True)
+    assert calibration.part_probability(np.array([-9.0, 9.0])) == pytest.approx([(2 / 3 + 3 / 5) / 4] * 2)

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.bundle import Manifest, Precision
-from inspector.calibration import Calibration, Method, Platt, fit_part, fit_platt
+from inspector.calibration import Calibration, Method, Platt, fit_platt
 from inspector.figures.labels import label_table
 from inspector.heads.labels import log_odds
 from inspector.novelty import fit_novelty
 from inspector.runtimes import Outputs
 from training.delivery import Calibrated, Delivery
 from training.outputs import choose_policy
+from training.part_calibration import fit_scores
 from training.recipe import PolicyRecipe
 from training.scoring import judge, predictions
 
@@ -62,7 +63,7 @@ def calibrate_labels(
     labels = tuple(_platt(logits[:, k], truth[:, k]) or PLAIN for k in range(truth.shape[1]))
     distances = np.concatenate([one["distance"] for one in outputs]).astype(np.float64)
     both = bool(is_defect.any() and not is_defect.all())
-    part = fit_part(log_odds(logits, labels).max(axis=1), is_defect, groups, method=method).fields() if both else {}
+    part = fit_scores(log_odds(logits, labels).max(axis=1), is_defect, groups, method) if both else {}
     fields = {
         "temperature": 1.0,
         "n": len(logits),
