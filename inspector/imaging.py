@@ -45,7 +45,7 @@ def measure(image: Image) -> Imaging:
     """Measure a frame (H, W) or (H, W, 3) uint8 on 32 rows and 32 columns spread over it."""
     height, width = image.shape[:2]
     lines = np.ascontiguousarray(image[_spread(height)])
-    columns = np.ascontiguousarray(image[:, _spread(width)])
+    columns = np.ascontiguousarray(image[_rows(height), _spread(width)])
     blue, green, red = _means(lines)
     total = blue + green + red
     return Imaging(
@@ -110,6 +110,12 @@ def _shift_bins(shifted: Profile, profile: Profile) -> float:
 def _spread(length: int) -> slice:
     pitch = max(1, length // _LINES)
     return slice(pitch // 2, pitch * _LINES, pitch)
+
+
+def _rows(height: int) -> slice:
+    """So many rows as there are bins, or up to twice: each row of a column is fetched from memory by itself."""
+    pitch = max(1, height // BINS)
+    return slice(pitch // 2, None, pitch)
 
 
 def _means(lines: Image) -> tuple[float, float, float]:
