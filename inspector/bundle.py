@@ -70,6 +70,9 @@ class Parity(Document):
     float_flips: int = Field(ge=0, description="decisions that differ, torch to float ONNX")
     int8_max_difference: float = Field(ge=0, description="largest difference of a probability, float to cpu-int8")
     int8_flips: int = Field(ge=0, description="decisions that differ, float to cpu-int8")
+    int8_renamed: int | None = Field(
+        default=None, ge=0, description="classify: decisions among them whose class differs; the others crossed a limit"
+    )
     int8_rejects_passed: int = Field(default=0, ge=0, description="rejects of the float graph that cpu-int8 passes")
     trt_int8_max_difference: float | None = Field(default=None, ge=0, description="as above, float to trt-int8")
     trt_int8_flips: int | None = Field(default=None, ge=0, description="as above, float to trt-int8")

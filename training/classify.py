@@ -173,4 +173,7 @@ def _tell(proof: Proof, manifest: Manifest) -> None:
     for precision, measured in proof.measured.items():
         say(f"validation, {precision}: " + "; ".join(f"{name} {text}" for name, text in figures(measured, manifest)))
     parity = proof.parity
-    say(f"decisions changed on {parity.n}: {parity.float_flips} by export, {parity.int8_flips} by quantisation")
+    say(
+        f"decisions changed on {parity.n}: {parity.float_flips} by export, {parity.int8_flips} by quantisation, "
+        f"{parity.int8_renamed} of them the class"
+    )

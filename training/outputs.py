@@ -50,6 +50,8 @@ class Difference:
     """Largest difference of any logit."""
     flips: int
     """Pictures whose outcome under the policy, or whose most probable class, changed."""
+    renamed: int = 0
+    """Those of them whose most probable class changed; the others crossed a limit."""
     rejects_passed: int = 0
     """Pictures that were rejected before and pass after."""
     certain_passed: int = 0
@@ -205,12 +207,14 @@ def compare(
         for pair, probability in zip((before, after), defective, strict=True)
     ]
     passed = (decided[0] == 2) & (decided[1] == 0)
-    flipped = (decided[0] != decided[1]) | (was.argmax(1) != now.argmax(1))
+    renamed = was.argmax(1) != now.argmax(1)
+    flipped = (decided[0] != decided[1]) | renamed
     return Difference(
         n=len(was),
         probability=float(np.abs(was - now).max()),
         logit=float(np.abs(before[0].logits - after[0].logits).max()),
         flips=int(flipped.sum()),
+        renamed=int(renamed.sum()),
         rejects_passed=int(passed.sum()),
         certain_passed=int((passed & (defective[0] >= CERTAIN)).sum()),
     )

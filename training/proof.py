@@ -155,6 +155,7 @@ def _parity(
         float_flips=to_float.flips,
         int8_max_difference=to_int8.probability,
         int8_flips=to_int8.flips,
+        int8_renamed=to_int8.renamed,
         int8_rejects_passed=to_int8.rejects_passed,
         trt_int8_max_difference=to_trt.probability,
         trt_int8_flips=to_trt.flips,

@@ -66,12 +66,12 @@ def test_limits_are_never_claimed_from_parts_of_one_kind() -> None:
 
 
 def test_a_changed_class_and_a_changed_outcome_are_both_flips() -> None:
-    before = np.array([[2.0, 0.0, -1.0], [2.0, 0.0, -1.0], [0.0, 3.0, 2.9], [0.0, 3.0, 2.9]])
-    after = np.array([[2.0, 0.0, -1.0], [0.4, 0.5, -1.0], [0.0, 2.9, 3.0], [0.1, 3.0, 2.9]])
+    before = np.array([[2.0, 0.0, -1.0], [2.0, 0.0, -1.0], [0.0, 3.0, 2.9], [0.0, 3.0, 2.9], [1.0, 0.0, -9.0]])
+    after = np.array([[2.0, 0.0, -1.0], [0.4, 0.5, -1.0], [0.0, 2.9, 3.0], [0.1, 3.0, 2.9], [0.1, 0.0, -0.1]])
     policy = Policy(pass_below=0.5, reject_above=0.5)
     difference = compare((Said(before), PLAIN), (Said(after), PLAIN), policy, (0,))
-    assert (difference.n, difference.flips) == (4, 2)
-    assert difference.logit == pytest.approx(1.6)
+    assert (difference.n, difference.flips, difference.renamed) == (5, 3, 2)
+    assert difference.logit == pytest.approx(8.9)
     assert 0 < difference.probability < 1
 
 
