@@ -101,8 +101,11 @@ class DriftWatch:
         self.parts = state.parts
         self.alarms: tuple[Alarm, ...] = state.alarms
 
-    def see(self, view: ViewInspection, imaging: Imaging) -> tuple[Alarm, ...]:
-        """Take a view as it was judged, before any safe mode; return what there is to say."""
+    def see(self, view: ViewInspection, imaging: Imaging | None) -> tuple[Alarm, ...]:
+        """Take a view as it was judged, before any safe mode; return what there is to say.
+
+        Without `imaging`, colour and position of this part are left out.
+        """
         return self.update(figures_of(view, imaging, self._register), view.verdict.outcome)
 
     def update(self, values: Mapping[str, float | None], outcome: Outcome) -> tuple[Alarm, ...]:
@@ -178,10 +181,10 @@ class DriftWatch:
         )
 
 
-def figures_of(view: ViewInspection, imaging: Imaging, register: Register) -> dict[str, float | None]:
+def figures_of(view: ViewInspection, imaging: Imaging | None, register: Register) -> dict[str, float | None]:
     """Return a view's figures by name; what no network or no reference tells is None."""
     quality, prediction = view.quality, view.prediction
-    position = register.place(imaging)
+    position = None if imaging is None else register.place(imaging)
     return {
         "score": None if prediction is None else log_odds(prediction.defect_probability),
         "novelty": None if prediction is None else prediction.novelty,
@@ -189,8 +192,8 @@ def figures_of(view: ViewInspection, imaging: Imaging, register: Register) -> di
         "brightness": quality.brightness,
         "dark_share": quality.dark_share,
         "saturated_share": quality.saturated_share,
-        "redness": imaging.redness,
-        "blueness": imaging.blueness,
+        "redness": None if imaging is None else imaging.redness,
+        "blueness": None if imaging is None else imaging.blueness,
         "shift_x_px": None if position is None else position[0],
         "shift_y_px": None if position is None else position[1],
     }

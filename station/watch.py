@@ -6,6 +6,7 @@ it. A safe mode therefore begins with the part after the alarm.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -23,6 +24,8 @@ from station.messages import Drifted, DriftPoint, DriftStatus, FromVision
 
 POINT_PARTS = 500
 """A point of every chart is recorded after so many parts."""
+LOOKED_AT_AFTER_S = 0.05
+"""Colour and position are measured so often at most: they change slowly, and measuring costs a fast line its speed."""
 SAVED_AFTER_S = 30.0
 """So much of what was seen may be forgotten when the process is killed; an alarm never."""
 
@@ -48,6 +51,7 @@ class LineWatch:
         self._writes = True
         self._watch = DriftWatch(recipe.drift, key, self._remembered()) if recipe.drift.enabled else None
         self._saved_s = clock()
+        self._looked_s = -math.inf
         self._tell_status()
 
     def guard(self, part: PartResult) -> PartResult:
@@ -58,7 +62,7 @@ class LineWatch:
         """Take a part as it was judged, before `guard`. One without a prediction says nothing of the line."""
         if self._watch is None or part.views[0].prediction is None:
             return
-        said = self._watch.see(part.views[0], measure(image))
+        said = self._watch.see(part.views[0], measure(image) if self._is_due() else None)
         for alarm in said:
             self._send(Drifted(self._watch.key.camera, alarm))
         if said or self._watch.parts == self._settings.learn_parts:
@@ -67,6 +71,12 @@ class LineWatch:
             self._send(DriftPoint(point))
         if said or self._clock() - self._saved_s >= SAVED_AFTER_S:
             self.save()
+
+    def _is_due(self) -> bool:
+        now_s = self._clock()
+        due = now_s - self._looked_s >= LOOKED_AT_AFTER_S
+        self._looked_s = now_s if due else self._looked_s
+        return due
 
     def save(self) -> None:
         """Write the memory; a disk that does not take it is told once, and the watch goes on."""

@@ -10,8 +10,10 @@ import pytest
 from db.engine import open_engine
 from db.queries import events_of
 from inspector.bundle import load_bundle
+from inspector.documents import read_json
 from inspector.drift import DriftSettings, WatchKey, WatchState
 from inspector.drift_alarms import alarm
+from inspector.errors import UserError
 from inspector.recipe import Recipe
 from inspector.values import Outcome, PartResult, Prediction, Quality, Verdict, ViewInspection
 from station.messages import Drifted, DriftPoint, DriftStatus
@@ -63,6 +65,17 @@ def file(tmp_path: Path) -> Path:
 def test_the_screen_is_told_of_learning_and_of_its_end(line: Line, file: Path) -> None:
     learnt(line.watch(file))
     assert [status.message for status in line.said(DriftStatus)] == ["learning from 100 parts", "well"]
+
+
+def test_pictures_are_measured_at_most_twenty_times_a_second_and_parts_are_all_seen(line: Line, file: Path) -> None:
+    watch = line.watch(file)
+    for number in range(100):
+        line.now_s = 0.01 * number
+        watch.see(part(number), IMAGE)
+    watch.save()
+    state = read_json(file, WatchState, UserError)
+    assert state.parts == 100
+    assert 15 <= state.profiled <= 20
 
 
 def test_an_alarm_is_told_shown_and_kept_at_once(line: Line, file: Path) -> None:
