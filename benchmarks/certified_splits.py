@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from benchmarks import report
 from inspector.bundle import load_bundle
 from inspector.certifying import held_parts
-from inspector.dataset import read_dataset
+from inspector.dataset import SPLITS, read_dataset
 from inspector.errors import CertificateError
 from inspector.evaluation import judge
 from inspector.figures import JudgedPart
@@ -35,6 +35,7 @@ from inspector.inspection import Inspector
 from inspector.limits import ANY, GOOD, Claim, Held, Reach, certified_reach, misses_at
 from inspector.recipe import Recipe
 from inspector.risk import Rate, binomial_cdf, refuting
+from inspector.samples import Split as DatasetSplit
 
 CONFIDENCE = 0.95
 BOUNDS = tuple(round(0.005 * step, 3) for step in range(1, 199))
@@ -55,10 +56,10 @@ class Split:
         return rate.count > 0 and 1 - binomial_cdf(rate.count - 1, rate.n, bound) < 1 - CONFIDENCE
 
 
-def judged_parts(bundle: Path, dataset: Path, good: Sequence[str], split: str) -> Parts:
+def judged_parts(bundle: Path, dataset: Path, good: Sequence[str], split: DatasetSplit) -> Parts:
     """Judge all parts of a split; `good` are the labels that count as good."""
     inspector = Inspector(load_bundle(bundle), Recipe())
-    rows = read_dataset(dataset, good=good, splits=(split,)).select(split)  # type: ignore[arg-type]
+    rows = read_dataset(dataset, good=good, splits=(split,)).select(split)
     judged = judge(inspector, rows, lambda _: None)
     own = inspector.bundle.manifest.good
     if set(own) == set(good):
@@ -167,7 +168,7 @@ def main() -> None:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle whose fitting part had no held group")
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="labelled folder")
     parser.add_argument("--good", default="good", metavar="LABEL,...", help="labels that count as good")
-    parser.add_argument("--split", default="val", help="rows that are held")
+    parser.add_argument("--split", choices=SPLITS, default="val", help="rows that are held")
     parser.add_argument("--splits", type=int, default=200, help="random halves")
     parser.add_argument("--seed", type=int, default=0, help="seed of the halves")
     parser.add_argument("--scores", type=Path, default=None, metavar="FILE", help="keeps the scores between runs")
@@ -176,7 +177,7 @@ def main() -> None:
     report.write({**figures(parts, args.splits, args.seed), "seed": args.seed}, args.json)
 
 
-def _scored(kept: Path | None, bundle: Path, dataset: Path, good: Sequence[str], split: str) -> Parts:
+def _scored(kept: Path | None, bundle: Path, dataset: Path, good: Sequence[str], split: DatasetSplit) -> Parts:
     if kept is not None and kept.is_file():
         rows = json.loads(kept.read_text())
         passing, rejecting = np.array(rows["pass"], np.float64), np.array(rows["reject"], np.float64)

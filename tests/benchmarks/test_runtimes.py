@@ -95,6 +95,6 @@ def test_anomalibs_inferencer_says_what_our_runtime_says(network: Path) -> None:
     for exact in (True, False):
         said = anomalib_contender(network, batch, threads=1, exact=exact)()
         share = 1e-6 if exact else 2**-6  # bfloat16 has 8 bits
-        for found, name in ((said.pred_score, "logits"), (said.anomaly_map, "heat")):  # type: ignore[attr-defined]
+        for found, name in ((said.pred_score, "logits"), (said.anomaly_map, "heat")):
             np.testing.assert_allclose(found, expected[name], atol=share * np.abs(expected[name]).max())
     assert sorted(Path.cwd().iterdir()) == before

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import importlib.util
 import os
 import sqlite3
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -114,8 +114,8 @@ def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
     engine.dispose()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("psycopg") is not None, reason="psycopg is installed")
-def test_a_missing_driver_says_what_to_install() -> None:
+def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # importing it fails, as where it is not installed
     with pytest.raises(DatabaseError, match=r"driver psycopg is missing; install open-inspector\[postgres\]"):
         open_engine("postgresql://someone:secret@plant/inspections")
 

@@ -122,10 +122,11 @@ def test_rows_are_added_and_never_changed(engine: Engine, shop: Shop, table: Any
         assert connection.execute(select(table)).first() is not None
 
 
-@pytest.mark.parametrize("statement", ["INSERT OR REPLACE INTO labels SELECT * FROM labels", "TRUNCATE labels"])
-def test_no_way_around(engine: Engine, shop: Shop, statement: str) -> None:
-    if ("REPLACE" in statement) != (engine.dialect.name == "sqlite"):
-        pytest.skip("of the other engine")
+WAYS_AROUND = {"sqlite": "INSERT OR REPLACE INTO labels SELECT * FROM labels", "postgresql": "TRUNCATE labels"}
+
+
+def test_no_way_around(engine: Engine, shop: Shop) -> None:
+    statement = WAYS_AROUND[engine.dialect.name]
     part = shop.part(draw=NEAR)
     with engine.begin() as connection:
         say(connection, part, "scratch")

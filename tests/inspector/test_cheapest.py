@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import numpy as np
 import pytest
@@ -120,10 +121,10 @@ def test_kinds_are_held_apart_and_good_parts_have_none() -> None:
 
 
 @given(rows=several, order=st.randoms(use_true_random=False))
-def test_what_is_held_ignores_the_order_of_parts(rows: list[tuple[float, bool, bool]], order: object) -> None:
+def test_what_is_held_ignores_the_order_of_parts(rows: list[tuple[float, bool, bool]], order: random.Random) -> None:
     groups = [str(number // 3) for number in range(len(rows))]
     places = list(range(len(rows)))
-    order.shuffle(places)  # type: ignore[attr-defined]
+    order.shuffle(places)
     straight = made([row[0] for row in rows], [row[1] for row in rows], groups)
     shuffled = made([rows[i][0] for i in places], [rows[i][1] for i in places], [groups[i] for i in places])
     for one, other in ((straight, shuffled),):
