@@ -132,11 +132,14 @@ class MqttSession:
                 if self._lost.is_set():
                     raise self._fault("connection lost", told)
                 if left_s <= 0:
-                    self._lost.set()
                     raise self._fault("no answer in time", told)
                 info.wait_for_publish(min(left_s, 0.1))
         except (RuntimeError, ValueError) as error:
+            self._lost.set()
             raise self._fault(str(error), told) from error
+        except PeerFault:
+            self._lost.set()
+            raise
         if (refusal := self._refused.pop(info.mid, None)) is not None:
             raise self._fault(f"refused a message ({refusal})", told)
 
