@@ -20,7 +20,8 @@
         |   |-- CameraLost           the device is gone or answers nonsense
         |   |-- CameraEnded          a finite source has no further exposure
         |   |-- TriggerTimeout       no exposure within the time given
-    |   `-- FrameLost            an exposure was made, but its picture cannot be had
+        |   |-- FrameLost            an exposure was made, but its picture cannot be had
+        |   `-- FrameStale           a frame that came before, or after its successor
         |-- RuntimeFault         a network that raised or answered NaN
         |-- StorageFault         a disk that is full or read-only
         `-- RowRefused           a row that the ledger will never take (db.entries)
@@ -116,6 +117,10 @@ class FrameLost(CameraError):
         super().__init__(message)
         self.sequence = sequence
         self.source = source
+
+
+class FrameStale(CameraError):
+    """A frame that was delivered before, or whose successor was: it is no further part."""
 
 
 class RuntimeFault(StationError):
