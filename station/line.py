@@ -33,6 +33,7 @@ from inspector.verdict import not_inspected
 from station.config import StationConfig
 from station.messages import (
     Alive,
+    CameraNote,
     CameraState,
     Discard,
     Drifted,
@@ -216,13 +217,15 @@ class LineLoop:
             case DriftPoint(point):
                 self._record(Severity.INFO, "drift_figures", point.model_dump_json())
 
-    def _note_state(self, message: Ready | CameraState | Ended | Unfit) -> None:
+    def _note_state(self, message: Ready | CameraState | CameraNote | Ended | Unfit) -> None:
         match message:
             case Ready(description, golden_samples):
                 self._start_running(description, golden_samples)
             case CameraState(well, why):
                 self._tally.camera = "well" if well else why
                 self._event(Severity.INFO if well else Severity.ALARM, "camera back" if well else "camera lost", why)
+            case CameraNote(_, kind, why, warning):
+                self._event(Severity.WARNING if warning else Severity.INFO, kind, why)
             case Ended(why):
                 self._ended = True
                 self._event(Severity.INFO, "camera ended", why)

@@ -28,6 +28,7 @@ from inspector.inspection import Inspector, PreparedView
 from inspector.values import Image, Outcome, PartResult
 from station.acquire import Acquisition, FrameShelf
 from station.auditing import AuditPlan, audit_plan
+from station.cameras.notes import CameraNotes
 from station.child import live_with_line
 from station.config import StationConfig
 from station.messages import (
@@ -151,7 +152,8 @@ class Vision:
         self._life_sign_s = config.station.hang_s / 4
         self._shelf = FrameShelf(FRAMES_IN_FLIGHT, inspector.prepare)
         self._triggers: queue.Queue[Trigger] | None = queue.Queue() if config.trigger.kind == "timer" else None
-        self._acquisition = Acquisition(config.camera, start, self._shelf, self._announce, self._triggers)
+        notes = CameraNotes(config.camera, config.recipe, config.station.folder / "cameras", self._announce)
+        self._acquisition = Acquisition(config.camera, start, self._shelf, self._announce, notes, self._triggers)
 
     def answer_until_line_ends(self) -> None:
         """Raise LineGone at the end; after Stop, what was announced is still inspected."""
