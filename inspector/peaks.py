@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 SIDE = 1024
-RUNS = 12
+RUNS = 30
 COPIED_MB = 128
 FLOAT, UINT8, INT8, INT32 = 1, 2, 3, 6
 """Kinds of elements by ONNX's numbers (onnx.proto, TensorProto.DataType)."""
@@ -35,7 +35,7 @@ class Peaks:
 
 
 def measure_peaks(threads: int, clock: Callable[[], float] = time.perf_counter) -> Peaks:
-    """Takes about half a second on a free machine."""
+    """Takes about a second on a free machine."""
     rng = np.random.default_rng(0)
     weights = rng.integers(-100, 100, (SIDE, SIDE))
     pictures = rng.integers(0, 100, (SIDE, SIDE))

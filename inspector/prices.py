@@ -19,7 +19,9 @@ class Prices(Document):
     life_years: float = Field(default=5.0, gt=0, le=50, description="after which it is worth nothing")
     hours_per_year: float = Field(default=6000.0, gt=0, le=8784, description="in which the line runs")
     upkeep_per_year: float = Field(default=0.0, ge=0, description="service, spare parts, licences")
-    power_w: float = Field(default=60.0, ge=0, description="taken while it inspects, where the machine counts no energy")
+    power_w: float = Field(
+        default=60.0, ge=0, description="taken while it inspects, where the machine counts no energy"
+    )
     energy_per_kwh: float = Field(default=0.25, ge=0, description="price of a kilowatt-hour")
     part_hz: float | None = Field(
         default=None, gt=0, description="parts per second of the line; unset: as fast as the network goes"
@@ -48,8 +50,8 @@ class Cost:
 def cost_per_million(prices: Prices, images_per_s: float, joules_per_image: float | None) -> Cost:
     """Return what a million pictures cost.
 
-    With a pace of the line, whole machines are paid for whether they are busy or not; without one, a machine is busy all
-    the time. Energy is the counted one where the machine counts, else `power_w` for the time that an inspection takes.
+    With a pace of the line, whole machines are paid for whether they are busy or not; without one, a machine is always
+    busy. Energy is the counted one where the machine counts, else `power_w` for the time that an inspection takes.
     """
     if not images_per_s > 0:
         raise ValueError(f"images_per_s: expected more than 0, found {images_per_s}")
