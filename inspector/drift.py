@@ -104,7 +104,7 @@ class DriftWatch:
     def see(self, view: ViewInspection, imaging: Imaging | None) -> tuple[Alarm, ...]:
         """Take a view as it was judged, before any safe mode; return what there is to say.
 
-        Without `imaging`, colour and position of this part are left out.
+        Without `imaging`, colour, grain and position of this part are left out.
         """
         return self.update(figures_of(view, imaging, self._register), view.verdict.outcome)
 
@@ -194,6 +194,9 @@ def figures_of(view: ViewInspection, imaging: Imaging | None, register: Register
         "saturated_share": quality.saturated_share,
         "redness": None if imaging is None else imaging.redness,
         "blueness": None if imaging is None else imaging.blueness,
+        "grain_x": None if imaging is None else imaging.grain.along_x,
+        "grain_y": None if imaging is None else imaging.grain.along_y,
+        "grain_aslant": None if imaging is None else imaging.grain.aslant,
         "shift_x_px": None if position is None else position[0],
         "shift_y_px": None if position is None else position[1],
     }

@@ -231,6 +231,12 @@ def test_figures_of_a_view_are_its_own() -> None:
         0.02,
     ]
     assert (values["redness"], values["blueness"]) == (imaging.redness, imaging.blueness)
+    grain = imaging.grain
+    assert (values["grain_x"], values["grain_y"], values["grain_aslant"]) == (
+        grain.along_x,
+        grain.along_y,
+        grain.aslant,
+    )
     assert (values["shift_x_px"], values["shift_y_px"]) == (pytest.approx(0, abs=1e-6), pytest.approx(0, abs=1e-6))
 
 
