@@ -72,7 +72,7 @@ def brushed_aslant(image: Image, contrast: float) -> Image:
     height, width = image.shape[:2]
     side = 2 * max(height, width)
     turn = cv2.getRotationMatrix2D((side / 2, side / 2), 30, 1)
-    turned = np.asarray(cv2.warpAffine(_lines((side, side)), turn, (side, side)))
+    turned = np.asarray(cv2.warpAffine(_lines((side, side)), turn, (side, side)), np.float32)
     top, left = (side - height) // 2, (side - width) // 2
     return _overlaid(image, turned[top : top + height, left : left + width], contrast)
 
@@ -80,12 +80,12 @@ def brushed_aslant(image: Image, contrast: float) -> Image:
 def speckled(image: Image, contrast: float) -> Image:
     """A texture without any direction: spots of some 4 px."""
     noise = np.random.default_rng(20).normal(size=image.shape[:2]).astype(np.float32)
-    return _overlaid(image, np.asarray(cv2.GaussianBlur(noise, (0, 0), 1.5)), contrast)
+    return _overlaid(image, np.asarray(cv2.GaussianBlur(noise, (0, 0), 1.5), np.float32), contrast)
 
 
 def _lines(shape: tuple[int, ...]) -> NDArray[np.float32]:
     noise = np.random.default_rng(20).normal(size=shape).astype(np.float32)
-    return np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=12, sigmaY=0.8))
+    return np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=12, sigmaY=0.8), np.float32)
 
 
 def _overlaid(image: Image, pattern: NDArray[np.float32], contrast: float) -> Image:

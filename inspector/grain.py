@@ -9,6 +9,7 @@ of very different looks, long before an average brightness or sharpness would te
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from inspector.values import Image
 BLOCK = 16
 """Px over which differences are averaged, and rows in a band."""
 BANDS = 4
+Levels = NDArray[np.integer[Any] | np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,8 @@ def _changes(band: Image) -> tuple[float, ...]:
     )
 
 
-def _mean_change(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
-    return float(cv2.norm(one, other, cv2.NORM_L1)) / one.size  # type: ignore[call-overload]
+def _mean_change(one: Levels, other: Levels) -> float:
+    return float(cv2.norm(one, other, cv2.NORM_L1)) / one.size
 
 
 def _share(part: float, whole: float) -> float:
