@@ -49,6 +49,7 @@ from station.messages import (
     Inspected,
     NotHeld,
     Ready,
+    Relearning,
     Stop,
     Trigger,
     Unfit,
@@ -199,7 +200,7 @@ class LineLoop:
                 self._when_durable(part_id, lambda: self._complete_with_image(part_id, None))
             case NotHeld(part_id):
                 self._fail(part_id, "frame no longer held")
-            case Drifted() | DriftStatus() | DriftPoint():
+            case Drifted() | DriftStatus() | DriftPoint() | Relearning():
                 self._note_drift(message)
             case _:
                 self._note_state(message)
@@ -214,6 +215,9 @@ class LineLoop:
                 self._tally.drift = words
                 if not well:
                     self._event(Severity.WARNING, "drift_fault", words)
+            case Relearning(camera, by, why, ended):
+                said = ", ".join(f"{alarm.figure} since part {alarm.since_part}" for alarm in ended) or "none"
+                self._event(Severity.INFO, "drift_relearn", f"camera {camera}: by {by}: {why}; alarms ended: {said}")
             case DriftPoint(point):
                 self._record(Severity.INFO, "drift_figures", point.model_dump_json())
 

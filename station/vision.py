@@ -20,7 +20,7 @@ import cv2
 
 from db.images import ImageStore, StoredImage
 from inspector.bundle import load_bundle
-from inspector.certificate import require_certified
+from inspector.certificate import is_certified, require_certified
 from inspector.draws import draw_pass
 from inspector.drift import WatchKey
 from inspector.errors import StationError, StorageFault, UserError
@@ -127,7 +127,9 @@ def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
 def _watch(pipe: Pipe, inspector: Inspector, config: StationConfig) -> LineWatch:
     camera = config.camera.name
     key = WatchKey(bundle=inspector.bundle.id, recipe=config.recipe.revision(), camera=camera)
-    return LineWatch(config.recipe, key, memory_path(config.station.folder, camera), pipe.send)
+    memory = memory_path(config.station.folder, camera)
+    certified = is_certified(inspector.bundle, inspector.recipe)
+    return LineWatch(config.recipe, key, memory, pipe.send, certified=certified)
 
 
 class Vision:
