@@ -48,6 +48,7 @@ from station.messages import (
     Inspected,
     NotHeld,
     Ready,
+    RuntimeFailed,
     Stop,
     Trigger,
     Unfit,
@@ -216,13 +217,15 @@ class LineLoop:
             case DriftPoint(point):
                 self._record(Severity.INFO, "drift_figures", point.model_dump_json())
 
-    def _note_state(self, message: Ready | CameraState | Ended | Unfit) -> None:
+    def _note_state(self, message: Ready | CameraState | RuntimeFailed | Ended | Unfit) -> None:
         match message:
             case Ready(description, golden_samples):
                 self._start_running(description, golden_samples)
             case CameraState(well, why):
                 self._tally.camera = "well" if well else why
                 self._event(Severity.INFO if well else Severity.ALARM, "camera back" if well else "camera lost", why)
+            case RuntimeFailed(why):
+                self._event(Severity.ALARM, "runtime failed", why)
             case Ended(why):
                 self._ended = True
                 self._event(Severity.INFO, "camera ended", why)

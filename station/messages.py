@@ -90,6 +90,13 @@ class CameraState:
 
 
 @dataclass(frozen=True, slots=True)
+class RuntimeFailed:
+    """Vision: a runtime failed, and its spare has judged the part at hand and goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Vision: no further exposure will come."""
 
@@ -121,7 +128,18 @@ class DriftPoint:
 
 FromWatch = Drifted | DriftStatus | DriftPoint
 FromVision = (
-    Ready | Unfit | Alive | Exposed | Inspected | NotHeld | ImageStored | ImageFailed | CameraState | Ended | FromWatch
+    Ready
+    | Unfit
+    | Alive
+    | Exposed
+    | Inspected
+    | NotHeld
+    | ImageStored
+    | ImageFailed
+    | CameraState
+    | RuntimeFailed
+    | Ended
+    | FromWatch
 )
 
 
