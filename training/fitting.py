@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT = "unfinished.ckpt"
 WARM_STEPS, MEASURED_STEPS = 2, 4
+FREER = 4
+"""So many times as fast as it was before fitting a machine may become; the clock ends what it cannot do."""
 
 
 class NothingToResume(UserError):
@@ -90,7 +92,7 @@ class FitRun:
     """Same fingerprint, same run: an unfinished one may be gone on with. See `fingerprint`."""
 
 
-AFTER_FITTING = {"quantise", "policy", "golden_per_bundle"}
+AFTER_FITTING = {"quantise", "policy", "golden_per_bundle", "banks", "beside"}
 """Fields of a recipe that a fitted network does not depend on: a run that was refused for them goes on with others."""
 
 
@@ -113,6 +115,8 @@ def fit(run: FitRun, out: Path, budget: Budget, *, must_resume: bool) -> Fitted:
     plan = plan_fit(budget, pace, epochs=run.recipe.epochs, done=done, **counts)
     if processes(run.recipe) > 1:  # all must plan the same epochs; the clock of the first process ends them
         plan = replace(plan, epochs=run.recipe.epochs)
+    elif plan.epochs < run.recipe.epochs:
+        plan = replace(plan, epochs=min(run.recipe.epochs, done + FREER * (plan.epochs - done)))
     logger.info("fitting %d epochs of %d steps (%.2f s a step)", plan.epochs, plan.steps, pace.step_s)
     learner = Learner(run.network, run.objective, run.recipe, plan, budget, run.seed)
     return _run(learner, run, out, checkpoint)
