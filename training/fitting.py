@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from inspector.documents import Document
 from inspector.errors import UserError
-from training.budget import Budget, Pace, Plan, plan_fit
+from training.budget import Budget, Pace, Plan, hopeful, plan_fit
 from training.graph import StationGraph
 from training.learning import Learner, Objective
 from training.recipe import FitRecipe
@@ -35,8 +35,6 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT = "unfinished.ckpt"
 WARM_STEPS, MEASURED_STEPS = 2, 4
-FREER = 4
-"""So many times as fast as it was before fitting a machine may become; the clock ends what it cannot do."""
 
 
 class NothingToResume(UserError):
@@ -115,8 +113,8 @@ def fit(run: FitRun, out: Path, budget: Budget, *, must_resume: bool) -> Fitted:
     plan = plan_fit(budget, pace, epochs=run.recipe.epochs, done=done, **counts)
     if processes(run.recipe) > 1:  # all must plan the same epochs; the clock of the first process ends them
         plan = replace(plan, epochs=run.recipe.epochs)
-    elif plan.epochs < run.recipe.epochs:
-        plan = replace(plan, epochs=min(run.recipe.epochs, done + FREER * (plan.epochs - done)))
+    else:
+        plan = hopeful(plan, run.recipe.epochs, done)
     logger.info("fitting %d epochs of %d steps (%.2f s a step)", plan.epochs, plan.steps, pace.step_s)
     learner = Learner(run.network, run.objective, run.recipe, plan, budget, run.seed)
     return _run(learner, run, out, checkpoint)

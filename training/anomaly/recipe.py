@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from inspector.documents import Document
 from training.recipe import AugmentRecipe, FitRecipe, InputRecipe, PartsRecipe, PolicyRecipe, QuantiseRecipe
@@ -65,7 +65,7 @@ class SyntheticRecipe(Document):
     frozen_stages: int = Field(2, ge=0, le=7, description="First stages of the backbone that keep their weights.")
     typical: bool = Field(
         True,
-        description="Also hold the mean of a part's last features against that of good parts: finds what has "
+        description="Also hold how uneven a part's last features are against good parts: finds what has "
         "changed all of a surface.",
     )
     fit: FitRecipe = FitRecipe(
@@ -93,8 +93,8 @@ class AnomalyRecipe(Document):
     )
     level_light: bool = Field(
         False,
-        description="Divide each place of a picture by how bright its wide surroundings are: for parts that are seen in "
-        "different light.",
+        description="Divide each place of a picture by how bright its wide surroundings are: for parts that are seen "
+        "in different light.",
     )
     anomalib: AnomalibRecipe | None = Field(None, description="Instead of the bank, one of anomalib's networks.")
     synthetic: SyntheticRecipe | None = Field(
@@ -104,10 +104,18 @@ class AnomalyRecipe(Document):
     )
     beside: BankRecipe | None = Field(
         None,
-        description="With `synthetic`, a bank of good places beside the network: their scores are added, each in its own "
-        "unit.",
+        description="With `synthetic`, a bank of good places beside the network: their scores are added, each in its "
+        "own unit.",
     )
     augment: AugmentRecipe = AugmentRecipe(quarter_turns=False, geometry=0.3, noise=0.3, paste_share=0)
     parts: PartsRecipe = PartsRecipe()
     quantise: QuantiseRecipe = QuantiseRecipe()
     policy: PolicyRecipe = PolicyRecipe()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.beside is not None and self.synthetic is None:
+            raise ValueError("beside: expected [synthetic] too, beside which the bank stands")
+        if self.level_light and self.anomalib is not None:
+            raise ValueError("level_light: expected false with [anomalib], whose networks see the picture as it is")
+        return self

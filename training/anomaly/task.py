@@ -70,9 +70,7 @@ def _taught(
     return paired, {**notes, "learnt": f"{notes['learnt']}, beside {order.recipe.beside.size} good places at most"}
 
 
-def pair(
-    recipe: AnomalyRecipe, bank: BankRecipe, taught: TaughtNetwork, material: Material, seed: int
-) -> StationGraph:
+def pair(recipe: AnomalyRecipe, bank: BankRecipe, taught: TaughtNetwork, material: Material, seed: int) -> StationGraph:
     """Learn a bank from the pictures that the network was fitted on; return the graph of both.
 
     Pictures that were held from both say what is usual of each opinion.
@@ -157,9 +155,7 @@ def kept_nodes(recipe: AnomalyRecipe, graph: StationGraph) -> Keep:
 
 
 def _of_ours(recipe: AnomalyRecipe) -> Keep:
-    finders = [product_nodes if recipe.synthetic is not None else float_nodes]
-    if recipe.level_light:
-        finders.append(light_nodes)
+    finders = (float_nodes, product_nodes, *((light_nodes,) if recipe.level_light else ()))
 
     def kept(graph: onnx.GraphProto) -> tuple[str, ...]:
         return tuple(name for finder in finders for name in finder(graph))
@@ -178,8 +174,9 @@ def float_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:
 
 
 def product_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:
-    """`TaughtNetwork`'s product with its whitening: it enlarges what varies little, and rounding with it."""
-    return tuple(node.name for node in graph.node if node.op_type == "MatMul")
+    """Products with a whitening, all but a bank's: they enlarge what varies little, and rounding with it."""
+    added = {name for node in graph.node if node.op_type == "Add" for name in node.input}
+    return tuple(node.name for node in graph.node if node.op_type == "MatMul" and node.output[0] not in added)
 
 
 def scoring_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:

@@ -46,8 +46,8 @@ class TaughtNetwork(Segmenter):
     """Normalised RGB (N, 3, H, W) -> score (N,) and map (N, H/2, W/2), both >= 0, larger is stranger.
 
     The score is the sum of two opinions, each in standard deviations of what it is of good parts: the part's logit, and
-    how far the unevenness of its last features is from that of good parts (`training.anomaly.typical`). The first points
-    at a spot, the second sees what has changed all of a surface. Until `learn_typical` it is the first.
+    how far the unevenness of its last features is from that of good parts (`training.anomaly.typical`). The first
+    points at a spot, the second sees what has changed all of a surface. Until `learn_typical` it is the first.
     """
 
     def __init__(self, backbone: str, size: tuple[int, int], kinds: int, channels: int, frozen_stages: int = 0) -> None:

@@ -45,7 +45,7 @@ class Typical(nn.Module):
 def unevenness(taps: Sequence[Tensor]) -> Tensor:
     """(N, C_i, h_i, w_i) -> (N, sum of C_i): logarithm of how much each feature differs over the part.
 
-    A surface that was treated unlike others shows in how restless its features are; their mean moves with the light too.
+    A surface that was treated unlike others shows in how restless its features are; means move with the light too.
     """
     found = []
     for tap in taps:
