@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 _PATIENCE_S = 10.0
 
@@ -81,7 +82,7 @@ class Listener:
         self.heard: list[tuple[str, bytes, bool]] = []
         self.properties: list[Any] = []
         self._topic, self._subscribed = topic, threading.Event()
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "listener", protocol=mqtt.MQTTv5)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "listener", protocol=mqtt.MQTTv5)
         self._client.on_connect = lambda client, *_: client.subscribe(topic, 2)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message

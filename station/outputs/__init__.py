@@ -13,7 +13,9 @@ from station.outputs.acting import ActOutputs
 from station.outputs.base import About, Output, OutputSettings, Teller, TellSettings
 
 OUTPUTS = {
+    "gate": "station.outputs.gate:GateOutput",
     "log": "station.outputs.log:LogOutput",
+    "modbus": "station.outputs.modbus:ModbusOutput",
     "mqtt": "station.outputs.mqtt:MqttTeller",
     "webhook": "station.outputs.webhook:WebhookTeller",
 }
