@@ -67,7 +67,7 @@ class Plc:
         await server.serve_forever(background=True)
         self._up.set()
         await self._ended.wait()
-        await server.shutdown()
+        await server.shutdown()  # type: ignore[no-untyped-call]
 
     async def _on_access(
         self, function: int, start: int, address: int, count: int, registers: list[int], values: Any

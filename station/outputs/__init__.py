@@ -17,6 +17,7 @@ OUTPUTS = {
     "log": "station.outputs.log:LogOutput",
     "modbus": "station.outputs.modbus:ModbusOutput",
     "mqtt": "station.outputs.mqtt:MqttTeller",
+    "opcua": "station.outputs.opcua:OpcUaTeller",
     "sparkplug": "station.outputs.sparkplug:SparkplugTeller",
     "webhook": "station.outputs.webhook:WebhookTeller",
 }
