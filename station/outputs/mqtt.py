@@ -33,7 +33,7 @@ class BrokerSettings(TellSettings):
         default=15,
         ge=1,
         le=3600,
-        description="a broker that hears nothing for 1.5 times as long says that the station is offline",
+        description="silent for 1.5 times as long, a station is offline to the broker",
     )
 
     def broker(self, client_id: str) -> Broker:

@@ -10,9 +10,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from asyncua import Node, Server, ua
+from asyncua import ua
+from asyncua.common.node import Node
 from asyncua.common.structures104 import new_struct, new_struct_field
 from asyncua.server.event_generator import EventGenerator
+from asyncua.server.server import Server
+from asyncua.ua.object_ids import ObjectIds
 
 from db.outbox import Report
 from station.outputs.base import About, LineState
@@ -134,7 +137,7 @@ class VisionSystem:
                 (RESULT_FOLDER, "ResultFolderType"),
             )
         }
-        machine = self._server.get_node(ua.ObjectIds.FiniteStateMachineType)
+        machine = self._server.get_node(ObjectIds.FiniteStateMachineType)
         for number, name in (
             (STATE_MACHINE, "VisionStateMachineType"),
             (AUTOMATIC_MODE, "VisionAutomaticModeStateMachineType"),
@@ -174,8 +177,8 @@ class VisionSystem:
         await self._add_states(system)
         await self._add_recipe(system)
         await self._add_results(system)
-        self._state_changed = await self._server.get_event_generator(self._changed_type, system)
-        self._result_ready: EventGenerator = await self._server.get_event_generator(self._ready_type, system)
+        self._state_changed = await self._server.get_event_generator(self._changed_type, system.nodeid)
+        self._result_ready: EventGenerator = await self._server.get_event_generator(self._ready_type, system.nodeid)
 
     async def _add_states(self, system: Node) -> None:
         machine = await self._add(system, "VisionStateMachine", STATE_MACHINE)
@@ -240,11 +243,11 @@ class VisionSystem:
         await self._state_changed.trigger(message=f"{before or 'no state'} to {after}")
 
     def _their_id(self, number: int) -> ua.NodeId:
-        return ua.NodeId(number, self._theirs)
+        return ua.NodeId(ua.Int32(number), ua.Int16(self._theirs))
 
     def _new_id(self) -> ua.NodeId:
         """An id in our namespace, which the server chooses."""
-        return ua.NodeId(NamespaceIndex=self._ours)
+        return ua.NodeId(NamespaceIndex=ua.Int16(self._ours))
 
     def _our_name(self, name: str) -> ua.QualifiedName:
         return ua.QualifiedName(name, self._ours)
