@@ -3,8 +3,8 @@
     python -m benchmarks.outputs --json FILE
 
 Throughput and slowest hundredth of a station that tells nobody, of one whose peers are well (MQTT, webhook, OPC UA, a
-controller), of one whose peers are dead (nobody listens) and of one whose peers are half-open (they take connections and
-say nothing). Then a station and its broker are killed with -9 again and again: what did a subscriber hear?
+controller), of one whose peers are dead (nobody listens) and of one whose peers are half-open (they take connections
+and say nothing). Then a station and its broker are killed with -9 again and again: what did a subscriber hear?
 """
 
 from __future__ import annotations

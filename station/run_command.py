@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check_verb = verbs.add_parser(
         "check",
         help="report every fault of a configuration at once",
-        description="Try bundle, camera, folder and database of a configuration without running it.",
+        description="Try bundle, camera, folder, database and outputs of a configuration without running it.",
     )
     for verb, action in ((run_verb, _run), (check_verb, _check)):
         verb.add_argument("config", type=Path, metavar="CONFIG", help="station configuration (TOML)")
@@ -56,7 +56,7 @@ def _check(args: argparse.Namespace) -> int:
     config: StationConfig = load_station_config(args.config)
     faults = check_station(config, print)
     if faults:
-        raise ConfigError(f"{args.config}: {len(faults)} of 4 checks failed: {'; '.join(faults)}")
+        raise ConfigError(f"{args.config}: {len(faults)} of 5 checks failed: {'; '.join(faults)}")
     print(f"{args.config}: fit to run")
     return 0
 
