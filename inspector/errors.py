@@ -20,7 +20,8 @@
         |   |-- CameraLost           the device is gone or answers nonsense
         |   |-- CameraEnded          a finite source has no further exposure
         |   |-- TriggerTimeout       no exposure within the time given
-    |   `-- FrameLost            an exposure was made, but its picture cannot be had
+        |   |-- FrameLost            an exposure was made, but its picture cannot be had
+        |   `-- FrameStale           a frame that came before, or after its successor
         |-- RuntimeFault         a network that raised or answered NaN
         |-- StorageFault         a disk that is full or read-only
         |-- PeerFault            a broker, a server or a controller that does not take what it is told
@@ -118,6 +119,10 @@ class FrameLost(CameraError):
         super().__init__(message)
         self.sequence = sequence
         self.source = source
+
+
+class FrameStale(CameraError):
+    """A frame that was delivered before, or whose successor was: it is no further part."""
 
 
 class RuntimeFault(StationError):

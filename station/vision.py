@@ -20,7 +20,7 @@ import cv2
 
 from db.images import ImageStore, StoredImage
 from inspector.bundle import load_bundle
-from inspector.certificate import require_certified
+from inspector.certificate import is_certified, require_certified
 from inspector.draws import draw_pass
 from inspector.drift import WatchKey
 from inspector.errors import StationError, StorageFault, UserError
@@ -28,6 +28,7 @@ from inspector.inspection import Inspector, PreparedView
 from inspector.values import Image, Outcome, PartResult
 from station.acquire import Acquisition, FrameShelf
 from station.auditing import AuditPlan, audit_plan
+from station.cameras.notes import CameraNotes
 from station.child import live_with_line
 from station.config import StationConfig
 from station.messages import (
@@ -126,7 +127,9 @@ def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
 def _watch(pipe: Pipe, inspector: Inspector, config: StationConfig) -> LineWatch:
     camera = config.camera.name
     key = WatchKey(bundle=inspector.bundle.id, recipe=config.recipe.revision(), camera=camera)
-    return LineWatch(config.recipe, key, memory_path(config.station.folder, camera), pipe.send)
+    memory = memory_path(config.station.folder, camera)
+    certified = is_certified(inspector.bundle, inspector.recipe)
+    return LineWatch(config.recipe, key, memory, pipe.send, certified=certified)
 
 
 class Vision:
@@ -151,7 +154,8 @@ class Vision:
         self._life_sign_s = config.station.hang_s / 4
         self._shelf = FrameShelf(FRAMES_IN_FLIGHT, inspector.prepare)
         self._triggers: queue.Queue[Trigger] | None = queue.Queue() if config.trigger.kind == "timer" else None
-        self._acquisition = Acquisition(config.camera, start, self._shelf, self._announce, self._triggers)
+        notes = CameraNotes(config.camera, config.recipe, config.station.folder / "cameras", self._announce)
+        self._acquisition = Acquisition(config.camera, start, self._shelf, self._announce, notes, self._triggers)
 
     def answer_until_line_ends(self) -> None:
         """Raise LineGone at the end; after Stop, what was announced is still inspected."""
