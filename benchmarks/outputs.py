@@ -195,8 +195,7 @@ def kill_campaign(folder: Path, bundle: Path, pictures: Path, kills: int, seed: 
         with Listener(broker.port, "open-inspector/killed/part") as listener:
             station = _start(config)
             while sum(done.values()) < kills:
-                heard = len(listener.heard)
-                _wait(lambda heard=heard: len(listener.heard) > heard + 5)
+                _wait_for_more(listener, 5)
                 time.sleep(chance.uniform(0, 0.5))
                 victim = chance.choice(("station", "broker"))
                 done[victim] += 1
@@ -208,6 +207,7 @@ def kill_campaign(folder: Path, bundle: Path, pictures: Path, kills: int, seed: 
                     os.kill(station.pid, signal.SIGKILL)
                     station.wait()
                     station = _start(config)
+            _wait_for_more(listener, 20)  # a station that ends does not wait for a peer that is away
             station.send_signal(signal.SIGTERM)
             station.wait(60)
             expected = _expected(folder / "station" / "ledger.sqlite")
@@ -259,6 +259,11 @@ def _write_config(folder: Path, bundle: Path, pictures: Path, port: int) -> Path
 def _start(config: Path) -> subprocess.Popen[bytes]:
     command = (sys.executable, "-m", "inspector.cli", "station", "run", str(config))
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _wait_for_more(listener: Listener, count: int) -> None:
+    before = len(listener.heard)
+    _wait(lambda: len(listener.heard) > before + count)
 
 
 def _wait(holds: Any) -> None:
