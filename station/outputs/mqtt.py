@@ -37,7 +37,9 @@ class BrokerSettings(TellSettings):
     )
 
     def broker(self, client_id: str) -> Broker:
-        """Return what a session needs; raise ConfigError for a password file that cannot be read."""
+        """Return what a session needs; raise ConfigError for a file that cannot be read."""
+        if self.ca_file is not None:
+            read_bytes(self.ca_file, ConfigError)
         password = read_bytes(self.password_file, ConfigError).strip().decode() if self.password_file else None
         return Broker(
             host=self.host,

@@ -51,7 +51,7 @@ class SparkplugTeller:
         self._settings, self._about, self._now_s = settings, about, now_s
         self._node = settings.node or topic_level(about.station)
         self._seq = 0
-        self._lives = int(now_s()) % _COUNTS  # no two lives in a row have the same number, also across restarts
+        self._lives = int(now_s()) % _COUNTS  # a restart begins elsewhere: nobody writes the last one down
         self._born_ms = 0
         self._rebirth = threading.Event()
         self._line, self._said = LineState(), LineState()
