@@ -14,6 +14,8 @@ from inspector.inspection import Inspector
 from station.cameras import camera_factory
 from station.config import StationConfig
 from station.measuring import standing_of
+from station.outputs import act_outputs, make_teller, tell_settings
+from station.outputs.base import About
 
 Report = Callable[[str], None]
 
@@ -34,6 +36,7 @@ def _checks(config: StationConfig) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "camera", lambda: _check_camera(config)
     yield "folder", lambda: _check_folder(config.station.folder)
     yield "database", lambda: _check_database(config)
+    yield "outputs", lambda: _check_outputs(config)
 
 
 def _check_bundle(config: StationConfig) -> str:
@@ -69,3 +72,11 @@ def _check_database(config: StationConfig) -> str:
         return "will be made at the first run"
     open_engine(config.database_url).dispose()
     return f"{config.database_url}, schema as expected"
+
+
+def _check_outputs(config: StationConfig) -> str:
+    """Make each output without opening it: its files are read, its peer is not asked."""
+    act_outputs(config.outputs)
+    for settings in tell_settings(config.outputs):
+        make_teller(settings, About(config.station.name, config.recipe.name, ""))
+    return ", ".join(f"{each.called} ({each.nature})" for each in config.outputs)

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check_verb = verbs.add_parser(
         "check",
         help="report every fault of a configuration at once",
-        description="Try bundle, camera, folder and database of a configuration without running it.",
+        description="Try bundle, camera, folder, database and outputs of a configuration without running it.",
     )
     measure_verb = verbs.add_parser(
         "measure",
@@ -80,7 +80,7 @@ def _check(args: argparse.Namespace) -> int:
     config: StationConfig = load_station_config(args.config)
     faults = check_station(config, print)
     if faults:
-        raise ConfigError(f"{args.config}: {len(faults)} of 4 checks failed: {'; '.join(faults)}")
+        raise ConfigError(f"{args.config}: {len(faults)} of 5 checks failed: {'; '.join(faults)}")
     print(f"{args.config}: fit to run")
     return 0
 

@@ -33,11 +33,13 @@ class BrokerSettings(TellSettings):
         default=15,
         ge=1,
         le=3600,
-        description="a broker that hears nothing for 1.5 times as long says that the station is offline",
+        description="silent for 1.5 times as long, a station is offline to the broker",
     )
 
     def broker(self, client_id: str) -> Broker:
-        """Return what a session needs; raise ConfigError for a password file that cannot be read."""
+        """Return what a session needs; raise ConfigError for a file that cannot be read."""
+        if self.ca_file is not None:
+            read_bytes(self.ca_file, ConfigError)
         password = read_bytes(self.password_file, ConfigError).strip().decode() if self.password_file else None
         return Broker(
             host=self.host,

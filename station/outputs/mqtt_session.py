@@ -113,7 +113,8 @@ class MqttSession:
         client, self._client = self._client, None
         if client is None:
             return
-        if (link := client.socket()) is not None:
+        link = client.socket()
+        if isinstance(link, socket.socket):
             with suppress(OSError):
                 link.shutdown(socket.SHUT_RDWR)  # the library's thread would else wait for a peer that is half-open
         client.loop_stop()
@@ -181,7 +182,7 @@ class MqttSession:
         client.will_set(will.topic, will.payload, will.qos, will.retain)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_publish = self._on_publish
-        client.on_message = lambda _client, _userdata, message: self._hear(message.topic, message.payload)
+        client.on_message = lambda _client, _userdata, message: self._hear(message.topic, bytes(message.payload))
         return client
 
     def _on_connect(self, client: Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
@@ -209,7 +210,7 @@ def _properties(key: str | None) -> Any:
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.properties import Properties
 
-    properties = Properties(PacketTypes.PUBLISH)
+    properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     properties.UserProperty = ("part_id", key)
     return properties
 
