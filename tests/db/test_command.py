@@ -130,12 +130,12 @@ def _execute(path: Path, script: str) -> None:
     engine.dispose()
 
 
-def test_the_words_of_text_are_not_sql(path: Path, line: Any) -> None:
+def test_the_words_of_text_are_not_sql(database: str, line: Any) -> None:
     evil = "'); DROP TABLE inspections; --"
-    with Ledger(path) as ledger:
+    with Ledger(database) as ledger:
         part = line.part(ledger.start_run(line.run()), 1, source=evil)
         ledger.open_part(part).result(5)
-    engine = open_engine(path)
+    engine = open_engine(database)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT source FROM inspections")).scalar_one() == evil
     engine.dispose()

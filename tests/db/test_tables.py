@@ -125,8 +125,8 @@ def test_moments_on_sqlite_sort_as_text_by_time(engine: Engine) -> None:
         ({"outcome": "PASS", "completed_at": NOW}, "ck_inspections_pass_has_probability"),
         ({"defect_probability": 1.5}, "ck_inspections_defect_probability"),
         ({"trigger": 0}, "ck_inspections_counts"),
-        ({"image_sha256": "a" * 64}, "FOREIGN KEY"),
-        ({"run_id": new_id()}, "FOREIGN KEY"),
+        ({"image_sha256": "a" * 64}, "(?i)foreign key"),
+        ({"run_id": new_id()}, "(?i)foreign key"),
     ],
 )
 def test_a_row_that_breaks_a_rule_is_refused_by_name(
@@ -142,7 +142,7 @@ def test_a_trigger_belongs_to_one_part_of_its_run(engine: Engine) -> None:
     with engine.begin() as connection:
         row = _run(connection)
         connection.execute(insert(INSPECTIONS), row)
-        with pytest.raises(IntegrityError, match="UNIQUE"):
+        with pytest.raises(IntegrityError, match="(?i)unique"):
             connection.execute(insert(INSPECTIONS), row | {"part_id": new_id()})
 
 
