@@ -35,6 +35,15 @@ def forbid_changes(connection: Connection, table: str) -> None:
         )
 
 
+def allow_changes(connection: Connection, table: str) -> None:
+    """Undo `forbid_changes`."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"DROP TRIGGER {table}_append_only ON {table}")
+        return
+    for event in ("update", "delete"):
+        connection.exec_driver_sql(f"DROP TRIGGER {table}_no_{event}")
+
+
 def forget_function(connection: Connection) -> None:
     """Drop what the triggers of PostgreSQL call, when no table has one any more."""
     if connection.dialect.name == "postgresql":

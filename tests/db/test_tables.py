@@ -142,7 +142,7 @@ def test_a_trigger_belongs_to_one_part_of_its_run(engine: Engine) -> None:
     with engine.begin() as connection:
         row = _run(connection)
         connection.execute(insert(INSPECTIONS), row)
-        with pytest.raises(IntegrityError, match="(?i)unique"):
+        with pytest.raises(IntegrityError, match=r"(?i)unique"):
             connection.execute(insert(INSPECTIONS), row | {"part_id": new_id()})
 
 

@@ -1,0 +1,116 @@
+"""The plant: its audit log, and what persons decide about recipes and bundles."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from db.append_only import allow_changes, forbid_changes
+from db.columns import BigCount, UtcMoment
+
+revision: str = "0005"
+down_revision: str | None = "0003"
+
+APPEND_ONLY = ("recipes", "audit_log", "audit_checkpoints", "recipe_revisions", "bundle_states")
+NEW = ("audit_log", "audit_checkpoints", "recipe_revisions", "bundle_states")
+
+
+def upgrade() -> None:
+    _audit()
+    _recipe_revisions()
+    _bundle_states()
+    for table in APPEND_ONLY:
+        forbid_changes(op.get_bind(), table)
+
+
+def downgrade() -> None:
+    allow_changes(op.get_bind(), "recipes")
+    for table in reversed(NEW):
+        op.drop_table(table)
+
+
+def _audit() -> None:
+    op.create_table(
+        "audit_log",
+        sa.Column("sequence", BigCount, autoincrement=False, nullable=False),
+        sa.Column("at", UtcMoment(), nullable=False),
+        sa.Column("person", sa.String(64), nullable=False),
+        sa.Column("action", sa.String(64), nullable=False),
+        sa.Column("subject", sa.String(300), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("old", sa.Text(), nullable=True),
+        sa.Column("new", sa.Text(), nullable=True),
+        sa.Column("previous", sa.String(64), nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.CheckConstraint("sequence >= 1", name=op.f("ck_audit_log_sequence")),
+        sa.CheckConstraint("person <> '' AND action <> '' AND subject <> ''", name=op.f("ck_audit_log_words")),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_audit_log")),
+    )
+    op.create_index(op.f("ix_audit_log_subject"), "audit_log", ["subject"])
+    op.create_table(
+        "audit_checkpoints",
+        sa.Column("number", BigCount, autoincrement=False, nullable=False),
+        sa.Column("first", BigCount, nullable=False),
+        sa.Column("last", BigCount, nullable=False),
+        sa.Column("hashes", sa.Text(), nullable=False),
+        sa.Column("at", UtcMoment(), nullable=False),
+        sa.Column("key_id", sa.String(64), nullable=False),
+        sa.Column("previous", sa.String(128), nullable=False),
+        sa.Column("signature", sa.String(128), nullable=False),
+        sa.CheckConstraint("number >= 1 AND first >= 1 AND last >= first", name=op.f("ck_audit_checkpoints_counts")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_audit_checkpoints")),
+    )
+
+
+def _recipe_revisions() -> None:
+    op.create_table(
+        "recipe_revisions",
+        sa.Column("name", sa.String(200), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("revision", sa.String(64), nullable=False),
+        sa.Column("at", UtcMoment(), nullable=False),
+        sa.Column("person", sa.String(64), nullable=False),
+        sa.Column("second_person", sa.String(64), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("audit_sequence", BigCount, nullable=False),
+        sa.CheckConstraint("number >= 1", name=op.f("ck_recipe_revisions_number")),
+        sa.CheckConstraint("reason <> ''", name=op.f("ck_recipe_revisions_reason")),
+        sa.CheckConstraint(
+            "second_person IS NULL OR second_person <> person",
+            name=op.f("ck_recipe_revisions_second_person_is_another"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["name", "revision"],
+            ["recipes.name", "recipes.revision"],
+            name=op.f("fk_recipe_revisions_name_revision_recipes"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["audit_sequence"], ["audit_log.sequence"], name=op.f("fk_recipe_revisions_audit_sequence_audit_log")
+        ),
+        sa.PrimaryKeyConstraint("name", "number", name=op.f("pk_recipe_revisions")),
+    )
+
+
+def _bundle_states() -> None:
+    op.create_table(
+        "bundle_states",
+        sa.Column("audit_sequence", BigCount, autoincrement=False, nullable=False),
+        sa.Column("bundle_id", sa.String(64), nullable=False),
+        sa.Column("station", sa.String(64), nullable=True),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("at", UtcMoment(), nullable=False),
+        sa.Column("person", sa.String(64), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('CANDIDATE', 'APPROVED', 'SHADOW', 'SERVING', 'RETIRED', 'REFUSED')",
+            name=op.f("ck_bundle_states_state"),
+        ),
+        sa.CheckConstraint("reason <> ''", name=op.f("ck_bundle_states_reason")),
+        sa.ForeignKeyConstraint(["bundle_id"], ["bundles.bundle_id"], name=op.f("fk_bundle_states_bundle_id_bundles")),
+        sa.ForeignKeyConstraint(["station"], ["stations.name"], name=op.f("fk_bundle_states_station_stations")),
+        sa.ForeignKeyConstraint(
+            ["audit_sequence"], ["audit_log.sequence"], name=op.f("fk_bundle_states_audit_sequence_audit_log")
+        ),
+        sa.PrimaryKeyConstraint("audit_sequence", name=op.f("pk_bundle_states")),
+    )
+    op.create_index(op.f("ix_bundle_states_bundle_id_audit_sequence"), "bundle_states", ["bundle_id", "audit_sequence"])
