@@ -53,7 +53,7 @@ def open_engine(url: str | Path, *, create: bool = False) -> Engine:
     return engine
 
 
-def open_any_version(url: str | Path, *, create: bool = False) -> Engine:
+def open_any_version(url: str | Path | URL, *, create: bool = False) -> Engine:
     """Like `open_engine`, whatever the schema: for those who upgrade or look at it."""
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -68,7 +68,9 @@ def open_any_version(url: str | Path, *, create: bool = False) -> Engine:
     return engine
 
 
-def parse_url(url: str | Path) -> URL:
+def parse_url(url: str | Path | URL) -> URL:
+    if isinstance(url, URL):
+        return url
     words = str(url)
     if "://" not in words:
         return URL.create("sqlite", database=words)

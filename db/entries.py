@@ -152,7 +152,7 @@ def write_one(connection: Connection, entry: Entry) -> Any:
 
 
 def _refusal(entry: Entry, error: BaseException) -> RowRefused:
-    refused = RowRefused(f"{type(entry).__name__.lower()} refused: {_first_line(error)}")
+    refused = RowRefused(f"{type(entry).__name__.lower()} refused: {first_line(error)}")
     refused.__cause__ = error
     return refused
 
@@ -301,13 +301,13 @@ def _is_new(connection: Connection, table: Table, row: Row) -> bool:
     return connection.execute(statement, row, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
-def insert_new(connection: Connection, table: Table) -> Any:
-    """An insert that leaves a row be whose key is there already."""
+def insert_new(connection: Connection, table: Table, keys: Sequence[str] | None = None) -> Any:
+    """An insert that leaves a row be whose key is there already; given `keys`, any other clash is an error."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table).on_conflict_do_nothing()
+    return dialect.insert(table).on_conflict_do_nothing(index_elements=keys)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
     return f"{cause}".strip().partition("\n")[0]
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -105,8 +106,48 @@ class BundleStateRow(Base):
     reason: Mapped[str]
 
 
+class OutboxRow(Base):
+    """What a station has still to forward to its plant, in the order in which it was written (`db.outbox`)."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        CheckConstraint("kind IN ('run', 'part', 'event', 'end')", name="kind"),
+        {"sqlite_autoincrement": True},  # numbers never come twice, also when all rows are gone
+    )
+
+    number: Mapped[int] = mapped_column(BigCount, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    key: Mapped[UUID]
+
+
+class ParkedRow(Base):
+    """What a station forwarded and the plant's rules refused, with the reason: nothing is lost, nothing is held up."""
+
+    __tablename__ = "parked_rows"
+
+    station: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    key: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    reason: Mapped[str]
+    content: Mapped[str]
+    """The rows as JSON text, by table."""
+
+
+class ForwardingTermsRow(Base):
+    """Which stations a plant takes rows from. One row, written by the migrations."""
+
+    __tablename__ = "forwarding_terms"
+    __table_args__ = (CheckConstraint("number = 1", name="one_row"),)
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    oldest_station: Mapped[str] = mapped_column(String(32))
+    """The oldest schema revision of a station whose rows the tables still take."""
+
+
 AUDIT_LOG, AUDIT_CHECKPOINTS = table_of(AuditLogRow), table_of(AuditCheckpointRow)
 RECIPE_REVISIONS, BUNDLE_STATES = table_of(RecipeRevisionRow), table_of(BundleStateRow)
+OUTBOX, PARKED_ROWS, FORWARDING_TERMS = table_of(OutboxRow), table_of(ParkedRow), table_of(ForwardingTermsRow)
 
 METADATA = Base.metadata
 """Every table of the schema."""

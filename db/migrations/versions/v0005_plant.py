@@ -6,24 +6,35 @@ import sqlalchemy as sa
 from alembic import op
 
 from db.append_only import allow_changes, forbid_changes
-from db.columns import BigCount, UtcMoment
+from db.columns import BigCount, Key, UtcMoment
+from db.outbox import stop_keeping
 
 revision: str = "0005"
 down_revision: str | None = "0003"
 
 APPEND_ONLY = ("recipes", "audit_log", "audit_checkpoints", "recipe_revisions", "bundle_states")
-NEW = ("audit_log", "audit_checkpoints", "recipe_revisions", "bundle_states")
+NEW = (
+    "audit_log",
+    "audit_checkpoints",
+    "recipe_revisions",
+    "bundle_states",
+    "outbox",
+    "parked_rows",
+    "forwarding_terms",
+)
 
 
 def upgrade() -> None:
     _audit()
     _recipe_revisions()
     _bundle_states()
+    _forwarding()
     for table in APPEND_ONLY:
         forbid_changes(op.get_bind(), table)
 
 
 def downgrade() -> None:
+    stop_keeping(op.get_bind())
     allow_changes(op.get_bind(), "recipes")
     for table in reversed(NEW):
         op.drop_table(table)
@@ -114,3 +125,33 @@ def _bundle_states() -> None:
         sa.PrimaryKeyConstraint("audit_sequence", name=op.f("pk_bundle_states")),
     )
     op.create_index(op.f("ix_bundle_states_bundle_id_audit_sequence"), "bundle_states", ["bundle_id", "audit_sequence"])
+
+
+def _forwarding() -> None:
+    op.create_table(
+        "outbox",
+        sa.Column("number", BigCount, autoincrement=True, nullable=False),
+        sa.Column("kind", sa.String(8), nullable=False),
+        sa.Column("key", Key(), nullable=False),
+        sa.CheckConstraint("kind IN ('run', 'part', 'event', 'end')", name=op.f("ck_outbox_kind")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_outbox")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "parked_rows",
+        sa.Column("station", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(8), nullable=False),
+        sa.Column("key", Key(), nullable=False),
+        sa.Column("at", UtcMoment(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("station", "kind", "key", name=op.f("pk_parked_rows")),
+    )
+    terms = op.create_table(
+        "forwarding_terms",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("oldest_station", sa.String(32), nullable=False),
+        sa.CheckConstraint("number = 1", name=op.f("ck_forwarding_terms_one_row")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_forwarding_terms")),
+    )
+    op.bulk_insert(terms, [{"number": 1, "oldest_station": "0005"}])
