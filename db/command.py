@@ -12,6 +12,7 @@ VERBS = {
     "check": "db.commands.check",
     "verify-audit": "db.commands.verify_audit",
     "sign-audit": "db.commands.sign_audit",
+    "forward": "db.commands.forward",
     "audit-key": "db.commands.audit_key",
 }
 """Each module has HELP, add_arguments(parser) and run(args) -> exit status."""

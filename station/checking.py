@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from db.engine import open_engine
+from db.engine import name_of, open_any_version, open_engine, storage_errors
+from db.forward import plant_url
+from db.receiving import require_terms
 from inspector.bundle import load_bundle
 from inspector.certificate import require_certified, standing
 from inspector.errors import ConfigError, InspectorError
@@ -33,6 +35,9 @@ def _checks(config: StationConfig) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "camera", lambda: _check_camera(config)
     yield "folder", lambda: _check_folder(config.station.folder)
     yield "database", lambda: _check_database(config)
+    if config.plant is not None:
+        plant = config.plant.database
+        yield "plant", lambda: _check_plant(plant)
 
 
 def _check_bundle(config: StationConfig) -> str:
@@ -66,3 +71,13 @@ def _check_database(config: StationConfig) -> str:
         return "will be made at the first run"
     open_engine(config.database_url).dispose()
     return f"{config.database_url}, schema as expected"
+
+
+def _check_plant(url: str) -> str:
+    engine = open_any_version(plant_url(url))
+    try:
+        with storage_errors(engine.url), engine.connect() as connection:
+            require_terms(connection)
+        return f"{name_of(engine.url)} takes rows of this station"
+    finally:
+        engine.dispose()

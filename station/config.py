@@ -53,6 +53,12 @@ class StationBlock(Document):
     )
 
 
+class PlantSettings(Document):
+    """The `[plant]` table: where the station's rows go."""
+
+    database: str = Field(min_length=1, description="URL of the plant's database; rows are forwarded to it")
+
+
 class StationConfig(Document):
     """A whole configuration, checked: every block by the settings of its kind."""
 
@@ -62,6 +68,7 @@ class StationConfig(Document):
     camera: CameraSettings
     output: OutputSettings
     audit: AuditSettings | None = None
+    plant: PlantSettings | None = None
 
     @property
     def database_url(self) -> str:
@@ -78,6 +85,7 @@ class _File(Document):
     camera: dict[str, Any]
     output: dict[str, Any] = Field(default_factory=lambda: {"kind": "log"})
     audit: AuditSettings | None = None
+    plant: PlantSettings | None = None
 
 
 def load_station_config(path: Path) -> StationConfig:
@@ -104,6 +112,7 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         camera=camera_settings(file.camera, source),
         output=output_settings(file.output, source),
         audit=file.audit,
+        plant=file.plant,
     )
 
 
