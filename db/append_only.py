@@ -35,6 +35,27 @@ def forbid_changes(connection: Connection, table: str) -> None:
         )
 
 
+def end_once(connection: Connection) -> None:
+    """Have the database refuse to end a run a second time, or otherwise."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_MAKE_FUNCTION)
+        connection.exec_driver_sql(
+            "CREATE TRIGGER runs_end_once BEFORE UPDATE ON runs FOR EACH ROW WHEN (OLD.ended_at IS NOT NULL) "
+            f"EXECUTE FUNCTION {FUNCTION}()"
+        )
+        return
+    connection.exec_driver_sql(
+        "CREATE TRIGGER runs_end_once BEFORE UPDATE ON runs WHEN OLD.ended_at IS NOT NULL "
+        f"BEGIN SELECT RAISE(ABORT, 'runs: {_REFUSAL}'); END"
+    )
+
+
+def end_any_time(connection: Connection) -> None:
+    """Undo `end_once`."""
+    on_table = " ON runs" if connection.dialect.name == "postgresql" else ""
+    connection.exec_driver_sql(f"DROP TRIGGER runs_end_once{on_table}")
+
+
 def allow_changes(connection: Connection, table: str) -> None:
     """Undo `forbid_changes`."""
     if connection.dialect.name == "postgresql":

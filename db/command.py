@@ -12,6 +12,7 @@ VERBS = {
     "check": "db.commands.check",
     "verify-audit": "db.commands.verify_audit",
     "sign-audit": "db.commands.sign_audit",
+    "account": "db.commands.account",
     "forward": "db.commands.forward",
     "audit-key": "db.commands.audit_key",
 }

@@ -8,13 +8,15 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.columns import BigCount
 from db.tables import Base, table_of
 
 STATES = "('CANDIDATE', 'APPROVED', 'SHADOW', 'SERVING', 'RETIRED', 'REFUSED')"
+
+ROLES = "('operator', 'engineer', 'quality', 'admin')"
 
 
 class AuditLogRow(Base):
@@ -145,9 +147,51 @@ class ForwardingTermsRow(Base):
     """The oldest schema revision of a station whose rows the tables still take."""
 
 
+class AccountRow(Base):
+    """A person who may sign in. Never removed, since the audit log names it: it is disabled."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        UniqueConstraint("name"),
+        CheckConstraint(f"role IN {ROLES}", name="role"),
+        CheckConstraint("failures >= 0", name="failures"),
+    )
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    """What the person signs in with, and what labels and the audit log say."""
+    full_name: Mapped[str]
+    role: Mapped[str] = mapped_column(String(16))
+    password: Mapped[str]
+    """argon2id, encoded with its parameters and salt."""
+    created_at: Mapped[datetime]
+    password_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    failures: Mapped[int]
+    """Wrong passwords since the last right one."""
+    locked_until: Mapped[datetime | None]
+
+
+class SessionRow(Base):
+    """A person signed in at a screen. Its token is known to that screen alone; here is its SHA-256."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (UniqueConstraint("token"), Index(None, "account_id"))
+
+    session_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.account_id"))
+    token: Mapped[str] = mapped_column(String(64))
+    place: Mapped[str]
+    """Which screen."""
+    began_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
 AUDIT_LOG, AUDIT_CHECKPOINTS = table_of(AuditLogRow), table_of(AuditCheckpointRow)
 RECIPE_REVISIONS, BUNDLE_STATES = table_of(RecipeRevisionRow), table_of(BundleStateRow)
 OUTBOX, PARKED_ROWS, FORWARDING_TERMS = table_of(OutboxRow), table_of(ParkedRow), table_of(ForwardingTermsRow)
+ACCOUNTS, SESSIONS = table_of(AccountRow), table_of(SessionRow)
 
 METADATA = Base.metadata
 """Every table of the schema."""

@@ -50,7 +50,7 @@ def forwarding(config: StationConfig, tally: Tally) -> Iterator[None]:
 
 
 def note_rows(config: StationConfig) -> None:
-    """Have each row noted for the plant, or none where there is no plant; before the line runs, as it may take a while."""
+    """Have each row noted for the plant, or none where there is no plant; before the line runs, as it may take long."""
     engine = open_engine(config.database_url, create=True)
     try:
         if engine.dialect.name != "sqlite":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from db.append_only import allow_changes, forbid_changes
+from db.append_only import allow_changes, end_any_time, end_once, forbid_changes
 from db.columns import BigCount, Key, UtcMoment
 from db.outbox import stop_keeping
 
@@ -21,6 +21,8 @@ NEW = (
     "outbox",
     "parked_rows",
     "forwarding_terms",
+    "accounts",
+    "sessions",
 )
 
 
@@ -29,12 +31,15 @@ def upgrade() -> None:
     _recipe_revisions()
     _bundle_states()
     _forwarding()
+    _accounts()
     for table in APPEND_ONLY:
         forbid_changes(op.get_bind(), table)
+    end_once(op.get_bind())
 
 
 def downgrade() -> None:
     stop_keeping(op.get_bind())
+    end_any_time(op.get_bind())
     allow_changes(op.get_bind(), "recipes")
     for table in reversed(NEW):
         op.drop_table(table)
@@ -155,3 +160,37 @@ def _forwarding() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_forwarding_terms")),
     )
     op.bulk_insert(terms, [{"number": 1, "oldest_station": "0005"}])
+
+
+def _accounts() -> None:
+    op.create_table(
+        "accounts",
+        sa.Column("account_id", Key(), nullable=False),
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("full_name", sa.Text(), nullable=False),
+        sa.Column("role", sa.String(16), nullable=False),
+        sa.Column("password", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcMoment(), nullable=False),
+        sa.Column("password_at", UtcMoment(), nullable=False),
+        sa.Column("disabled_at", UtcMoment(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("locked_until", UtcMoment(), nullable=True),
+        sa.CheckConstraint("role IN ('operator', 'engineer', 'quality', 'admin')", name=op.f("ck_accounts_role")),
+        sa.CheckConstraint("failures >= 0", name=op.f("ck_accounts_failures")),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_accounts")),
+        sa.UniqueConstraint("name", name=op.f("uq_accounts_name")),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("session_id", Key(), nullable=False),
+        sa.Column("account_id", Key(), nullable=False),
+        sa.Column("token", sa.String(64), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("began_at", UtcMoment(), nullable=False),
+        sa.Column("seen_at", UtcMoment(), nullable=False),
+        sa.Column("ended_at", UtcMoment(), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name=op.f("fk_sessions_account_id_accounts")),
+        sa.PrimaryKeyConstraint("session_id", name=op.f("pk_sessions")),
+        sa.UniqueConstraint("token", name=op.f("uq_sessions_token")),
+    )
+    op.create_index(op.f("ix_sessions_account_id"), "sessions", ["account_id"])
