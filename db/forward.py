@@ -1,8 +1,8 @@
 """Store and forward: a station's rows into its plant's database, in order, once, after any outage.
 
-ledger.sqlite --outbox--> batch --one transaction--> plant --then--> the notes are forgotten
+ledger.sqlite --notes--> batch --one transaction--> plant --then--> the notes are forgotten
 
-The outbox is the cursor. A batch that was written and not yet forgotten is sent again, and the plant leaves out what it
+The notes are the cursor. A batch that was written and not yet forgotten is sent again, and the plant leaves out what it
 has. The plant sets the pace: the next batch is read when the last one is durable there, and what waits, waits on the
 station's disk.
 """
@@ -23,10 +23,10 @@ from uuid import UUID
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, StatementError
 
+from db.dispatch import Kind, Parcel, forget, keep, note_again, oldest, parcels, unforwarded
 from db.engine import WRITES, cause_of, name_of, open_any_version, open_engine, parse_url, storage_errors
 from db.entries import RowRefused
 from db.migrations import HEAD
-from db.outbox import Kind, Parcel, forget, keep, note_again, oldest, parcels, unforwarded
 from db.receiving import is_row_fault, parked, receive, receive_apart, require_terms, unpark
 from db.records import utc_now
 from inspector.errors import DatabaseError
@@ -53,7 +53,7 @@ class Forwarding:
     """How far a station's rows are."""
 
     unforwarded: int
-    """Rows of the outbox that are not known to be in the plant."""
+    """Noted rows that are not known to be in the plant."""
     fault: str | None
     """Why they are not getting there; None when they are."""
     forwarded: int
@@ -63,7 +63,7 @@ class Forwarding:
 
 
 class Forwarder:
-    """Carries one station's outbox to its plant. Open with `with`; one thread."""
+    """Carries one station's rows to its plant. Open with `with`; one thread."""
 
     def __init__(
         self,

@@ -1,193 +1,110 @@
-"""What a station has still to forward: triggers of its SQLite file note each run, completed part and event, in order.
+"""The ledger as a queue: in which order a station's parts are told, and how far each output has come.
 
-The note is part of the transaction that writes the row, so none is without the other, whoever writes. Numbers follow
-the order of commits, whatever the clock does. A note goes when the plant has the row (`db.forward`).
+Nothing is copied and nothing is deleted: an output is a cursor over the parts in the order of their openings, and an
+outage only makes it lag. The cursor moves after its peer has the parts, so a station that dies in between tells some of
+them again, in order; part ids tell them apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
+from itertools import takewhile
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Connection, and_, delete, func, select, text
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from db.plant_tables import OUTBOX
-from db.records import Row
-from db.tables import AUDIT_STRATA, BUNDLES, EVENTS, FINDINGS, IMAGES, INSPECTIONS, LABEL_TASKS, RECIPES, RUNS
+from db.records import inspection_from_rows
+from db.tables import DELIVERIES, INSPECTIONS, OUTBOX
+from inspector.values import InspectionRecord
 
-TRIGGERS = {
-    "outbox_run": "AFTER INSERT ON runs BEGIN INSERT INTO outbox (kind, key) VALUES ('run', NEW.run_id); END",
-    "outbox_end": "AFTER UPDATE OF ended_at ON runs WHEN OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL "
-    "BEGIN INSERT INTO outbox (kind, key) VALUES ('end', NEW.run_id); END",
-    "outbox_part": "AFTER UPDATE OF outcome ON inspections WHEN OLD.outcome IS NULL AND NEW.outcome IS NOT NULL "
-    "BEGIN INSERT INTO outbox (kind, key) VALUES ('part', NEW.part_id); END",
-    "outbox_event": "AFTER INSERT ON events BEGIN INSERT INTO outbox (kind, key) VALUES ('event', NEW.event_id); END",
-}
-_ALL_ROWS = (
-    "SELECT 'run', run_id FROM runs ORDER BY started_at",
-    "SELECT 'part', part_id FROM inspections WHERE outcome IS NOT NULL ORDER BY rowid",
-    "SELECT 'event', event_id FROM events ORDER BY rowid",
-    "SELECT 'end', run_id FROM runs WHERE ended_at IS NOT NULL ORDER BY started_at",
-)
-
-
-class Kind(StrEnum):
-    """What a note is about."""
-
-    RUN = "run"
-    PART = "part"
-    EVENT = "event"
-    END = "end"
+COUNTED_TO = 100_000
+"""Counting further, after days of an outage, would take the disk from those who need it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """One row of the outbox."""
+class Report:
+    """One part as it is told: its row as it was completed, without the views, and its place in the order."""
 
-    number: int
-    kind: Kind
-    key: UUID
+    position: int
+    record: InspectionRecord
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
-    """A note with the rows that it is about, by table, in the order in which they can be written."""
+class Subscription:
+    """These outputs of a station want its parts from now on, or from where they stopped."""
 
-    note: Note
     station: str
-    rows: tuple[tuple[str, tuple[Row, ...]], ...]
+    outputs: tuple[str, ...]
+    at: datetime
 
 
-def keep(connection: Connection) -> bool:
-    """Have each further row noted, and all rows that are there if that was not done before; True if it was not.
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """An output has told `count` parts more, the last of them at `position`."""
 
-    Triggers go where a migration moves a table. Then all rows are noted again: the plant knows those it has.
-    """
-    found = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'outbox~_%' ESCAPE '~'"
-    if connection.execute(text(found)).scalar_one() == len(TRIGGERS):
-        return False
-    stop_keeping(connection)
-    for query in _ALL_ROWS:
-        connection.exec_driver_sql(f"INSERT INTO outbox (kind, key) {query}")
-    for name, body in TRIGGERS.items():
-        connection.exec_driver_sql(f"CREATE TRIGGER {name} {body}")
-    return True
+    station: str
+    output: str
+    position: int
+    count: int
+    at: datetime
 
 
-def stop_keeping(connection: Connection) -> None:
-    """Note no further rows, and forget the notes."""
-    if connection.dialect.name != "sqlite":
-        return
-    for name in TRIGGERS:
-        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
-    connection.exec_driver_sql("DELETE FROM outbox")
+def reports(connection: Connection, station: str, after: int, limit: int) -> list[Report]:
+    """The next parts of a station to tell, at most `limit`: none overtakes one that has no verdict yet."""
+    rows = connection.execute(_NEXT, {"of_station": station, "after": after, "most": limit}).mappings()
+    return list(_completed(rows))
 
 
-def note_again(connection: Connection, notes: Sequence[tuple[Kind, UUID]]) -> None:
-    """Note rows once more, behind all others."""
-    if notes:
-        connection.execute(OUTBOX.insert(), [{"kind": kind.value, "key": key} for kind, key in notes])
+def waiting(connection: Connection, station: str, after: int) -> int:
+    """How many parts of a station lie behind a cursor, those without a verdict included; counts to `COUNTED_TO`."""
+    return connection.execute(_WAITING, {"of_station": station, "after": after}).scalar_one()
 
 
-def unforwarded(connection: Connection) -> int:
-    """How many notes there are; numbers have no gaps, so it takes no counting."""
-    first, last = connection.execute(select(func.min(OUTBOX.c.number), func.max(OUTBOX.c.number))).one()
-    return 0 if first is None else int(last) - int(first) + 1
+def subscribe(connection: Connection, entry: Subscription) -> dict[str, int]:
+    newest = connection.execute(select(func.coalesce(func.max(OUTBOX.c.position), 0))).scalar_one()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    for output in entry.outputs:
+        row = {"station": entry.station, "output": output, "position": newest, "delivered": 0, "updated_at": entry.at}
+        connection.execute(dialect.insert(DELIVERIES).values(row).on_conflict_do_nothing())
+    told = select(DELIVERIES.c.output, DELIVERIES.c.position).where(DELIVERIES.c.station == entry.station)
+    return {output: position for output, position in connection.execute(told) if output in entry.outputs}
 
 
-def oldest(connection: Connection, count: int) -> list[Note]:
-    """The first `count` notes."""
-    query = select(OUTBOX).order_by(OUTBOX.c.number).limit(count)
-    return [Note(row.number, Kind(row.kind), row.key) for row in connection.execute(query)]
+def advance(connection: Connection, entry: Delivered) -> None:
+    """Move a cursor forward; it never goes back."""
+    of_output = {"of_station": entry.station, "of_output": entry.output, "to": entry.position}
+    connection.execute(_ADVANCE, {**of_output, "count": entry.count, "at": entry.at})
 
 
-def forget(connection: Connection, notes: Sequence[Note]) -> None:
-    """Remove notes that lie one after the other."""
-    connection.execute(delete(OUTBOX).where(OUTBOX.c.number.between(notes[0].number, notes[-1].number)))
+def _completed(rows: Any) -> Iterator[Report]:
+    for row in takewhile(lambda row: row["outcome"] is not None, rows):
+        yield Report(row["position"], inspection_from_rows(row), row["simulated"])
 
 
-def parcels(connection: Connection, notes: Sequence[Note]) -> list[Parcel]:
-    """The rows behind notes, in the order of the notes. A note whose row is gone, as retention takes them, has none."""
-    of_kind = {kind: [note.key for note in notes if note.kind is kind] for kind in Kind}
-    made = {
-        Kind.RUN: _runs(connection, of_kind[Kind.RUN]),
-        Kind.END: _ends(connection, of_kind[Kind.END]),
-        Kind.PART: _parts(connection, of_kind[Kind.PART]),
-        Kind.EVENT: _events(connection, of_kind[Kind.EVENT]),
-    }
-    found = [(note, made[note.kind].get(note.key)) for note in notes]
-    return [Parcel(note, *rows) for note, rows in found if rows is not None]
-
-
-_Made = dict[UUID, tuple[str, tuple[tuple[str, tuple[Row, ...]], ...]]]
-
-
-def _runs(connection: Connection, keys: Sequence[UUID]) -> _Made:
-    """Each with what it refers to; its end is another note, behind its parts."""
-    made: _Made = {}
-    for row in _rows(connection, RUNS, "run_id", keys):
-        recipe = and_(RECIPES.c.name == row["recipe"], RECIPES.c.revision == row["recipe_revision"])
-        made[row["run_id"]] = (
-            row["station"],
-            (
-                ("stations", ({"name": row["station"]},)),
-                ("recipes", _found(connection, RECIPES, recipe)),
-                ("bundles", _found(connection, BUNDLES, BUNDLES.c.bundle_id == row["bundle_id"])),
-                ("runs", ({**row, "ended_at": None, "clean": None},)),
-                ("audit_strata", _found(connection, AUDIT_STRATA, AUDIT_STRATA.c.run_id == row["run_id"])),
-            ),
-        )
-    return made
-
-
-def _ends(connection: Connection, keys: Sequence[UUID]) -> _Made:
-    return {row["run_id"]: (row["station"], (("ends", (row,)),)) for row in _rows(connection, RUNS, "run_id", keys)}
-
-
-def _events(connection: Connection, keys: Sequence[UUID]) -> _Made:
-    return {
-        row["event_id"]: (row["station"], (("stations", ({"name": row["station"]},)), ("events", (row,))))
-        for row in _rows(connection, EVENTS, "event_id", keys)
-    }
-
-
-def _parts(connection: Connection, keys: Sequence[UUID]) -> _Made:
-    inspections = _rows(connection, INSPECTIONS, "part_id", keys)
-    images = _rows(connection, IMAGES, "sha256", [row["image_sha256"] for row in inspections if row["image_sha256"]])
-    image_of = {row["sha256"]: (row,) for row in images}
-    findings = _by_part(_rows(connection, FINDINGS, "part_id", keys))
-    drawn = [row for row in _rows(connection, LABEL_TASKS, "part_id", keys) if row["kind"] == "AUDIT"]
-    tasks = _by_part(drawn)
-    return {
-        row["part_id"]: (
-            row["station"],
-            (
-                ("images", image_of.get(row["image_sha256"], ())),
-                ("inspections", (row,)),
-                ("findings", tuple(findings.get(row["part_id"], ()))),
-                ("label_tasks", tuple(tasks.get(row["part_id"], ()))),
-            ),
-        )
-        for row in inspections
-    }
-
-
-def _by_part(rows: Sequence[Row]) -> dict[UUID, list[Row]]:
-    found: dict[UUID, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["part_id"], []).append(row)
-    return found
-
-
-def _rows(connection: Connection, table: Any, column: str, keys: Sequence[Any]) -> list[Row]:
-    if not keys:
-        return []
-    query = select(table).where(table.c[column].in_(keys))
-    return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def _found(connection: Connection, table: Any, where: Any) -> tuple[Row, ...]:
-    return tuple(dict(row) for row in connection.execute(select(table).where(where)).mappings())
+# Statements are made once: to make one costs as much as to execute it.
+ADD_TO_OUTBOX = insert(OUTBOX)
+_BEHIND = (INSPECTIONS.c.station == bindparam("of_station"), OUTBOX.c.position > bindparam("after"))
+_PARTS = OUTBOX.join(INSPECTIONS, INSPECTIONS.c.part_id == OUTBOX.c.part_id)
+_NEXT = (
+    select(OUTBOX.c.position, OUTBOX.c.simulated, INSPECTIONS)
+    .select_from(_PARTS)
+    .where(*_BEHIND)
+    .order_by(OUTBOX.c.position)
+    .limit(bindparam("most"))
+)
+_WAITING = select(func.count()).select_from(
+    select(OUTBOX.c.position).select_from(_PARTS).where(*_BEHIND).limit(COUNTED_TO).subquery()
+)
+_ADVANCE = (
+    update(DELIVERIES)
+    .where(
+        DELIVERIES.c.station == bindparam("of_station"),
+        DELIVERIES.c.output == bindparam("of_output"),
+        DELIVERIES.c.position < bindparam("to"),
+    )
+    .values(position=bindparam("to"), delivered=DELIVERIES.c.delivered + bindparam("count"), updated_at=bindparam("at"))
+)

@@ -108,10 +108,10 @@ class BundleStateRow(Base):
     reason: Mapped[str]
 
 
-class OutboxRow(Base):
-    """What a station has still to forward to its plant, in the order in which it was written (`db.outbox`)."""
+class DispatchRow(Base):
+    """What a station has still to forward to its plant, in the order in which it was written (`db.dispatch`)."""
 
-    __tablename__ = "outbox"
+    __tablename__ = "dispatch"
     __table_args__ = (
         CheckConstraint("kind IN ('run', 'part', 'event', 'end')", name="kind"),
         {"sqlite_autoincrement": True},  # numbers never come twice, also when all rows are gone
@@ -190,7 +190,7 @@ class SessionRow(Base):
 
 AUDIT_LOG, AUDIT_CHECKPOINTS = table_of(AuditLogRow), table_of(AuditCheckpointRow)
 RECIPE_REVISIONS, BUNDLE_STATES = table_of(RecipeRevisionRow), table_of(BundleStateRow)
-OUTBOX, PARKED_ROWS, FORWARDING_TERMS = table_of(OutboxRow), table_of(ParkedRow), table_of(ForwardingTermsRow)
+DISPATCH, PARKED_ROWS, FORWARDING_TERMS = table_of(DispatchRow), table_of(ParkedRow), table_of(ForwardingTermsRow)
 ACCOUNTS, SESSIONS = table_of(AccountRow), table_of(SessionRow)
 
 METADATA = Base.metadata

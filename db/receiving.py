@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Table, delete, inspect, select, text, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from db.audit_log import canonical
+from db.dispatch import Kind, Parcel
 from db.entries import RowRefused, first_line, insert_new
 from db.migrations import HEAD
-from db.outbox import Kind, Parcel
 from db.plant_tables import FORWARDING_TERMS, PARKED_ROWS
 from db.records import Row
 from db.tables import (

@@ -12,11 +12,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from inspector.errors import CameraEnded, CameraError, FrameLost, TriggerTimeout, UserError
+from inspector.errors import CameraEnded, CameraError, FrameLost, FrameStale, TriggerTimeout, UserError
 from inspector.inspection import PreparedView
 from inspector.values import Frame
 from station.cameras import camera_factory
-from station.cameras.base import Camera, CameraSettings
+from station.cameras.base import Camera, CameraSettings, OnDemand
+from station.cameras.notes import CameraNotes
 from station.messages import CameraState, Ended, Exposed, FromVision, Trigger, Unfit
 
 _SLICE_S = 0.2
@@ -85,12 +86,14 @@ class Acquisition:
         start: int,
         shelf: FrameShelf,
         announce: Announce,
+        notes: CameraNotes,
         triggers: queue.Queue[Trigger] | None = None,
     ) -> None:
         self._settings = settings
         self._start = start
         self._shelf = shelf
         self._announce = announce
+        self._notes = notes
         self._triggers = triggers
         self._stop = threading.Event()
         self._well = True
@@ -120,6 +123,7 @@ class Acquisition:
                 with ExitStack() as stack:
                     camera = stack.enter_context(camera_factory(self._settings.kind)(self._settings, self._start))
                     self._opened, pause_s = True, _FIRST_PAUSE_S
+                    self._notes.opened(camera)
                     self._exposed_at_s = time.monotonic()
                     self._expose_until_stopped(camera)
             except CameraEnded as error:
@@ -147,15 +151,20 @@ class Acquisition:
                     self._shelf.give_back()
             if frame is not None:
                 self._shelf.put(frame)
-                self._tell(Exposed(frame.sequence, frame.captured_at, time.monotonic_ns(), frame.source))
+                exposed_ns = frame.exposed_ns or time.monotonic_ns()
+                self._tell(Exposed(frame.sequence, frame.captured_at, exposed_ns, frame.source))
 
     def _expose_once(self, camera: Camera) -> Frame | None:
         """Return one exposure, or None where none was wanted, none came, or its picture cannot be had."""
-        trigger = self._next_trigger()
+        trigger = self._next_trigger(camera)
         if self._triggers is not None and trigger is None:
             return None
         try:
             frame = camera.grab(_SLICE_S)
+        except FrameStale as error:
+            self._notes.stale(str(error), time.monotonic())
+            self._note_silence()
+            return None
         except TriggerTimeout:
             self._note_silence()
             return None
@@ -168,7 +177,7 @@ class Acquisition:
         self._pending = None
         return replace(frame, sequence=trigger.sequence) if time.monotonic_ns() < trigger.deadline_ns else None
 
-    def _next_trigger(self) -> Trigger | None:
+    def _next_trigger(self, camera: Camera) -> Trigger | None:
         """Return the trigger to expose for, the oldest whose deadline has not passed; None without one."""
         if self._triggers is None:
             return None
@@ -176,6 +185,8 @@ class Acquisition:
             with contextlib.suppress(queue.Empty):
                 self._pending = None
                 self._pending = self._triggers.get(timeout=_SLICE_S)
+                if isinstance(camera, OnDemand):
+                    camera.expose()
         return self._pending
 
     def _tell(self, exposed: Exposed) -> None:

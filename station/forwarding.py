@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
+from db.dispatch import keep, stop_keeping
 from db.engine import WRITES, open_engine, storage_errors
 from db.forward import Forwarder, Forwarding
-from db.outbox import keep, stop_keeping
 from inspector.errors import DatabaseError
 from station.config import StationConfig
 from station.status import Tally

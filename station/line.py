@@ -33,6 +33,7 @@ from inspector.verdict import not_inspected
 from station.config import StationConfig
 from station.messages import (
     Alive,
+    CameraNote,
     CameraState,
     Discard,
     Drifted,
@@ -53,7 +54,7 @@ from station.messages import (
     Unfit,
 )
 from station.openings import Action, Openings
-from station.outputs.base import Output
+from station.outputs.base import JudgedPart, LineState, Output, TriggeredPart
 from station.status import LastVerdict, Tally
 from station.supervisor import RestartBudget, VisionLost, VisionProcess
 
@@ -73,6 +74,8 @@ class Identity:
     station: str
     recipe: str
     bundle_id: str
+    simulated: bool = False
+    """The parts are none of production: rendered ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,10 @@ class PartInFlight:
     record: InspectionRecord
     triggered_ns: int
     deadline_ns: int
+    simulated: bool = False
+
+    def triggered(self) -> TriggeredPart:
+        return TriggeredPart(self.record.part_id, self.record.trigger, self.triggered_ns, self.simulated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,7 @@ class LineLoop:
                 self._watch_vision(time.monotonic_ns())
                 self._trigger_by_timer(time.monotonic_ns())
                 self._heed_stop(time.monotonic_ns())
+                self._pulse()
         finally:
             self._tally.state = "ending"
             self._answer_for_all("station stopped before the verdict")
@@ -209,13 +217,15 @@ class LineLoop:
             case DriftPoint(point):
                 self._record(Severity.INFO, "drift_figures", point.model_dump_json())
 
-    def _note_state(self, message: Ready | CameraState | Ended | Unfit) -> None:
+    def _note_state(self, message: Ready | CameraState | CameraNote | Ended | Unfit) -> None:
         match message:
             case Ready(description, golden_samples):
                 self._start_running(description, golden_samples)
             case CameraState(well, why):
                 self._tally.camera = "well" if well else why
                 self._event(Severity.INFO if well else Severity.ALARM, "camera back" if well else "camera lost", why)
+            case CameraNote(_, kind, why, warning):
+                self._event(Severity.WARNING if warning else Severity.INFO, kind, why)
             case Ended(why):
                 self._ended = True
                 self._event(Severity.INFO, "camera ended", why)
@@ -294,14 +304,18 @@ class LineLoop:
             triggered_at=triggered_at,
             sequence=sequence,
         )
-        part = PartInFlight(record, triggered_ns, triggered_ns + int(self._config.station.deadline_ms * 1e6))
+        deadline_ns = triggered_ns + int(self._config.station.deadline_ms * 1e6)
+        part = PartInFlight(record, triggered_ns, deadline_ns, self._identity.simulated)
         self._in_flight[record.part_id] = part
+        self._output.expect(part.triggered())
         return part
 
     def _open(self, part: PartInFlight) -> None:
         """Send the part's row to the disk. Called before the loop hears anything else about the part."""
         part_id = part.record.part_id
-        self._openings.open(part.record, lambda why: self._answer_for(part_id, not_inspected(f"ledger: {why}")))
+        self._openings.open(
+            part.record, lambda why: self._answer_for(part_id, not_inspected(f"ledger: {why}")), part.simulated
+        )
 
     def _ask(self, part_id: UUID, sequence: int) -> None:
         """Ask for the inspection: at once, or, while the ledger stalls, when the part's row is durable."""
@@ -358,7 +372,7 @@ class LineLoop:
     def _act(self, part: PartInFlight, verdict: Verdict, record: InspectionRecord) -> InspectionRecord:
         del self._in_flight[record.part_id]
         self._unexposed.pop(record.sequence, None)
-        self._output.act(record.part_id, record.trigger, verdict)
+        self._output.act(JudgedPart(part.triggered(), verdict))
         latency_ms = (time.monotonic_ns() - part.triggered_ns) / 1e6
         self._tally.add(LastVerdict(record.trigger, record.source, verdict, latency_ms))
         return replace(
@@ -442,6 +456,14 @@ class LineLoop:
         """Answer for every part at once: nobody will be there when its row is durable."""
         for part_id in [*self._in_flight, *self._awaiting_image]:
             self._abandon_part(part_id, why)
+
+    def _pulse(self) -> None:
+        """Let the outputs know that the loop goes round, and note how they do."""
+        fault = self._ledger.fault
+        for state in self._output.pulse(LineState(self._tally.state, None if fault is None else str(fault))):
+            if self._tally.note_output(state):
+                severity = Severity.INFO if state.well else Severity.ALARM
+                self._event(severity, "output back" if state.well else "output down", f"{state.output}: {state.words}")
 
     def _heed_stop(self, now_ns: int) -> None:
         if self._stop.is_set() and self._stop_by_ns is None:

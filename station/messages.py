@@ -90,6 +90,16 @@ class CameraState:
 
 
 @dataclass(frozen=True, slots=True)
+class CameraNote:
+    """Vision: something about a camera that is no part and no change of state, to be recorded as an event."""
+
+    camera: str
+    kind: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Vision: no further exposure will come."""
 
@@ -121,7 +131,18 @@ class DriftPoint:
 
 FromWatch = Drifted | DriftStatus | DriftPoint
 FromVision = (
-    Ready | Unfit | Alive | Exposed | Inspected | NotHeld | ImageStored | ImageFailed | CameraState | Ended | FromWatch
+    Ready
+    | Unfit
+    | Alive
+    | Exposed
+    | Inspected
+    | NotHeld
+    | ImageStored
+    | ImageFailed
+    | CameraState
+    | CameraNote
+    | Ended
+    | FromWatch
 )
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inspector.values import Outcome
+from station.outputs.base import OutputState
 from station.status import StationStatus, Tally
 
 # Colour and shape and word: no verdict is told by colour alone.
@@ -61,7 +62,16 @@ def line(status: StationStatus) -> str:
         f"{status.station} {status.state}: triggers={status.triggers} {outcomes} rate={status.rate_hz:.1f}/s "
         f"p50={_ms(status.p50_ms)} p99={_ms(status.p99_ms)} restarts={status.restarts} camera={status.camera!r} "
         f"ledger={status.ledger!r} drift={status.drift!r}{plant}"
+        + "".join(f" {output.output}={output_words(output)!r}" for output in status.outputs)
     )
+
+
+def output_words(state: OutputState) -> str:
+    """Return an output's state in a few words, with what it owes."""
+    owed = f", {state.waiting} waiting" if state.waiting and not state.well else ""
+    missed = f", {state.missed} missed" if state.missed else ""
+    since = f" since {state.down_since:%H:%M:%S} UTC" if state.down_since else ""
+    return f"{state.words}{since}{owed}{missed}"
 
 
 def table(status: StationStatus) -> Group:
@@ -74,6 +84,8 @@ def table(status: StationStatus) -> Group:
     head.add_row("drift", Text(status.drift, style="bold red" if "void" in status.drift else ""))
     if status.plant != "none":
         head.add_row("plant", status.plant, "unforwarded", f"{_count_of(status)} rows")
+    for output in status.outputs:
+        head.add_row(output.output, Text(output_words(output), style="" if output.well else "bold red"))
     counts = Table.grid(padding=(0, 3))
     counts.add_row(*(_count(outcome, status) for outcome in Outcome))
     return Group(head, Text(), counts, Text(), _last(status))

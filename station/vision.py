@@ -9,12 +9,8 @@ between them then ends, and where this process hangs and does not see it, Linux 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
-import os
 import queue
-import signal
-import sys
 import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -32,6 +28,8 @@ from inspector.inspection import Inspector, PreparedView
 from inspector.values import Image, Outcome, PartResult
 from station.acquire import Acquisition, FrameShelf
 from station.auditing import AuditPlan, audit_plan
+from station.cameras.notes import CameraNotes
+from station.child import live_with_line
 from station.config import StationConfig
 from station.messages import (
     Alive,
@@ -58,8 +56,6 @@ _ACQUIRE_HANG_S = 30.0
 """A camera driver that does not come back for so long is hung: no sign of life, and the line replaces the process."""
 _JPEG = (".jpg", (cv2.IMWRITE_JPEG_QUALITY, 95))
 _PNG = (".png", (cv2.IMWRITE_PNG_COMPRESSION, 1))
-_PR_SET_PDEATHSIG = 1
-"""prctl(2): the signal that the kernel sends this process when its parent ends."""
 
 
 class LineGone(Exception):
@@ -93,30 +89,13 @@ class Pipe:
 
 def main(connection: Connection, config: StationConfig, start: int) -> None:
     """Entry point of the process. `start` is the sequence number of the first frame to take."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the group; the line process says when to stop.
-    threading.excepthook = _die
-    _die_with_line()
+    live_with_line()
     cv2.setNumThreads(1)
     pipe = Pipe(connection, threading.Lock())
     try:
         _serve(pipe, config, start)
     except LineGone:
         return
-
-
-def _die_with_line() -> None:
-    """Have the kernel kill this process with the line process, also where a driver or runtime hangs and reads no pipe.
-
-    A process that outlives its line would go on holding the camera, which the next start needs.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def _die(fault: threading.ExceptHookArgs) -> None:
-    """End the process when one of its threads fails: the line notices, answers for the parts, and restarts it."""
-    threading.__excepthook__(fault)
-    os._exit(70)
 
 
 def _settle_heap() -> None:
@@ -173,7 +152,8 @@ class Vision:
         self._life_sign_s = config.station.hang_s / 4
         self._shelf = FrameShelf(FRAMES_IN_FLIGHT, inspector.prepare)
         self._triggers: queue.Queue[Trigger] | None = queue.Queue() if config.trigger.kind == "timer" else None
-        self._acquisition = Acquisition(config.camera, start, self._shelf, self._announce, self._triggers)
+        notes = CameraNotes(config.camera, config.recipe, config.station.folder / "cameras", self._announce)
+        self._acquisition = Acquisition(config.camera, start, self._shelf, self._announce, notes, self._triggers)
 
     def answer_until_line_ends(self) -> None:
         """Raise LineGone at the end; after Stop, what was announced is still inspected."""

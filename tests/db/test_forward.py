@@ -18,12 +18,12 @@ import pytest
 from sqlalchemy import Engine, create_engine, insert, select, text, update
 
 from db import queries
+from db.dispatch import keep, unforwarded
 from db.engine import WRITES, open_engine
 from db.forward import Forwarder, Forwarding, plant_url
 from db.images import StoredImage
 from db.ledger import Ledger
 from db.migrations import HEAD
-from db.outbox import keep, unforwarded
 from db.receiving import parked
 from db.records import Event, Severity
 from db.schema import downgrade
@@ -125,12 +125,12 @@ def test_a_batch_that_comes_twice_is_there_once(station: Station, engine: Engine
     station.end()
     before = open_engine(station.path)
     with before.connect() as connection:
-        notes = connection.execute(text("SELECT number, kind, key FROM outbox")).all()
+        notes = connection.execute(text("SELECT number, kind, key FROM dispatch")).all()
     with Forwarder(station.path, database) as forwarder:
         forwarder.drain()
         with before.begin() as connection:
             for note in notes:
-                connection.execute(text("INSERT INTO outbox VALUES (:number, :kind, :key)"), dict(note._mapping))
+                connection.execute(text("INSERT INTO dispatch VALUES (:number, :kind, :key)"), dict(note._mapping))
         assert forwarder.drain() == len(notes)
         assert forwarder.state().parked == 0
     before.dispose()
@@ -178,7 +178,7 @@ def test_a_migration_that_moved_a_table_took_its_trigger_and_all_is_noted_again(
         forwarder.drain()
     moved = create_engine(f"sqlite:///{station.path}")
     with moved.begin() as connection:
-        connection.execute(text("DROP TRIGGER outbox_part"))
+        connection.execute(text("DROP TRIGGER dispatch_part"))
     moved.dispose()
     station.inspect(2)
     with Forwarder(station.path, database) as forwarder:
@@ -215,7 +215,7 @@ def test_a_row_of_another_content_under_the_same_id_is_parked_and_its_neighbours
                 update(INSPECTIONS).where(INSPECTIONS.c.part_id == parts[1].part_id).values(latency_ms=9.75)
             )
         with forwarder._writing() as connection:
-            connection.execute(text("DROP TRIGGER outbox_part"))
+            connection.execute(text("DROP TRIGGER dispatch_part"))
             keep(connection)
         station.inspect(2)
         forwarder.drain()

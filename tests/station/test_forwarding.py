@@ -106,7 +106,7 @@ def test_without_a_plant_no_row_is_noted(make_config: Any) -> None:
     summary = run_station(config, threading.Event())
     engine = open_engine(config.database_url)
     with engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM outbox").scalar_one() == 0
+        assert connection.exec_driver_sql("SELECT count(*) FROM dispatch").scalar_one() == 0
     engine.dispose()
     assert (summary.status.plant, summary.status.unforwarded) == ("none", None)
     assert "plant" not in line(summary.status)

@@ -7,10 +7,10 @@ from alembic import op
 
 from db.append_only import allow_changes, end_any_time, end_once, forbid_changes
 from db.columns import BigCount, Key, UtcMoment
-from db.outbox import stop_keeping
+from db.dispatch import stop_keeping
 
 revision: str = "0005"
-down_revision: str | None = "0003"
+down_revision: str | None = "0004"
 
 APPEND_ONLY = ("recipes", "audit_log", "audit_checkpoints", "recipe_revisions", "bundle_states")
 NEW = (
@@ -18,7 +18,7 @@ NEW = (
     "audit_checkpoints",
     "recipe_revisions",
     "bundle_states",
-    "outbox",
+    "dispatch",
     "parked_rows",
     "forwarding_terms",
     "accounts",
@@ -134,12 +134,12 @@ def _bundle_states() -> None:
 
 def _forwarding() -> None:
     op.create_table(
-        "outbox",
+        "dispatch",
         sa.Column("number", BigCount, autoincrement=True, nullable=False),
         sa.Column("kind", sa.String(8), nullable=False),
         sa.Column("key", Key(), nullable=False),
-        sa.CheckConstraint("kind IN ('run', 'part', 'event', 'end')", name=op.f("ck_outbox_kind")),
-        sa.PrimaryKeyConstraint("number", name=op.f("pk_outbox")),
+        sa.CheckConstraint("kind IN ('run', 'part', 'event', 'end')", name=op.f("ck_dispatch_kind")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_dispatch")),
         sqlite_autoincrement=True,
     )
     op.create_table(
