@@ -23,7 +23,7 @@ from uuid import UUID
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from db.dispatch import Kind, Parcel, forget, keep, note_again, oldest, parcels, unforwarded
+from db.dispatch import Kind, Parcel, forget, keep, note_again, oldest, parcels, stop_keeping, unforwarded
 from db.engine import WRITES, cause_of, name_of, open_any_version, open_engine, parse_url, storage_errors
 from db.entries import RowRefused
 from db.migrations import HEAD
@@ -163,6 +163,13 @@ class Forwarder:
             with self._writing() as ledger:
                 note_again(ledger, notes)
         return len(notes)
+
+    def everything(self) -> int:
+        """Note all rows of the station's file once more, as for a plant that was restored; return how many."""
+        with self._writing() as connection:
+            stop_keeping(connection)
+            keep(connection)
+            return unforwarded(connection)
 
     # ---- the plant
 

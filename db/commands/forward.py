@@ -12,7 +12,9 @@ HELP = "forward a station's rows to its plant's database, once or until there ar
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_database(parser)
     parser.add_argument("--to", metavar="URL", required=True, help="the plant's database")
-    parser.add_argument("--parked", action="store_true", help="send once more what the plant refused")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--parked", action="store_true", help="send once more what the plant refused")
+    again.add_argument("--all", action="store_true", help="send every row once more: the plant was restored")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -21,6 +23,8 @@ def run(args: argparse.Namespace) -> int:
 
     with Forwarder(args.database or default_url(), args.to) as forwarder:
         again = forwarder.again() if args.parked else 0
+        if args.all:
+            forwarder.everything()
         forwarder.drain()
         state = forwarder.state()
     of_these = f", {again} of them parked before" if args.parked else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import logging
 import os
@@ -17,7 +18,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, create_engine, insert, select, text, update
 
-from db import queries
+from db import command, queries
 from db.dispatch import keep, unforwarded
 from db.engine import WRITES, open_engine
 from db.forward import Forwarder, Forwarding, plant_url
@@ -27,7 +28,7 @@ from db.migrations import HEAD
 from db.receiving import parked
 from db.records import Event, Severity
 from db.schema import downgrade
-from db.tables import BUNDLES, EVENTS, IMAGES, INSPECTIONS, LABEL_TASKS, RECIPES, RUNS, STATIONS
+from db.tables import BUNDLES, EVENTS, FINDINGS, IMAGES, INSPECTIONS, LABEL_TASKS, RECIPES, RUNS, STATIONS
 from inspector.draws import Draw, Stratum
 from inspector.errors import DatabaseError
 from inspector.values import InspectionRecord, Outcome
@@ -198,6 +199,35 @@ def test_a_clock_that_steps_back_and_one_that_is_far_ahead_lose_nothing(
     station.inspect(2)
     with Forwarder(station.path, database, rows_per_batch=2) as forwarder:
         forwarder.drain()
+    same(station, engine)
+
+
+def test_a_plant_that_was_restored_gets_every_row_again(station: Station, engine: Engine, database: str) -> None:
+    parts = station.inspect(6)
+    with Forwarder(station.path, database) as forwarder:
+        forwarder.drain()
+        with engine.begin() as connection:
+            for table in (FINDINGS, INSPECTIONS):
+                connection.execute(table.delete().where(table.c.part_id == parts[3].part_id))
+        assert forwarder.everything() == 7
+        forwarder.drain()
+    same(station, engine)
+
+
+def test_forwarding_on_the_command_line(
+    station: Station, engine: Engine, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    station.inspect(3)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    words = ["forward", "--database", str(station.path), "--to", database]
+    assert command.run(parser.parse_args(words)) == 0
+    assert command.run(parser.parse_args([*words, "--parked"])) == 0
+    assert command.run(parser.parse_args([*words, "--all"])) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "4 rows forwarded; 0 refused and parked, 0 left"
+    assert said[1] == "0 rows forwarded, 0 of them parked before; 0 refused and parked, 0 left"
+    assert said[2] == said[0]
     same(station, engine)
 
 
