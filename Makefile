@@ -10,7 +10,7 @@ DEMO := .venv-demo/bin
 WORK := .venv/bin
 BUILD := build
 
-.PHONY: demo test lint bench demo-bundle gpu-check clean
+.PHONY: demo test lint bench mutants demo-bundle gpu-check clean
 .DELETE_ON_ERROR:
 
 demo: .venv-demo/.made
@@ -30,6 +30,11 @@ bench: .venv/.made
 	$(WORK)/python -m benchmarks.preprocess --json $(BUILD)/preprocess.json
 	$(WORK)/python -m benchmarks.station --json $(BUILD)/station.json
 	$(WORK)/python -m benchmarks.faults --json $(BUILD)/faults.json
+
+# An hour or more on one core; what survives is listed, docs/mutants.md says what was made of it.
+mutants: .venv/.made
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice -n 15 $(WORK)/python -m mutmut run --max-children 1
+	$(WORK)/python -m mutmut results
 
 # Renders a line of its own seed, trains from scratch on it, and puts the bundle where `inspector demo` looks for it.
 # Of 800 rendered parts for validation, 20 look like one for training: each is drawn on its own, good ones are alike.
@@ -54,7 +59,7 @@ gpu-check: .venv-gpu/.made
 	cat $(BUILD)/gpu-check.json
 
 clean:
-	rm -rf .venv .venv-demo .venv-gpu $(BUILD) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-demo .venv-gpu $(BUILD) dist mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 .venv-demo/.made: pyproject.toml
 	$(PYTHON) -m venv .venv-demo

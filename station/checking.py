@@ -15,6 +15,7 @@ from inspector.errors import ConfigError, InspectorError
 from inspector.inspection import Inspector
 from station.cameras import camera_factory
 from station.config import StationConfig
+from station.measuring import standing_of
 
 Report = Callable[[str], None]
 
@@ -41,13 +42,15 @@ def _checks(config: StationConfig) -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def _check_bundle(config: StationConfig) -> str:
-    inspector = Inspector(load_bundle(config.station.bundle), config.recipe)
+    inspector = Inspector(load_bundle(config.station.bundle), config.recipe, post=config.post)
     n = inspector.self_test()
     how = inspector.describe()
     if inspector.recipe.require_certificate:
         require_certified(inspector.bundle, inspector.recipe)
+    measured = standing_of(config, inspector.bundle)
     limits = standing(inspector.bundle, inspector.recipe)
-    return f"{inspector.bundle.id[:16]}, {n} golden samples as recorded, {how['runtime']} {how['precision']}; {limits}"
+    runs = f"{how['runtime']} {how['precision']}, runtimes {measured}"
+    return f"{inspector.bundle.id[:16]}, {n} golden samples as recorded, {runs}; {limits}"
 
 
 def _check_camera(config: StationConfig) -> str:

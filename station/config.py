@@ -11,6 +11,7 @@ from pydantic import Field
 from inspector.documents import Document, parse, read_bytes
 from inspector.draws import AuditSettings
 from inspector.errors import ConfigError
+from inspector.post import Post
 from inspector.recipe import Recipe, load_recipe
 from station.cameras import camera_settings
 from station.cameras.base import CameraSettings
@@ -78,6 +79,11 @@ class StationConfig(Document):
     @property
     def images(self) -> Path:
         return self.station.folder / "images"
+
+    @property
+    def post(self) -> Post:
+        """What measures and chooses runtimes knows of the station: half of a part's deadline is left to a spare."""
+        return Post(self.station.folder, self.station.deadline_ms / 2e3)
 
 
 class _File(Document):

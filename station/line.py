@@ -49,6 +49,8 @@ from station.messages import (
     Inspected,
     NotHeld,
     Ready,
+    Relearning,
+    RuntimeFailed,
     Stop,
     Trigger,
     Unfit,
@@ -199,7 +201,7 @@ class LineLoop:
                 self._when_durable(part_id, lambda: self._complete_with_image(part_id, None))
             case NotHeld(part_id):
                 self._fail(part_id, "frame no longer held")
-            case Drifted() | DriftStatus() | DriftPoint():
+            case Drifted() | DriftStatus() | DriftPoint() | Relearning():
                 self._note_drift(message)
             case _:
                 self._note_state(message)
@@ -214,10 +216,13 @@ class LineLoop:
                 self._tally.drift = words
                 if not well:
                     self._event(Severity.WARNING, "drift_fault", words)
+            case Relearning(camera, by, why, ended):
+                said = ", ".join(f"{alarm.figure} since part {alarm.since_part}" for alarm in ended) or "none"
+                self._event(Severity.INFO, "drift_relearn", f"camera {camera}: by {by}: {why}; alarms ended: {said}")
             case DriftPoint(point):
                 self._record(Severity.INFO, "drift_figures", point.model_dump_json())
 
-    def _note_state(self, message: Ready | CameraState | CameraNote | Ended | Unfit) -> None:
+    def _note_state(self, message: Ready | CameraState | CameraNote | RuntimeFailed | Ended | Unfit) -> None:
         match message:
             case Ready(description, golden_samples):
                 self._start_running(description, golden_samples)
@@ -226,6 +231,8 @@ class LineLoop:
                 self._event(Severity.INFO if well else Severity.ALARM, "camera back" if well else "camera lost", why)
             case CameraNote(_, kind, why, warning):
                 self._event(Severity.WARNING if warning else Severity.INFO, kind, why)
+            case RuntimeFailed(why):
+                self._event(Severity.ALARM, "runtime failed", why)
             case Ended(why):
                 self._ended = True
                 self._event(Severity.INFO, "camera ended", why)

@@ -100,6 +100,13 @@ class CameraNote:
 
 
 @dataclass(frozen=True, slots=True)
+class RuntimeFailed:
+    """Vision: a runtime failed, and its spare has judged the part at hand and goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Vision: no further exposure will come."""
 
@@ -129,7 +136,17 @@ class DriftPoint:
     point: WatchPoint
 
 
-FromWatch = Drifted | DriftStatus | DriftPoint
+@dataclass(frozen=True, slots=True)
+class Relearning:
+    """Vision: the drift watch of a camera learns anew because a person ordered it; `ended` are alarms that held."""
+
+    camera: str
+    by: str
+    why: str
+    ended: tuple[Alarm, ...]
+
+
+FromWatch = Drifted | DriftStatus | DriftPoint | Relearning
 FromVision = (
     Ready
     | Unfit
@@ -141,6 +158,7 @@ FromVision = (
     | ImageFailed
     | CameraState
     | CameraNote
+    | RuntimeFailed
     | Ended
     | FromWatch
 )

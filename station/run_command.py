@@ -1,4 +1,4 @@
-"""`inspector station run|check`."""
+"""`inspector station run|check|measure`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inspector.errors import ConfigError
+from inspector.errors import ConfigError, UserError
 from station.checking import check_station
 from station.config import StationConfig, load_station_config
+from station.measuring import lines_of, measure_station
+from station.relearning import give_order
 from station.running import run_station
 from station.screen import screen
+from station.watch import memory_path
 
-HELP = "run a station from its configuration, or check that it could run"
+MOST_FRAMES = 1000
+"""They are held in memory."""
+HELP = "run a station, check that it could run, measure its runtimes, or have its drift watch learn anew"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +37,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="report every fault of a configuration at once",
         description="Try bundle, camera, folder and database of a configuration without running it.",
     )
-    for verb, action in ((run_verb, _run), (check_verb, _check)):
+    measure_verb = verbs.add_parser(
+        "measure",
+        help="compare and time every runtime of this box with the station's own frames",
+        description="Run golden samples and frames of the station's camera through runtimes x precisions x threads; "
+        'keep the table in the station\'s folder, where `kind = "auto"` and spares come from.',
+    )
+    measure_verb.add_argument("--frames", type=int, default=20, metavar="N", help="frames of the station's camera")
+    measure_verb.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the evidence")
+    for verb, action in ((run_verb, _run), (check_verb, _check), (measure_verb, _measure)):
         verb.add_argument("config", type=Path, metavar="CONFIG", help="station configuration (TOML)")
         verb.set_defaults(run=action)
+    relearn_verb = verbs.add_parser(
+        "relearn",
+        help="end a drift alarm: the watch learns anew",
+        description="Have the drift watch learn anew what is usual, when the cause of an alarm is found and removed. "
+        "Who, why and the alarms that end go into the ledger. A running station takes the order with its next part, a "
+        "stopped one at its next start.",
+    )
+    relearn_verb.add_argument("config", type=Path, metavar="CONFIG", help="station configuration (TOML)")
+    relearn_verb.add_argument("--by", required=True, metavar="NAME", help="who orders it")
+    relearn_verb.add_argument("--why", required=True, metavar="TEXT", help="what was found and done")
+    relearn_verb.set_defaults(run=_relearn)
     run_verb.add_argument("--verbose", action="store_true", help="log each verdict and every change of state")
 
 
@@ -58,6 +82,31 @@ def _check(args: argparse.Namespace) -> int:
     if faults:
         raise ConfigError(f"{args.config}: {len(faults)} checks failed: {'; '.join(faults)}")
     print(f"{args.config}: fit to run")
+    return 0
+
+
+def _relearn(args: argparse.Namespace) -> int:
+    config = load_station_config(args.config)
+    if not config.recipe.drift.enabled:
+        raise ConfigError(f"{args.config}: the recipe's drift.enabled is false; expected a watch that could learn anew")
+    if not config.station.folder.is_dir():
+        raise ConfigError(f"{config.station.folder}: station.folder: no such folder; expected a station that has run")
+    ended = give_order(memory_path(config.station.folder, config.camera.name), args.by, args.why)
+    alarms = f"ends the alarms of {', '.join(ended)}" if ended else "there is no alarm to end"
+    print(f"camera {config.camera.name} is to learn anew with its next part; {alarms}")
+    return 0
+
+
+def _measure(args: argparse.Namespace) -> int:
+    if not 1 <= args.frames <= MOST_FRAMES:
+        raise UserError(f"--frames {args.frames}: expected 1 to {MOST_FRAMES}")
+    table = measure_station(load_station_config(args.config), args.frames)
+    print("\n".join(lines_of(table)))
+    if args.json:
+        try:
+            args.json.write_text(table.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise UserError(f"--json: {args.json}: cannot be written ({error.strerror})") from error
     return 0
 
 

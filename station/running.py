@@ -58,6 +58,7 @@ class RunSummary:
             (
                 f"{status.triggers} triggers, {status.accounted} verdicts ({balance}): {outcomes or 'none'}",
                 f"latency trigger to verdict: {latency}; {status.triggers / max(self.seconds, 1e-9):.1f} parts/s",
+                *([status.drift] if "since part" in status.drift else []),
                 *([f"{self.recovered} parts of an interrupted run recorded NOT_INSPECTED"] if self.recovered else []),
                 f"database {self.database}",
                 f"images   {self.images}",

@@ -38,6 +38,7 @@ from training.conversion import WRITERS, Keep, convert
 from training.export import export_onnx
 from training.golden_parts import golden_files
 from training.graph import StationGraph
+from training.guard import with_novelty
 from training.mending import Attempt, Mending, mended
 from training.order import say
 from training.outputs import Floats, choose_policy, strangeness_policy
@@ -199,7 +200,8 @@ def calibrate_part_scores(
         strange=delivery.task == "anomaly",
     )
     chosen = fit(scores["cpu-int8"])
-    calibrations = {name: fit(one, method=chosen.method) for name, one in scores.items()} | {"cpu-int8": chosen}
+    fitted = {name: fit(one, method=chosen.method) for name, one in scores.items()} | {"cpu-int8": chosen}
+    calibrations = {name: with_novelty(fitted[name], one) for name, one in outputs.items()}
     policy = _policy(delivery, calibrations["cpu-int8"], scores["cpu-int8"], is_defect)
     held = {
         name: judge(viewed, predictions(draft, calibrations[name], one, viewed), policy, delivery.good)

@@ -79,7 +79,12 @@ class Reliability:
             (f"ECE {of}, {BINS} equal-mass bins", self.ece.text()),
             ("Brier score of the defect probability", self.brier.text()),
             ("log loss of the defect probability", self.log_loss.text()),
+            ("reliability, mean probability: defective parts", self.diagram()),
         ]
+
+    def diagram(self) -> str:
+        """Return the reliability diagram in words, bin by bin, e.g. `0.012: 0 of 15; 0.034: 1 of 15; ...`."""
+        return "; ".join(f"{one.said:.3f}: {one.n_defect} of {one.n}" for one in self.bins)
 
 
 def reliability(

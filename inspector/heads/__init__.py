@@ -55,3 +55,14 @@ def output(outputs: Outputs, name: str, shape: Sequence[int | None]) -> NDArray[
     if not np.isfinite(values).all():
         raise RuntimeFault(f"network gave {name} that are not numbers")
     return values
+
+
+def novelties(outputs: Outputs, calibration: Calibration, count: int) -> list[float | None]:
+    """Return how unlike the training set each picture of the batch is, from the output `distance` (N,).
+
+    Bundles made before there was an open-set guard have none: None for each.
+    """
+    if calibration.novelty is None:
+        return [None] * count
+    found: list[float | None] = calibration.novelty.share(output(outputs, "distance", ())).tolist()
+    return found

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from inspector.bundle import Manifest
 from inspector.calibration import Calibration, defect_probability
-from inspector.heads import output
+from inspector.heads import novelties, output
 from inspector.heads.labels import read_labels
 from inspector.preprocess import Placement
 from inspector.runtimes import Outputs
@@ -19,10 +19,7 @@ Floats = NDArray[np.float64]
 
 
 class ClassifyHead:
-    """Reads `logits` (N, C), classes in the manifest's order; `distance` (N,) and `heat` (N, h, w) where there are any.
-
-    Bundles made before there was an open-set guard have logits only: their predictions have no novelty.
-    """
+    """Reads `logits` (N, C), classes in the manifest's order; `distance` (N,) and `heat` (N, h, w) if any."""
 
     def __init__(self, manifest: Manifest, calibration: Calibration) -> None:
         self.classes, self.good_columns = manifest.classes, manifest.good_columns
@@ -31,14 +28,14 @@ class ClassifyHead:
     def predict(self, outputs: Outputs, placements: Sequence[Placement]) -> list[Prediction]:
         logits = output(outputs, "logits", (len(self.classes),))
         labels, probabilities, defective = self._read(logits)
-        novelty, heat = self._novelty(outputs), _heat(outputs)
+        novelty, heat = novelties(outputs, self.calibration, len(logits)), _heat(outputs)
         return [
             Prediction(
                 label=labels[i],
                 class_probabilities=tuple(probabilities[i].tolist()),
                 defect_probability=float(defective[i]),
                 scores=tuple(logits[i].tolist()),
-                novelty=None if novelty is None else float(novelty[i]),
+                novelty=novelty[i],
                 heat=None if heat is None else heat[i],
             )
             for i in range(len(logits))
@@ -51,11 +48,6 @@ class ClassifyHead:
         probabilities = self.calibration.probabilities(logits, self.good_columns)
         defective = np.clip(defect_probability(probabilities, self.good_columns), 0.0, 1.0)
         return [self.classes[i] for i in probabilities.argmax(axis=1)], probabilities, defective
-
-    def _novelty(self, outputs: Outputs) -> NDArray[np.float64] | None:
-        if self.calibration.novelty is None:
-            return None
-        return self.calibration.novelty.share(output(outputs, "distance", ()))
 
 
 def _heat(outputs: Outputs) -> NDArray[np.float32] | None:

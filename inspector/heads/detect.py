@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from inspector.boxes import suppress, vote
 from inspector.bundle import Manifest
 from inspector.calibration import Calibration
-from inspector.heads import output
+from inspector.heads import novelties, output
 from inspector.preprocess import Placement
 from inspector.runtimes import Outputs
 from inspector.values import Finding, Prediction
@@ -24,7 +24,7 @@ LEAST_SCORE = 1e-6
 
 
 class DetectHead:
-    """Reads `boxes` (N, A, 4), x1, y1, x2, y2 in px of the input, and `scores` (N, A, C) 0..1 of the classes.
+    """Reads `boxes` (N, A, 4), x1, y1, x2, y2 in px of the input, and `scores` (N, A, C) 0..1; `distance` (N,) if any.
 
     The part's raw score is the log odds of its strongest cell: no threshold is between it and the network.
     """
@@ -38,16 +38,19 @@ class DetectHead:
     def predict(self, outputs: Outputs, placements: Sequence[Placement]) -> list[Prediction]:
         boxes = output(outputs, "boxes", (None, 4))
         scores = output(outputs, "scores", (None, len(self.classes)))
-        return [self._prediction(*row) for row in zip(boxes, scores, placements, strict=True)]
+        novelty = novelties(outputs, self.calibration, len(boxes))
+        return [self._prediction(*row) for row in zip(boxes, scores, placements, novelty, strict=True)]
 
-    def _prediction(self, boxes: NDArray[np.float64], scores: NDArray[np.float64], place: Placement) -> Prediction:
+    def _prediction(
+        self, boxes: NDArray[np.float64], scores: NDArray[np.float64], place: Placement, novelty: float | None
+    ) -> Prediction:
         strongest = scores.max(axis=0)
         top = min(max(float(strongest.max()), LEAST_SCORE), 1 - LEAST_SCORE)
         raw = float(np.log(top / (1 - top)))
         defective = self._defect_probability(raw, top)
         named = self.good[0] if self.good and defective < 0.5 else self.classes[int(strongest.argmax())]
         findings = self._findings(boxes, scores, place)
-        return Prediction(named, tuple(strongest.tolist()), defective, (raw,), findings)
+        return Prediction(named, tuple(strongest.tolist()), defective, (raw,), findings, novelty)
 
     def _defect_probability(self, raw: float, top: float) -> float:
         """Without good parts there is no calibration, and the strongest score is all that is known."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inspector.bundle import Manifest
 from inspector.calibration import Calibration, softmax
-from inspector.heads import output
+from inspector.heads import novelties, output
 from inspector.preprocess import Placement
 from inspector.runtimes import Outputs
 from inspector.values import Finding, Prediction
@@ -31,7 +31,8 @@ def mask_above(manifest: Manifest) -> float:
 class SegmentHead:
     """Reads `mask` (N, 1, h, w), probability of any defect; `kinds` (N, K, h', w'), logits; `score` (N,), a logit.
 
-    K are the manifest's classes. The part's probability comes from `score`, whatever the mask shows.
+    `distance` (N,), if any, is that of the open-set guard. K are the manifest's classes. The part's probability comes
+    from `score`, whatever the mask shows.
     """
 
     def __init__(self, manifest: Manifest, calibration: Calibration) -> None:
@@ -45,17 +46,26 @@ class SegmentHead:
         kinds = output(outputs, "kinds", (len(self.classes), None, None))
         scores = output(outputs, "score", ())
         defective = self.calibration.part_probability(scores)
-        return [self._prediction(*row) for row in zip(masks, kinds, scores, defective, placements, strict=True)]
+        novelty = novelties(outputs, self.calibration, len(masks))
+        rows = zip(masks, kinds, scores, defective, placements, novelty, strict=True)
+        return [self._prediction(*row) for row in rows]
 
     def _prediction(
-        self, mask: Map, kinds: NDArray[np.float64], score: float, defective: float, place: Placement
+        self,
+        mask: Map,
+        kinds: NDArray[np.float64],
+        score: float,
+        defective: float,
+        place: Placement,
+        novelty: float | None,
     ) -> Prediction:
         shares = softmax(kinds.transpose(1, 2, 0))
         probabilities = _mean_kind(shares, mask) * float(defective)
         named = self.good[0] if self.good and defective < 0.5 else self.classes[int(probabilities.argmax())]
         findings = tuple(self._findings(mask, shares, place)) if mask.max() > self.mask_above else ()
         heat = mask.clip(0, 1)
-        return Prediction(named, tuple(probabilities.tolist()), float(defective), (float(score),), findings, heat=heat)
+        shares_of_kinds, scores = tuple(probabilities.tolist()), (float(score),)
+        return Prediction(named, shares_of_kinds, float(defective), scores, findings, novelty, heat=heat)
 
     def _findings(self, mask: Map, shares: NDArray[np.float64], place: Placement) -> Iterator[Finding]:
         wide = cv2.resize(mask, self.size, interpolation=cv2.INTER_LINEAR)

@@ -25,8 +25,9 @@ from inspector.calibration import (
     softmax,
 )
 from inspector.calibration.choice import FITS, FOLDS, cross_validated, fit_as, fit_each_class
-from inspector.calibration.document import RANKED, one_against_rest
+from inspector.calibration.document import RANKED, Method, one_against_rest
 from inspector.calibration.folds import beats, fold_numbers, group_numbers, groups_of_kind
+from inspector.calibration.odds import share
 from inspector.calibration.reliability import log_loss
 from inspector.errors import CalibrationUndefined
 
@@ -363,3 +364,61 @@ def test_classes_of_their_own_still_agree_with_the_parts_probability() -> None:
     assert found.sum(axis=1) == pytest.approx(np.ones(300))
     score = np.logaddexp(logits[:, 1], logits[:, 2]) - logits[:, 0]
     assert found[:, 1:].sum(axis=1) == pytest.approx(part.probability(score))
+
+
+@pytest.mark.parametrize("method", list(FITS))
+def test_a_method_that_is_asked_for_is_fitted_and_none_is_chosen(method: Method) -> None:
+    scores, is_defect = shaped(0, 200, "sigmoid")
+    assert fit_part(scores, is_defect, method=method) == fit_as(method, scores, is_defect)
+
+
+@pytest.mark.parametrize("method", list(FITS))
+def test_scores_in_single_precision_are_calibrated_as_the_same_numbers_in_double(method: Method) -> None:
+    scores, is_defect = shaped(0, 120, "sigmoid")
+    single = scores.astype(np.float32)
+    fitted = FITS[method](single, is_defect)
+    assert fitted == FITS[method](single.astype(np.float64), is_defect)
+    assert fitted.probability(single).dtype == np.float64
+    assert (fitted.probability(single) == fitted.probability(single.astype(np.float64))).all()
+
+
+def test_good_parts_in_few_groups_leave_no_choice_either() -> None:
+    scores, is_defect = shaped(0, 200, "sigmoid")
+    groups = [f"defect{n}" if bad else f"good{n % (FOLDS - 1)}" for n, bad in enumerate(is_defect)]
+    assert fit_part(scores, is_defect, groups).log_losses == {}
+
+
+def test_two_classes_may_be_calibrated_apart() -> None:
+    """A temperature cannot shift; a sigmoid of each class can."""
+    scores, is_defect = shaped(0, 1500, "sigmoid")
+    logits = np.column_stack([np.zeros(len(scores)), scores])
+    assert len(fit_classes(logits, is_defect.astype(int))) == 2
+
+
+def test_a_class_without_any_part_leaves_one_temperature() -> None:
+    logits, labels = classed(0, 300, 3.0)
+    more = np.column_stack([logits, np.full(len(logits), -9.0)])
+    assert fit_classes(more, labels) == ()
+
+
+def test_nothing_to_share_is_shared_evenly_and_rows_keep_their_proportions() -> None:
+    rows = np.array([[0.0, 0.0, 0.0, 0.0], [1.0, 3.0, 0.0, 0.0], [0.2, 0.2, 0.0, 0.0]])
+    assert share(rows).tolist() == [[0.25] * 4, [0.25, 0.75, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0]]
+
+
+def test_large_groups_choose_their_fold_first() -> None:
+    """One group of twelve and twelve of one, three folds: taken last, the twelve would come on top of four."""
+    groups = np.array([0] * 12 + list(range(1, 13)))
+    for seed in range(10):
+        folds = fold_numbers(np.zeros(24, int), groups, 3, seed)
+        assert sorted(Counter(folds.tolist()).values()) == [6, 6, 12]
+
+
+def test_a_rare_kind_is_spread_over_the_folds() -> None:
+    """Ten common parts weigh no more than the one rare part of a group that holds both kinds."""
+    kinds = np.array([0] * 100 + [1] * 5)
+    groups = np.array([*range(100), *range(100, 105)])
+    for seed in range(10):
+        folds = fold_numbers(kinds, groups, 5, seed)
+        assert sorted(folds[100:].tolist()) == [0, 1, 2, 3, 4]
+        assert Counter(folds[:100].tolist()) == dict.fromkeys(range(5), 20)

@@ -14,7 +14,15 @@ import pytest
 from pydantic import ValidationError
 
 from inspector.bundle import Bundle, load_bundle, write_bundle
-from inspector.certificate import CERTIFICATE, Certificate, load_certificate, require_certified, require_fit, standing
+from inspector.certificate import (
+    CERTIFICATE,
+    Certificate,
+    is_certified,
+    load_certificate,
+    require_certified,
+    require_fit,
+    standing,
+)
 from inspector.certifying import Request, certify, held_parts
 from inspector.cheapest import Costs
 from inspector.cli import main
@@ -156,6 +164,7 @@ def test_the_revision_judges_by_the_proved_limits_and_names_its_parent(revision:
     assert "What voids it" in (revision.path / "card.md").read_text()
     assert load_certificate(before) is None
     assert standing(revision, EASY) == certificate.short()
+    assert (is_certified(revision, EASY), is_certified(before, EASY)) == (True, False)
     assert standing(before, EASY).startswith(f"not certified: {before.path}: the bundle carries no certificate")
     with pytest.raises(CertificateError, match="make one with `inspector certify`"):
         require_certified(before, EASY)

@@ -148,8 +148,12 @@ def test_figures_are_written_for_people_and_for_json() -> None:
         "ECE of the defect probability, 60 parts in 60 groups, 15 equal-mass bins",
         "Brier score of the defect probability",
         "log loss of the defect probability",
+        "reliability, mean probability: defective parts",
     ]
-    assert [text for _, text in found.rows()] == [one.text() for one in (found.ece, found.brier, found.log_loss)]
+    assert [text for _, text in found.rows()[:3]] == [one.text() for one in (found.ece, found.brier, found.log_loss)]
+    diagram = found.diagram().split("; ")
+    assert len(diagram) == len(found.bins) == 15
+    assert diagram[-1] == f"{found.bins[-1].said:.3f}: {found.bins[-1].n_defect} of 4"
     assert Interval(0.01234, 0.004, 0.031).text() == "0.0123 (95 %: 0.0040 to 0.0310)"
     fields = found.fields()
     assert fields["ece"] == {"value": found.ece.value, "low": found.ece.low, "high": found.ece.high}

@@ -222,3 +222,35 @@ def test_a_tighter_pass_limit_never_raises_escapes(probability: float, limits: t
     tight, loose = (Policy(pass_below=limit, reject_above=1) for limit in sorted(limits))
     if outcome(probability, tight) is Outcome.PASS:
         assert outcome(probability, loose) is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("quality", "novelty", "reasons"),
+    [
+        (BLURRED, None, ("focus 0.0 below 1",)),
+        (SHARP, 0.95, ("unlike all that is known: novelty 0.9500 reaches 0.9500",)),
+    ],
+)
+def test_a_doubtful_part_keeps_probability_and_class_for_who_reviews_it(
+    quality: Quality, novelty: float | None, reasons: tuple[str, ...]
+) -> None:
+    """At the limit of novelty itself, too."""
+    said = Prediction("scratch", (0.7, 0.3), 0.3, (0.0, 0.0), novelty=novelty)
+    policy = Policy(pass_below=0.2, reject_above=0.8, review_novelty=0.95)
+    assert decide(quality, said, policy) == Verdict(Outcome.REVIEW, reasons, 0.3, "scratch")
+
+
+def test_each_verdict_is_told_whole() -> None:
+    between = "defect probability 0.3000 between 0.2000 and 0.8000"
+    assert decide(SHARP, prediction(0.3), POLICY) == Verdict(Outcome.REVIEW, (between,), 0.3, "scratch")
+    reaches = "defect probability 0.9000 reaches reject limit 0.8000"
+    assert decide(SHARP, prediction(0.9), POLICY) == Verdict(Outcome.REJECT, (reaches,), 0.9, "scratch")
+    assert decide(SHARP, prediction(0.1), POLICY) == Verdict(Outcome.PASS, (), 0.1, "scratch")
+    by_p_value = Policy(pass_below=1, reject_above=1, review_p_value=0.05)
+    without = decide(SHARP, prediction(0.3), by_p_value)
+    assert without.reasons == ("the policy goes by a p-value, and the network has none",)
+
+
+def test_of_views_as_defective_the_one_with_a_name_is_told() -> None:
+    nameless, named = (Verdict(Outcome.REJECT, ("why",), 0.9, label) for label in (None, "S"))
+    assert combine([nameless, named]).label == combine([named, nameless]).label == "S"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,8 @@ from inspector.evaluation import judge
 from inspector.figures.detect import figures
 from inspector.inspection import Inspector
 from inspector.recipe import Recipe
+from inspector.values import Frame, Outcome
+from inspector.verdict import Policy
 from training.detect.recipe import DetectRecipe
 
 SIDE = 64
@@ -104,7 +107,7 @@ def test_a_detector_with_template_finds_spots_in_float_and_int8(bundle: Bundle, 
 def test_the_bundle_says_what_its_network_takes_and_gives(bundle: Bundle) -> None:
     manifest = bundle.manifest
     assert (manifest.template, manifest.classes, manifest.good) == (True, ("copper", "open"), ("good",))
-    assert manifest.output_names == ("boxes", "scores")
+    assert manifest.output_names == ("boxes", "scores", "distance")
     graph = onnx.load(bundle.model_path("cpu-int8")).graph
     taken = [dim.dim_value for dim in graph.input[0].type.tensor_type.shape.dim]
     assert taken[1:] == [SIDE, SIDE, 6]
@@ -113,6 +116,25 @@ def test_the_bundle_says_what_its_network_takes_and_gives(bundle: Bundle) -> Non
 
 def test_golden_samples_pass_their_self_test(bundle: Bundle) -> None:
     assert Inspector(bundle).self_test() == 3
+
+
+def test_a_picture_of_something_else_goes_to_review_whatever_its_score(bundle: Bundle) -> None:
+    """No box is found in it, so without the guard it would pass."""
+    rng = np.random.default_rng(5)
+    strange = rng.integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8)
+    for precision in ("float", "cpu-int8"):
+        lenient = Policy(pass_below=1.0, reject_above=1.0)
+        inspector = Inspector(bundle, Recipe(precision=precision, policy=lenient))
+        part = inspector.inspect([Frame(strange, "top", 0, datetime.now(UTC), template=strange)])
+        assert part.verdict.outcome is Outcome.REVIEW, precision
+        assert "unlike all that is known" in part.verdict.reasons[0]
+
+
+def test_known_plates_are_seldom_strange(bundle: Bundle, plates: Path) -> None:
+    parts = judge(Inspector(bundle), read_dataset(plates).select("val"), lambda _: None)
+    novelties = [part.prediction.novelty for part in parts]
+    assert all(novelty is not None for novelty in novelties)
+    assert np.median(np.array(novelties, float)) < 0.95
 
 
 def test_boxes_are_decoded_in_float(bundle: Bundle) -> None:

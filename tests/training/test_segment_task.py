@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ from inspector.evaluation import judge
 from inspector.figures import load_figures
 from inspector.inspection import Inspector
 from inspector.recipe import Recipe
-from inspector.values import Outcome
+from inspector.values import Frame, Outcome
 from training.budget import Budget
 from training.order import Order
 from training.segment.recipe import SegmentRecipe
@@ -64,7 +65,7 @@ def test_the_bundle_says_what_its_outputs_are(bundle: Bundle) -> None:
     assert bundle.manifest.task == "segment"
     assert bundle.manifest.classes == ("scratch", "stain")
     assert bundle.manifest.good == ("good",)
-    assert bundle.manifest.output_names == ("mask", "kinds", "score")
+    assert bundle.manifest.output_names == ("mask", "kinds", "score", "distance")
     assert 0.2 <= bundle.manifest.reading["mask_above"] <= 0.8
     assert "dice" in (bundle.path / "card.md").read_text()
 
@@ -82,6 +83,16 @@ def test_every_precision_passes_its_self_test_and_finds_the_defects(
     assert dice > 0.3, "a network that marks nothing, or everything, has less"
 
 
+@pytest.mark.parametrize("precision", ["float", "cpu-int8"])
+def test_a_picture_of_something_else_goes_to_review_whatever_its_score(bundle: Bundle, precision: str) -> None:
+    lenient = {"policy": {"pass_below": 1.0, "reject_above": 1.0}, "precision": precision}
+    strange = np.random.default_rng(5).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    inspector = Inspector(bundle, Recipe.model_validate(lenient))
+    part = inspector.inspect([Frame(strange, "top", 0, datetime.now(UTC))])
+    assert part.verdict.outcome is Outcome.REVIEW
+    assert "unlike all that is known" in part.verdict.reasons[0]
+
+
 def test_a_folder_without_a_mask_is_refused(tmp_path: Path) -> None:
     rows = [("path", "split", "label", "group")]
     for number in range(16):
@@ -94,7 +105,7 @@ def test_a_folder_without_a_mask_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_recipe_rejects_by_size_what_its_policy_would_pass(bundle: Bundle, dataset: Dataset) -> None:
-    lenient = {"policy": {"pass_below": 1.0, "reject_above": 1.0}, "mm_per_px": 0.5}
+    lenient = {"policy": {"pass_below": 1.0, "reject_above": 1.0, "review_novelty": 1.0}, "mm_per_px": 0.5}
     demanding = {**lenient, "rules": [{"measure": "longest_mm", "above": 2.0}]}
     defective = [sample for sample in dataset.select("val") if sample.label != "good"]
     passed, ruled = (

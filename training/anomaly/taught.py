@@ -63,7 +63,7 @@ class TaughtNetwork(Segmenter):
         self.register_buffer("per_unit", torch.tensor([1.0, 0.0]))
         """(2,): one over their standard deviations."""
 
-    def station(self, images: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def station(self, images: Tensor) -> tuple[Tensor, Tensor]:
         cells, last, deepest = self._features(images)
         seen = self._said(cells, last)
         both = torch.stack([seen.score, self._strangeness(deepest)], 1)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.graph import MIRRORS
+from training.guard import DISTANCE, TextureGuard
 from training.network import Backbone, ConvUnit, Shape
 
 RARE = 0.01
@@ -79,22 +80,34 @@ class Detector(nn.Module):
         self.shift: Tensor
         self.register_buffer("shift", torch.zeros(4))
         """Added to every box at the station, px of the input; see `training.detect.shift`."""
+        self.guard: TextureGuard | None = None
+        """Set when fitting is over; see `training.guard`."""
 
     def forward(self, images: Tensor) -> Cells:
         """Any size that is a multiple of the coarsest stride; crops train the same network."""
-        maps = self.pyramid(self._taps(images))
+        maps = self.pyramid(self.taps(images))
         logits, reaches = self._rows(maps)
         size = maps[0].shape[2] * self.strides[0], maps[0].shape[3] * self.strides[0]
         centres, steps = cell_grid(size, self.strides)
         return Cells(logits.float(), decode(reaches.float(), centres, steps), centres, steps)
 
-    def station(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """What the station reads: boxes (N, A, 4) in input px and scores (N, A, C), already sigmoid.
+    def station(self, images: Tensor) -> tuple[Tensor, ...]:
+        """What the station reads: boxes (N, A, 4) in input px and scores (N, A, C), already sigmoid; the guard's (N,).
 
         With several views, `images` are the views of a batch one behind the other (`training.graph.mirrored`).
         """
-        logits, reaches = self._rows(self.pyramid(self._taps(images)), self.views)
-        return decode(reaches, self.centres, self.steps, self.shift), torch.sigmoid(logits)
+        taps = self.taps(images)
+        logits, reaches = self._rows(self.pyramid(taps), self.views)
+        said = decode(reaches, self.centres, self.steps, self.shift), torch.sigmoid(logits)
+        if self.guard is None:
+            return said
+        distances = self.guard(taps)
+        return *said, distances if self.views == 1 else distances.reshape(self.views, -1).mean(0)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `station` returns."""
+        return ("boxes", "scores") if self.guard is None else ("boxes", "scores", DISTANCE)
 
     def _rows(self, maps: Sequence[Tensor], views: int = 1) -> tuple[Tensor, Tensor]:
         """Class logits (B, A, C), and logarithms of the distances to the edges (B, A, 4), of all levels in a row.
@@ -107,7 +120,8 @@ class Detector(nn.Module):
         context = mean_view(self.context(maps[-1].mean((2, 3)))[:, :, None, None], views).flatten(1)
         return logits.transpose(1, 2) + context[:, None], reaches.transpose(1, 2)
 
-    def _taps(self, images: Tensor) -> list[Tensor]:
+    def taps(self, images: Tensor) -> list[Tensor]:
+        """The tapped stages' outputs, fine to coarse, of normalised pictures."""
         x = self.backbone.stem(images)
         taps = []
         for position, stage in enumerate(self.backbone.stages):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from inspector.preprocess import InputSpec
@@ -16,18 +17,21 @@ from training.budget import Budget
 from training.delivery import Delivery, deliver
 from training.detect.building import DetectObjective, build_detector
 from training.detect.loader import Whole, WindowSteps
+from training.detect.network import Detector
 from training.detect.pictures import BoxedPictures, box_classes, choose_side, choose_strides, nearest_size, with_boxes
 from training.detect.recipe import DetectRecipe
 from training.detect.shift import measure_shift
 from training.detect.tail import tail_nodes
 from training.fitting import CHECKPOINT, FitRun, Fitted, be_repeatable, fingerprint, fit
 from training.graph import StationGraph
+from training.guard import add_guard
 from training.order import Order, say
 from training.splits import Parts, cut_parts
 from training.viewed import Viewed, view, view_tiles
 
-OUTPUTS = ("boxes", "scores")
 LARGEST_WINDOW_PX = 320
+LOOK = 8
+"""Pictures at a time, for the guard."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +67,7 @@ def train(order: Order[DetectRecipe], budget: Budget) -> Path:
     fitted = fit(_run(order, material), order.out, budget, must_resume=order.must_resume)
     say(f"fitted {fitted.epochs} epochs in {fitted.fit_s / 60:.1f} min ({fitted.stopped}); exporting")
     settle_shift(fitted.graph, material)
+    guard_detector(fitted.graph, material.fit, order.recipe)
     folder = deliver(_delivery(order, material, fitted), budget)
     (order.out / CHECKPOINT).unlink(missing_ok=True)
     return folder
@@ -73,6 +78,14 @@ def settle_shift(graph: StationGraph, material: Material) -> None:
     shift = measure_shift(graph, material.fit)
     graph.network.get_buffer("shift").copy_(shift)
     say("boxes shifted by " + ", ".join(f"{value:+.2f}" for value in shift.tolist()) + " px")
+
+
+def guard_detector(graph: StationGraph, pictures: BoxedPictures, recipe: DetectRecipe) -> None:
+    """Let the network tell how far a picture lies from these; its kind is that of most of its boxes."""
+    pixels = [torch.from_numpy(boxed.pixels) for boxed in pictures.boxed]
+    batches = (torch.stack(pixels[i : i + LOOK]).permute(0, 3, 1, 2) for i in range(0, len(pixels), LOOK))
+    kinds = np.array([np.bincount(boxed.labels).argmax() if len(boxed.labels) else -1 for boxed in pictures.boxed])
+    add_guard(graph, batches, kinds, recipe.fit)
 
 
 def load_material(order: Order[DetectRecipe]) -> Material:
@@ -136,7 +149,7 @@ def _delivery(order: Order[DetectRecipe], material: Material, fitted: Fitted) ->
     return Delivery(
         task="detect",
         graph=fitted.graph,
-        outputs=OUTPUTS,
+        outputs=outputs_of(fitted.graph),
         classes=material.classes,
         dataset=order.dataset,
         seed=order.seed,
@@ -160,6 +173,12 @@ def _delivery(order: Order[DetectRecipe], material: Material, fitted: Fitted) ->
         tiles=recipe.tiles,
         keep_float=tail_nodes,
     )
+
+
+def outputs_of(graph: StationGraph) -> tuple[str, ...]:
+    if not isinstance(graph.network, Detector):
+        raise TypeError(f"expected a detector, got {type(graph.network).__name__}")
+    return graph.network.outputs
 
 
 def spread_boxed(pictures: BoxedPictures, count: int, seed: int) -> NDArray[np.uint8]:

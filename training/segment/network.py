@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.guard import DISTANCE, TextureGuard
 from training.network import SHAPES, Backbone, ConvUnit, Shape
 
 STRIDES = (4, 8, 16, 32)
@@ -61,6 +62,8 @@ class Segmenter(nn.Module):
             nn.init.normal_(layer.weight, std=0.01)
         nn.init.constant_(_bias(self.mask), RARE)
         nn.init.constant_(_bias(self.part), -RARE)
+        self.guard: TextureGuard | None = None
+        """Set when fitting is over; see `training.guard`."""
 
     def forward(self, images: Tensor) -> Segmented:
         return self._said(*self._features(images)[:2])
@@ -72,13 +75,33 @@ class Segmenter(nn.Module):
         score = self.part(self.dropout(last)).float().amax((1, 2, 3)) + (spots * self.peaks).sum(1)
         return Segmented(functional.pixel_shuffle(quarters, QUARTERS)[:, 0], self.kinds(cells).float(), score)
 
-    def station(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the station reads: mask probabilities (N, 1, H/2, W/2), kind logits (N, K, H/4, W/4), score (N,)."""
-        seen = self(images)
-        return torch.sigmoid(seen.mask[:, None]), seen.kinds, seen.score
+    def station(self, images: Tensor) -> tuple[Tensor, ...]:
+        """What the station reads: mask probabilities (N, 1, H/2, W/2), kind logits (N, K, H/4, W/4), score (N,).
+
+        With a guard, its distance (N,) too.
+        """
+        taps, last = self._tapped(images)
+        seen = self._said(self.decoder(taps), self.backbone.head(last))
+        said = torch.sigmoid(seen.mask[:, None]), seen.kinds, seen.score
+        return said if self.guard is None else (*said, self.guard(taps))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `station` returns."""
+        return ("mask", "kinds", "score") if self.guard is None else ("mask", "kinds", "score", DISTANCE)
+
+    def taps(self, images: Tensor) -> list[Tensor]:
+        """The tapped stages' outputs, fine to coarse, of normalised pictures."""
+        return self._tapped(images)[0]
 
     def _features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Decoded cells (B, channels, H/4, W/4), the backbone's head and its last stage (B, ..., H/32, W/32)."""
+        taps, last = self._tapped(images)
+        cells: Tensor = self.decoder(taps)
+        return cells, self.backbone.head(last), last
+
+    def _tapped(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The taps, and the last stage (B, ..., H/32, W/32)."""
         taps: list[Tensor] = []
         with self._without_gradient(-1):
             x = self.backbone.stem(images)
@@ -87,8 +110,7 @@ class Segmenter(nn.Module):
                 x = stage(x)
             if position in self.tapped:
                 taps.append(x)
-        cells: Tensor = self.decoder(taps)
-        return cells, self.backbone.head(x), x
+        return taps, x
 
     def _without_gradient(self, position: int) -> AbstractContextManager[object]:
         """Stages that keep their weights are passed without recording; the exporter sees no such switch."""

@@ -10,6 +10,8 @@ from inspector.heads.segment import MASK_ABOVE
 from training.budget import Budget
 from training.delivery import Delivery, deliver
 from training.fitting import CHECKPOINT, FitRun, Fitted, be_repeatable, fingerprint, fit
+from training.graph import StationGraph
+from training.guard import add_guard
 from training.loader import Plain
 from training.order import Order, say
 from training.quantise import spread
@@ -21,7 +23,8 @@ from training.segment.objective import SegmentObjective
 from training.segment.recipe import SegmentRecipe
 from training.weights import load_imagenet
 
-OUTPUTS = ("mask", "kinds", "score")
+LOOK = 16
+"""Pictures at a time, for the guard."""
 
 
 def train(order: Order[SegmentRecipe], budget: Budget) -> Path:
@@ -32,6 +35,8 @@ def train(order: Order[SegmentRecipe], budget: Budget) -> Path:
     above, overlap = choose_mask_above(fitted.graph, material.calibration)
     say(f"fitted {fitted.epochs} epochs in {fitted.fit_s / 60:.1f} min ({fitted.stopped}); exporting")
     say(f"calibration part: dice {overlap:.4f} where a pixel is defective above {above:g}")
+    batches = (material.fit.images[start : start + LOOK] for start in range(0, len(material.fit), LOOK))
+    add_guard(fitted.graph, batches, material.fit.labels.numpy(), order.recipe.fit)
     folder = deliver(_delivery(order, material, fitted, above), budget)
     (order.out / CHECKPOINT).unlink(missing_ok=True)
     return folder
@@ -47,6 +52,12 @@ def build_segmenter(material: SegmentMaterial, recipe: SegmentRecipe) -> Segment
         load_imagenet(network.backbone)
         network.freeze_normalisation()
     return network.to(memory_format=torch.channels_last)
+
+
+def outputs_of(graph: StationGraph) -> tuple[str, ...]:
+    if not isinstance(graph.network, Segmenter):
+        raise TypeError(f"expected a segmenter, got {type(graph.network).__name__}")
+    return graph.network.outputs
 
 
 def _run(order: Order[SegmentRecipe], material: SegmentMaterial) -> FitRun:
@@ -70,7 +81,7 @@ def _delivery(order: Order[SegmentRecipe], material: SegmentMaterial, fitted: Fi
     return Delivery(
         task="segment",
         graph=fitted.graph,
-        outputs=OUTPUTS,
+        outputs=outputs_of(fitted.graph),
         classes=material.kinds,
         dataset=order.dataset,
         seed=order.seed,
