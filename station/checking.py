@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from db.engine import open_engine
+from db.engine import name_of, open_any_version, open_engine, storage_errors
+from db.forward import plant_url
+from db.receiving import require_terms
 from inspector.bundle import load_bundle
 from inspector.certificate import require_certified, standing
 from inspector.errors import ConfigError, InspectorError
@@ -37,6 +39,9 @@ def _checks(config: StationConfig) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "folder", lambda: _check_folder(config.station.folder)
     yield "database", lambda: _check_database(config)
     yield "outputs", lambda: _check_outputs(config)
+    if config.plant is not None:
+        plant = config.plant.database
+        yield "plant", lambda: _check_plant(plant)
 
 
 def _check_bundle(config: StationConfig) -> str:
@@ -80,3 +85,13 @@ def _check_outputs(config: StationConfig) -> str:
     for settings in tell_settings(config.outputs):
         make_teller(settings, About(config.station.name, config.recipe.name, ""))
     return ", ".join(f"{each.called} ({each.nature})" for each in config.outputs)
+
+
+def _check_plant(url: str) -> str:
+    engine = open_any_version(plant_url(url))
+    try:
+        with storage_errors(engine.url), engine.connect() as connection:
+            require_terms(connection)
+        return f"{name_of(engine.url)} takes rows of this station"
+    finally:
+        engine.dispose()

@@ -55,6 +55,12 @@ class StationBlock(Document):
     )
 
 
+class PlantSettings(Document):
+    """The `[plant]` table: where the station's rows go."""
+
+    database: str = Field(min_length=1, description="URL of the plant's database; rows are forwarded to it")
+
+
 class StationConfig(Document):
     """A whole configuration, checked: every block by the settings of its kind."""
 
@@ -64,6 +70,7 @@ class StationConfig(Document):
     camera: CameraSettings
     outputs: tuple[OutputSettings, ...]
     audit: AuditSettings | None = None
+    plant: PlantSettings | None = None
 
     @property
     def database_url(self) -> str:
@@ -85,6 +92,7 @@ class _File(Document):
     camera: dict[str, Any]
     output: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"kind": "log"})
     audit: AuditSettings | None = None
+    plant: PlantSettings | None = None
 
 
 def load_station_config(path: Path) -> StationConfig:
@@ -111,6 +119,7 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         camera=camera_settings(file.camera, source),
         outputs=outputs_settings(file.output, source),
         audit=file.audit,
+        plant=file.plant,
     )
 
 

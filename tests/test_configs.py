@@ -19,7 +19,7 @@ from inspector.rules import Rule
 from inspector.runtimes import RuntimeSettings
 from inspector.verdict import Policy
 from station.cameras import CAMERAS, camera_factory
-from station.config import StationBlock, TriggerSettings, load_station_config, station_config
+from station.config import PlantSettings, StationBlock, TriggerSettings, load_station_config, station_config
 from station.outputs import OUTPUTS, output_factory
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -84,6 +84,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
     return [
         (StationBlock, station["station"]),
         (TriggerSettings, station["trigger"]),
+        (PlantSettings, station["plant"]),
         *[(output_factory(kind).Settings, table) for kind, table in shown("output").items()],
         *[(camera_factory(kind).Settings, table) for kind, table in shown("camera").items()],
         (Recipe, recipe),
