@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inspector.errors import PeerFault, RuntimeUnavailable
+from inspector.errors import PeerFault
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessageInfo
@@ -169,7 +169,8 @@ class MqttSession:
             raise self._fault(self._refusal)
 
     def _make_client(self) -> Client:
-        mqtt = _library()
+        from paho.mqtt import client as mqtt
+
         client: Client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2, self._broker.client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
         )
@@ -213,14 +214,6 @@ def _properties(key: str | None) -> Any:
     properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     properties.UserProperty = ("part_id", key)
     return properties
-
-
-def _library() -> Any:
-    try:
-        from paho.mqtt import client
-    except ModuleNotFoundError as error:
-        raise RuntimeUnavailable("MQTT needs paho-mqtt; install open-inspector[industrial]") from error
-    return client
 
 
 def _words(error: Exception) -> str:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from pydantic import Field
 
 from db.outbox import Report
-from inspector.errors import PeerFault, RuntimeUnavailable
-from station.outputs.base import About, LineState, TellSettings
+from inspector.errors import PeerFault
+from station.outputs.base import About, LineState, TellSettings, require_library
 
 if TYPE_CHECKING:
     from station.outputs.opcua_space import VisionSystem
 
 T = TypeVar("T")
+_START_S = 120.0
+"""Making the address space takes 1.5 s of a processor, which a busy small box gives to this process last."""
 
 
 class OpcUaSettings(TellSettings):
@@ -37,13 +39,14 @@ class OpcUaTeller:
     Settings: ClassVar[type[OpcUaSettings]] = OpcUaSettings
 
     def __init__(self, settings: OpcUaSettings, about: About) -> None:
+        require_library("asyncua", settings.kind)
         self._settings, self._about = settings, about
         self._system: VisionSystem | None = None
-        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name=f"opcua-{settings.called}", daemon=True)
         self._said: LineState | None = None
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         return self
 
@@ -59,7 +62,7 @@ class OpcUaTeller:
 
     def attend(self, line: LineState) -> None:
         if self._system is None:
-            self._system = self._await(self._start())
+            self._system = self._await(self._start(), wait_s=_START_S)
             self._said = None
         if line != self._said:
             self._await(self._system.show_state(line))
@@ -75,10 +78,8 @@ class OpcUaTeller:
         return f"OPC UA server {self._settings.host}:{self._settings.port}"
 
     async def _start(self) -> VisionSystem:
-        try:
-            from station.outputs.opcua_space import VisionSystem
-        except ModuleNotFoundError as error:
-            raise RuntimeUnavailable("OPC UA needs asyncua; install open-inspector[industrial]") from error
+        from station.outputs.opcua_space import VisionSystem
+
         url = f"opc.tcp://{self._settings.host}:{self._settings.port}/open-inspector/"
         system = VisionSystem(url, self._about, self._settings.kept)
         try:
@@ -87,11 +88,11 @@ class OpcUaTeller:
             raise PeerFault(f"{self}: cannot listen ({error.strerror or error})") from error
         return system
 
-    def _await(self, work: Coroutine[Any, Any, T], told: int = 0) -> T:
+    def _await(self, work: Coroutine[Any, Any, T], told: int = 0, wait_s: float | None = None) -> T:
         """Have the loop's thread do `work`, and wait for it."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return future.result(self._settings.timeout_s)
+            return future.result(wait_s or self._settings.timeout_s)
         except FutureTimeout as error:
             future.cancel()
             raise PeerFault(f"{self}: does not come to an end", told) from error

@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 
 from db.outbox import Report
 from inspector.errors import PeerFault
-from station.outputs.base import About, LineState
+from station.outputs.base import About, LineState, require_library
 from station.outputs.mqtt import BrokerSettings, topic_level
 from station.outputs.mqtt_session import MqttSession, Will
 from station.outputs.sparkplug_payload import BOOLEAN, DOUBLE, INT64, STRING, UINT64, Metric, Value, decode, encode
@@ -48,6 +48,7 @@ class SparkplugTeller:
     Settings: ClassVar[type[SparkplugSettings]] = SparkplugSettings
 
     def __init__(self, settings: SparkplugSettings, about: About, now_s: Callable[[], float] = time.time) -> None:
+        require_library("google.protobuf", settings.kind)
         self._settings, self._about, self._now_s = settings, about, now_s
         self._node = settings.node or topic_level(about.station)
         self._seq = 0

