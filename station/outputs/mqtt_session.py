@@ -170,9 +170,10 @@ class MqttSession:
 
     def _make_client(self) -> Client:
         from paho.mqtt import client as mqtt
+        from paho.mqtt.enums import CallbackAPIVersion
 
         client: Client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, self._broker.client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2, self._broker.client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
         )
         client.connect_timeout = self._broker.timeout_s
         if self._broker.username is not None:
