@@ -18,7 +18,7 @@ from station.outputs import output_settings
 from station.outputs.base import OutputSettings
 
 _PATHS = ("folder", "bundle", "recipe")
-_CAMERA_PATHS = ("path", "names")
+_CAMERA_PATHS = ("path", "names", "producer")
 
 
 class TriggerSettings(Document):
