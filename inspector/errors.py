@@ -24,6 +24,8 @@
         |   `-- FrameStale           a frame that came before, or after its successor
         |-- RuntimeFault         a network that raised or answered NaN
         |-- StorageFault         a disk that is full or read-only
+        |-- PeerFault            a broker, a server or a controller that does not take what it is told
+        |   `-- ReportRefused        it never will: this report is not to its liking
         `-- RowRefused           a row that the ledger will never take (db.entries)
 
 Messages are one line and name the file, the field and what was expected.
@@ -129,3 +131,15 @@ class RuntimeFault(StationError):
 
 class StorageFault(StationError):
     """A disk that is full or read-only."""
+
+
+class PeerFault(StationError):
+    """A broker, a server or a controller that does not take what it is told; the first `told` reports it has."""
+
+    def __init__(self, message: str, told: int = 0) -> None:
+        super().__init__(message)
+        self.told = told
+
+
+class ReportRefused(PeerFault):
+    """The peer took `told` reports and will never take the next one; those behind it are another matter."""

@@ -14,11 +14,12 @@ from inspector.errors import ConfigError
 from inspector.recipe import Recipe, load_recipe
 from station.cameras import camera_settings
 from station.cameras.base import CameraSettings
-from station.outputs import output_settings
+from station.outputs import outputs_settings
 from station.outputs.base import OutputSettings
 
 _PATHS = ("folder", "bundle", "recipe")
 _CAMERA_PATHS = ("path", "names", "producer")
+_OUTPUT_PATHS = ("secret_file", "ca_file", "password_file")
 
 
 class TriggerSettings(Document):
@@ -60,7 +61,7 @@ class StationConfig(Document):
     trigger: TriggerSettings
     recipe: Recipe
     camera: CameraSettings
-    output: OutputSettings
+    outputs: tuple[OutputSettings, ...]
     audit: AuditSettings | None = None
 
     @property
@@ -76,7 +77,7 @@ class _File(Document):
     station: StationBlock
     trigger: TriggerSettings = Field(default_factory=TriggerSettings)
     camera: dict[str, Any]
-    output: dict[str, Any] = Field(default_factory=lambda: {"kind": "log"})
+    output: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"kind": "log"})
     audit: AuditSettings | None = None
 
 
@@ -102,7 +103,7 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         trigger=file.trigger,
         recipe=load_recipe(file.station.recipe) if file.station.recipe else Recipe(),
         camera=camera_settings(file.camera, source),
-        output=output_settings(file.output, source),
+        outputs=outputs_settings(file.output, source),
         audit=file.audit,
     )
 
@@ -110,9 +111,16 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
 def _anchored(content: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the tables with relative paths joined to `folder`; what is no text is left for validation to refuse."""
     anchored = dict(content)
-    for block, fields in (("station", _PATHS), ("camera", _CAMERA_PATHS)):
-        table = content.get(block)
-        if isinstance(table, dict):
-            paths = {field: str(folder / table[field]) for field in fields if isinstance(table.get(field), str)}
-            anchored[block] = {**table, **paths}
+    for block, fields in (("station", _PATHS), ("camera", _CAMERA_PATHS), ("output", _OUTPUT_PATHS)):
+        tables = content.get(block)
+        if isinstance(tables, list):
+            anchored[block] = [_table(table, fields, folder) for table in tables]
+        elif tables is not None:
+            anchored[block] = _table(tables, fields, folder)
     return anchored
+
+
+def _table(table: Any, fields: tuple[str, ...], folder: Path) -> Any:
+    if not isinstance(table, dict):
+        return table
+    return {**table, **{field: str(folder / table[field]) for field in fields if isinstance(table.get(field), str)}}

@@ -49,12 +49,13 @@ from station.messages import (
     Inspected,
     NotHeld,
     Ready,
+    Relearning,
     Stop,
     Trigger,
     Unfit,
 )
 from station.openings import Action, Openings
-from station.outputs.base import Output
+from station.outputs.base import JudgedPart, LineState, Output, TriggeredPart
 from station.status import LastVerdict, Tally
 from station.supervisor import RestartBudget, VisionLost, VisionProcess
 
@@ -74,6 +75,8 @@ class Identity:
     station: str
     recipe: str
     bundle_id: str
+    simulated: bool = False
+    """The parts are none of production: rendered ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,10 @@ class PartInFlight:
     record: InspectionRecord
     triggered_ns: int
     deadline_ns: int
+    simulated: bool = False
+
+    def triggered(self) -> TriggeredPart:
+        return TriggeredPart(self.record.part_id, self.record.trigger, self.triggered_ns, self.simulated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +150,7 @@ class LineLoop:
                 self._watch_vision(time.monotonic_ns())
                 self._trigger_by_timer(time.monotonic_ns())
                 self._heed_stop(time.monotonic_ns())
+                self._pulse()
         finally:
             self._tally.state = "ending"
             self._answer_for_all("station stopped before the verdict")
@@ -192,7 +200,7 @@ class LineLoop:
                 self._when_durable(part_id, lambda: self._complete_with_image(part_id, None))
             case NotHeld(part_id):
                 self._fail(part_id, "frame no longer held")
-            case Drifted() | DriftStatus() | DriftPoint():
+            case Drifted() | DriftStatus() | DriftPoint() | Relearning():
                 self._note_drift(message)
             case _:
                 self._note_state(message)
@@ -207,6 +215,9 @@ class LineLoop:
                 self._tally.drift = words
                 if not well:
                     self._event(Severity.WARNING, "drift_fault", words)
+            case Relearning(camera, by, why, ended):
+                said = ", ".join(f"{alarm.figure} since part {alarm.since_part}" for alarm in ended) or "none"
+                self._event(Severity.INFO, "drift_relearn", f"camera {camera}: by {by}: {why}; alarms ended: {said}")
             case DriftPoint(point):
                 self._record(Severity.INFO, "drift_figures", point.model_dump_json())
 
@@ -297,14 +308,18 @@ class LineLoop:
             triggered_at=triggered_at,
             sequence=sequence,
         )
-        part = PartInFlight(record, triggered_ns, triggered_ns + int(self._config.station.deadline_ms * 1e6))
+        deadline_ns = triggered_ns + int(self._config.station.deadline_ms * 1e6)
+        part = PartInFlight(record, triggered_ns, deadline_ns, self._identity.simulated)
         self._in_flight[record.part_id] = part
+        self._output.expect(part.triggered())
         return part
 
     def _open(self, part: PartInFlight) -> None:
         """Send the part's row to the disk. Called before the loop hears anything else about the part."""
         part_id = part.record.part_id
-        self._openings.open(part.record, lambda why: self._answer_for(part_id, not_inspected(f"ledger: {why}")))
+        self._openings.open(
+            part.record, lambda why: self._answer_for(part_id, not_inspected(f"ledger: {why}")), part.simulated
+        )
 
     def _ask(self, part_id: UUID, sequence: int) -> None:
         """Ask for the inspection: at once, or, while the ledger stalls, when the part's row is durable."""
@@ -361,7 +376,7 @@ class LineLoop:
     def _act(self, part: PartInFlight, verdict: Verdict, record: InspectionRecord) -> InspectionRecord:
         del self._in_flight[record.part_id]
         self._unexposed.pop(record.sequence, None)
-        self._output.act(record.part_id, record.trigger, verdict)
+        self._output.act(JudgedPart(part.triggered(), verdict))
         latency_ms = (time.monotonic_ns() - part.triggered_ns) / 1e6
         self._tally.add(LastVerdict(record.trigger, record.source, verdict, latency_ms))
         return replace(
@@ -445,6 +460,14 @@ class LineLoop:
         """Answer for every part at once: nobody will be there when its row is durable."""
         for part_id in [*self._in_flight, *self._awaiting_image]:
             self._abandon_part(part_id, why)
+
+    def _pulse(self) -> None:
+        """Let the outputs know that the loop goes round, and note how they do."""
+        fault = self._ledger.fault
+        for state in self._output.pulse(LineState(self._tally.state, None if fault is None else str(fault))):
+            if self._tally.note_output(state):
+                severity = Severity.INFO if state.well else Severity.ALARM
+                self._event(severity, "output back" if state.well else "output down", f"{state.output}: {state.words}")
 
     def _heed_stop(self, now_ns: int) -> None:
         if self._stop.is_set() and self._stop_by_ns is None:

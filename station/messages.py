@@ -129,7 +129,17 @@ class DriftPoint:
     point: WatchPoint
 
 
-FromWatch = Drifted | DriftStatus | DriftPoint
+@dataclass(frozen=True, slots=True)
+class Relearning:
+    """Vision: the drift watch of a camera learns anew because a person ordered it; `ended` are alarms that held."""
+
+    camera: str
+    by: str
+    why: str
+    ended: tuple[Alarm, ...]
+
+
+FromWatch = Drifted | DriftStatus | DriftPoint | Relearning
 FromVision = (
     Ready
     | Unfit
