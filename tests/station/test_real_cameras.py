@@ -1,4 +1,4 @@
-"""Cameras on their real SDKs: emulated Basler cameras, Aravis' GigE Vision camera on loopback, a GenTL producer, RTSP."""
+"""Cameras on their real SDKs: emulated Basler cameras, Aravis' GigE Vision camera, a GenTL producer, an RTSP stream."""
 
 from __future__ import annotations
 
@@ -117,9 +117,9 @@ class TestPylon:
         with camera("pylon", **BASLER) as basler:
             basler.grab(2.0)
             basler._device._camera.FirePnPCallbackValue.Value = 1
-            with pytest.raises(CameraLost, match="removed"):
-                for _ in range(200):
-                    basler.grab(0.2)
+            told = grabbed(basler, 100, timeout_s=0.2)
+        assert isinstance(told[-1], CameraLost)
+        assert "removed" in str(told[-1])
         with camera("pylon", **BASLER) as again:
             assert again.grab(2.0).image.shape == (240, 320)
 
