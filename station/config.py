@@ -19,7 +19,7 @@ from station.outputs import outputs_settings
 from station.outputs.base import OutputSettings
 
 _PATHS = ("folder", "bundle", "recipe")
-_CAMERA_PATHS = ("path", "names")
+_CAMERA_PATHS = ("path", "names", "producer")
 _OUTPUT_PATHS = ("secret_file", "ca_file", "password_file")
 
 

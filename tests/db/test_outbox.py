@@ -13,6 +13,7 @@ from db.engine import open_engine
 from db.ledger import Ledger
 from db.outbox import reports, waiting
 from db.recovery import RESTARTED
+from db.schema import differences
 from db.tables import DELIVERIES
 from inspector.values import Outcome
 
@@ -106,6 +107,19 @@ def test_a_row_that_is_refused_has_no_place_in_the_order(database: str, line: An
         refused = [ledger.open_part(part), ledger.open_part(part), ledger.complete_part(line.judged(part))]
         assert [future.exception() is None for future in refused] == [True, False, True]
     assert told(engine) == [1]
+
+
+def test_a_cursor_stays_where_it_was_and_a_new_output_begins_behind_the_parts_of_today(
+    database: str, line: Any, engine: Engine
+) -> None:
+    with Ledger(database) as ledger:
+        assert ledger.subscribe("station-1", ["mes"]) == {"mes": 0}
+        run_id = ledger.start_run(line.run())
+        for trigger in (1, 2, 3):
+            ledger.open_part(line.part(run_id, trigger)).result()
+        ledger.delivered("station-1", "mes", 2, 2).result()
+        assert ledger.subscribe("station-1", ["mes", "scada"]) == {"mes": 2, "scada": 3}
+    assert differences(engine) == []
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -272,6 +272,23 @@ def test_a_view_without_a_prediction_has_no_score() -> None:
     assert values["score"] is values["novelty"] is None
 
 
+def test_a_part_whose_picture_was_not_measured_leaves_colour_grain_and_position_out() -> None:
+    values = figures_of(view(), None, Register())
+    told = {name for name, value in values.items() if value is not None}
+    assert told == {"score", "novelty", "focus", "brightness", "dark_share", "saturated_share"}
+
+
+def test_a_view_s_outcome_counts_in_the_rates_and_its_picture_in_the_figures() -> None:
+    watch = DriftWatch(DriftSettings(learn_parts=100, subgroup=20), KEY)
+    picture = measure(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8))
+    for _ in range(20 * SUBGROUPS_LEARNT):
+        watch.see(view(Outcome.REJECT), picture)
+    point = watch.point()
+    assert (point.levels["reject rate"], point.levels["review rate"]) == (1.0, 0.0)
+    assert point.levels["grain_x"] == pytest.approx(picture.grain.along_x, abs=1e-5)
+    assert point.levels["grain_x"] == round(point.levels["grain_x"], 5) != round(point.levels["grain_x"], 1)
+
+
 def test_a_watch_sees_views() -> None:
     watch = DriftWatch(SETTINGS, KEY)
     assert watch.see(view(), measure(np.zeros((40, 40, 3), np.uint8))) == ()

@@ -76,6 +76,13 @@ def test_small_and_grey_frames_are_measured_on_the_bands_they_have(shape: tuple[
     assert -0.5 < grain.aslant < 0.5
 
 
+def test_a_colour_picture_has_the_grain_of_its_grey_one_whatever_the_contrast() -> None:
+    colour = noise((64, 160, 3)) // 40
+    grey = cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY)
+    assert measure_grain(colour) == measure_grain(grey) == measure_grain(grey[:, :, None])
+    assert measure_grain(grey).along_x > 0
+
+
 def test_grain_is_measured_all_over_the_frame() -> None:
     """Lines in one quarter of the height count as one band of four."""
     for band in range(4):

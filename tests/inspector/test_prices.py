@@ -10,6 +10,7 @@ from inspector.documents import read_toml
 from inspector.errors import ConfigError
 from inspector.prices import Prices, cost_per_million
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "configs" / "prices.example.toml"
 BOX = Prices(machine=6000, life_years=1, hours_per_year=6000, power_w=36, energy_per_kwh=0.5)
 """1 an hour, and 36 W."""
 
@@ -36,6 +37,13 @@ def test_a_line_pays_for_whole_machines_busy_or_not(part_hz: float, machines: in
 def test_a_speed_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="images_per_s"):
         cost_per_million(BOX, 0, None)
+
+
+def test_the_example_shows_every_field_and_its_default() -> None:
+    text = EXAMPLE.read_text()
+    shown = read_toml(EXAMPLE, Prices, ConfigError)
+    assert shown == Prices(machine=shown.machine)
+    assert all(f"{name} = " in text for name in Prices.model_fields)
 
 
 def test_a_price_file_with_wrong_fields_names_them_all(tmp_path: Path) -> None:
