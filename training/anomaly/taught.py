@@ -142,7 +142,7 @@ def teach(order: Order[AnomalyRecipe], recipe: SyntheticRecipe, material: Materi
             steps=DrawnSteps(fitting, recipe, order.recipe.augment, order.seed),
             selection=DrawnSelection(selection, recipe, order.seed),
             selection_images=len(selection),
-            afterwards=len(material.validation) + 2 * len(material.calibration) + order.recipe.quantise.images,
+            afterwards=_looks_afterwards(order.recipe, material),
             recipe=recipe.fit,
             seed=order.seed,
             fingerprint=fingerprint(order.recipe, order.seed, order.dataset.content_hash, material.kinds),
@@ -155,6 +155,13 @@ def teach(order: Order[AnomalyRecipe], recipe: SyntheticRecipe, material: Materi
     if recipe.typical and isinstance(network, TaughtNetwork):
         network.learn_typical(batches(fitted.graph, fitting), batches(fitted.graph, selection))
     return fitted
+
+
+def _looks_afterwards(recipe: AnomalyRecipe, material: Material) -> int:
+    """Pictures that are looked at after fitting; learning a bank takes three looks at each, its unit another one."""
+    passes = 1 + (4 if recipe.beside is not None else 0)
+    delivered = len(material.validation) + 2 * len(material.calibration) + recipe.quantise.images
+    return delivered + passes * len(material.fit)
 
 
 def fitting_and_held(material: Material) -> tuple[list[Picture], list[Picture]]:
