@@ -35,8 +35,11 @@ NAMING = {
 
 IS_OPEN = text("outcome IS NULL")
 HAS_IMAGE = text("image_sha256 IS NOT NULL")
+HAS_LOT = text("lot IS NOT NULL")
+HAS_SERIAL = text("serial IS NOT NULL")
 IS_AUDIT = text("kind = 'AUDIT'")
 IS_ANSWER = text("task_id IS NOT NULL AND supersedes IS NULL")
+IS_WAITING = text("taken_at IS NULL")
 OUTCOMES = "('PASS', 'REJECT', 'REVIEW', 'NOT_INSPECTED')"
 
 
@@ -132,6 +135,8 @@ class InspectionRow(Base):
         Index(None, "triggered_at"),
         Index("ix_inspections_open", "run_id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
         Index(None, "image_sha256", sqlite_where=HAS_IMAGE, postgresql_where=HAS_IMAGE),
+        Index(None, "lot", sqlite_where=HAS_LOT, postgresql_where=HAS_LOT),
+        Index(None, "serial", sqlite_where=HAS_SERIAL, postgresql_where=HAS_SERIAL),
     )
 
     part_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -143,6 +148,10 @@ class InspectionRow(Base):
     sequence: Mapped[int] = mapped_column(BigCount)
     """Frame sequence number that the trigger announced."""
     source: Mapped[str]
+    part_ref: Mapped[str | None] = mapped_column(String(128))
+    """The part's id in the plant's own numbering, as it came with the trigger."""
+    lot: Mapped[str | None] = mapped_column(String(128))
+    serial: Mapped[str | None] = mapped_column(String(128))
     triggered_at: Mapped[datetime]
     outcome: Mapped[str | None] = mapped_column(String(16))
     reasons: Mapped[list[str]] = mapped_column(Document)
@@ -151,6 +160,7 @@ class InspectionRow(Base):
     latency_ms: Mapped[float | None]
     completed_at: Mapped[datetime | None]
     image_sha256: Mapped[str | None] = mapped_column(ForeignKey("images.sha256"))
+    """Of several views' images, that of one which says what the part's verdict says."""
 
 
 class FindingRow(Base):
@@ -186,6 +196,33 @@ class FindingRow(Base):
     saturated_share: Mapped[float]
     quality_faults: Mapped[list[str]] = mapped_column(Document)
     timings_ms: Mapped[dict[str, float]] = mapped_column(Document)
+    image_sha256: Mapped[str | None] = mapped_column(ForeignKey("images.sha256"))
+    """The view's stored image; NULL where none was kept, and in rows of before migration 6."""
+
+
+class OrderRow(Base):
+    """What a person or another program wants a station to do. Taken once, by the station's line process."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint("(taken_at IS NULL) = (answer IS NULL)", name="taken_with_answer"),
+        CheckConstraint("answer IN ('DONE', 'REFUSED')", name="answer"),
+        Index("ix_orders_waiting", "station", sqlite_where=IS_WAITING, postgresql_where=IS_WAITING),
+    )
+
+    order_id: Mapped[UUID] = mapped_column(primary_key=True)
+    station: Mapped[str] = mapped_column(ForeignKey("stations.name"))
+    kind: Mapped[str] = mapped_column(String(32))
+    """What is ordered; `product` is a change-over."""
+    subject: Mapped[str] = mapped_column(String(200))
+    """Of what kind: the product's name."""
+    person: Mapped[str] = mapped_column(String(64))
+    """Who ordered it."""
+    at: Mapped[datetime]
+    taken_at: Mapped[datetime | None]
+    answer: Mapped[str | None] = mapped_column(String(16))
+    reason: Mapped[str | None]
+    """Why it was refused."""
 
 
 class EventRow(Base):
@@ -290,5 +327,5 @@ def _table(row: type[Base]) -> Table:
 # For statements: the writer and the queries speak SQLAlchemy Core, at a fraction of the ORM's time per row.
 STATIONS, RECIPES, BUNDLES, RUNS = _table(StationRow), _table(RecipeRow), _table(BundleRow), _table(RunRow)
 INSPECTIONS, FINDINGS = _table(InspectionRow), _table(FindingRow)
-IMAGES, EVENTS = _table(ImageRow), _table(EventRow)
+IMAGES, EVENTS, ORDERS = _table(ImageRow), _table(EventRow), _table(OrderRow)
 AUDIT_STRATA, LABEL_TASKS, LABELS = _table(AuditStratumRow), _table(LabelTaskRow), _table(LabelRow)

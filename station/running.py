@@ -20,8 +20,9 @@ from inspector.bundle import Bundle, load_bundle
 from inspector.errors import ConfigError, StorageFault
 from station.auditing import AuditPlan, audit_plan, make_key
 from station.config import StationConfig
-from station.line import Identity, LineLoop
+from station.line import LineLoop
 from station.outputs import output_factory
+from station.parts import Identity
 from station.scheduling import line_first
 from station.status import StationStatus, Tally
 
@@ -88,7 +89,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
         with settled_heap(), _realtime(config, ledger):
-            LineLoop(config, identity, ledger, output, tally, stop, start).run()
+            LineLoop(config, identity, ledger, output, tally, stop, start, plan=plan).run()
         _end_run(ledger, run.run_id)
         tally.state = "ended"
     seconds = time.monotonic() - started_s

@@ -47,6 +47,7 @@ class LineWatch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._file, self._send, self._clock = file, send, clock
+        self._camera = key.camera
         self._settings = recipe.drift
         self._writes = True
         self._watch = DriftWatch(recipe.drift, key, self._remembered()) if recipe.drift.enabled else None
@@ -87,7 +88,7 @@ class LineWatch:
             _write(self._file, self._watch.state().model_dump_json())
         except StorageFault as fault:
             if self._writes:
-                self._send(DriftStatus(f"memory not written: {fault}", False))
+                self._send(DriftStatus(self._camera, f"memory not written: {fault}", False))
             self._writes = False
         else:
             self._writes = True
@@ -98,11 +99,11 @@ class LineWatch:
         try:
             return read_json(self._file, WatchState, UserError)
         except InspectorError as error:
-            self._send(DriftStatus(f"memory lost, learning anew: {error}", False))
+            self._send(DriftStatus(self._camera, f"memory lost, learning anew: {error}", False))
             return None
 
     def _tell_status(self) -> None:
-        self._send(DriftStatus(status_of(self._watch, self._settings.learn_parts), True))
+        self._send(DriftStatus(self._camera, status_of(self._watch, self._settings.learn_parts), True))
 
 
 def status_of(watch: DriftWatch | None, learn_parts: int) -> str:
