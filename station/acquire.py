@@ -112,7 +112,10 @@ class Acquisition:
 
     def stop(self, timeout_s: float) -> None:
         self._stop.set()
-        self._thread.join(timeout_s)
+        if self._thread.ident is None:  # never begun
+            self._announce(Ended(self._settings.name, "stopped"))
+        else:
+            self._thread.join(timeout_s)
 
     def silent_s(self) -> float:
         """Return how long the thread has not gone round; 0 after its end. Called by the inspecting thread."""

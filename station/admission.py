@@ -41,6 +41,10 @@ class Admission:
     def has_room(self) -> bool:
         return len(self._waiting) < self.most
 
+    def is_behind(self, now_ns: int) -> bool:
+        """Whether parts wait although verdicts come: too many were asked for, and nothing hangs."""
+        return bool(self._waiting) and now_ns - self._busy_since_ns < self._deadline_ms * 1e6
+
     def ask(self, part_id: UUID, now_ns: int) -> None:
         if part_id in self._waiting:
             return

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from station.admission import Admission
 from station.config import StationConfig
-from station.messages import Discard, Inspect, Trigger
+from station.messages import Begin, Discard, Inspect, Trigger
 from station.supervisor import RestartBudget, VisionProcess
 
 StartVision = Callable[[StationConfig, str, int], VisionProcess]
@@ -27,6 +27,7 @@ class VisionGroup:
         self.cameras = frozenset(cameras)
         self.ready = False
         self.lost = False
+        self._begun = False
         self._alive_ns = 0
         self._config = config
         self._start_vision = start_vision
@@ -45,6 +46,12 @@ class VisionGroup:
         self.ready = True
         self.heard()
 
+    def begin(self) -> None:
+        """Let its cameras expose, once, when it is ready."""
+        if self.ready and not self._begun:
+            self._begun = True
+            self.process.send(Begin())
+
     def fault(self, now_ns: int) -> str | None:
         """Return why the process must be replaced; None while it need not."""
         station = self._config.station
@@ -58,7 +65,7 @@ class VisionGroup:
 
     def lose(self) -> None:
         """End the process; what was asked of it will not be answered."""
-        self.ready, self.lost = False, True
+        self.ready, self._begun, self.lost = False, False, True
         self.process.kill()
         self._unexposed.clear()
         for admission in self._admissions.values():
@@ -80,6 +87,11 @@ class VisionGroup:
         if admission.has_room:
             return None
         return f"overload: {admission.waiting} parts wait for {camera}, and more cannot be inspected in time"
+
+    def backlog(self, camera: str) -> str:
+        """Return how many parts wait for a camera that keeps judging, in words; empty where it is silent."""
+        admission = self._admissions[camera]
+        return f"overload: {admission.waiting} parts wait" if admission.is_behind(time.monotonic_ns()) else ""
 
     def trigger(self, part_id: UUID, camera: str, sequence: int, deadline_ns: int) -> None:
         self._admissions[camera].ask(part_id, time.monotonic_ns())

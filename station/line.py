@@ -87,6 +87,7 @@ class LineLoop:
         self._leader = self._cameras[0] if is_by_camera(config.trigger) else None
         self._camera_states = dict.fromkeys(self._cameras, "opening")
         self._drift_states: dict[str, str] = {}
+        self._begun = False
         self._ended = False
         self._stop_by_ns: int | None = None
         self._ledger = ledger
@@ -224,10 +225,16 @@ class LineLoop:
             self._note_camera(camera, "well")
         runtime = ", ".join(f"{name} {value}" for name, value in description.items())
         self._journal.note(Severity.INFO, "vision ready", f"{runtime}; {golden_samples} golden samples as recorded")
+        self._begin()
+
+    def _begin(self) -> None:
+        """Take parts when every group is ready; one that comes back later joins in at once."""
         if all(group.ready for group in self._groups):
-            self._tally.state = "running"
-            if self._stop_by_ns is None:
-                self._intake.open()
+            self._tally.state, self._begun = "running", True
+        if self._begun and self._stop_by_ns is None:
+            for group in self._groups:
+                group.begin()
+            self._intake.open()
 
     # ---- a part comes
 
@@ -342,8 +349,8 @@ class LineLoop:
     def _why_late(self, part: PartInFlight, camera: str) -> str:
         group = self._group_of[camera]
         if group.awaits_exposure(camera, part.record.sequence):
-            return f"no exposure (camera: {self._camera_states[camera]})"
-        return "no verdict"
+            return f"no exposure (camera: {group.backlog(camera) or self._camera_states[camera]})"
+        return f"no verdict ({backlog})" if (backlog := group.backlog(camera)) else "no verdict"
 
     # ---- what goes wrong
 

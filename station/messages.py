@@ -159,6 +159,11 @@ FromVision = (
 
 
 @dataclass(frozen=True, slots=True)
+class Begin:
+    """Line: every camera group is ready; expose from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inspect:
     """Line: inspect the frame announced as `sequence`; the line acts on the verdict when the part's row is durable.
 
@@ -201,4 +206,4 @@ class Stop:
     """Line: expose no more, finish what was announced, and end."""
 
 
-FromLine = Inspect | Keep | Discard | Trigger | Stop
+FromLine = Begin | Inspect | Keep | Discard | Trigger | Stop

@@ -40,6 +40,7 @@ from station.cameras.base import CameraSettings
 from station.config import StationConfig
 from station.messages import (
     Alive,
+    Begin,
     Discard,
     FromLine,
     FromVision,
@@ -213,8 +214,6 @@ class Vision:
 
     def answer_until_line_ends(self) -> None:
         """Raise LineGone at the end; after Stop, what was announced is still inspected."""
-        for lane in self._lanes.values():
-            lane.acquisition.start()
         try:
             while True:
                 message = self._hear(self._life_sign_s)
@@ -233,6 +232,9 @@ class Vision:
 
     def _answer(self, message: FromLine) -> None:
         match message:
+            case Begin():
+                for lane in self._lanes.values():
+                    lane.acquisition.start()
             case Inspect():
                 self._inspect([message, *self._siblings(message)])
             case Keep(part_id, camera):

@@ -291,3 +291,23 @@ def test_records_of_a_run_are_of_that_run_only(make_config, run: Run):
         assert {part.run_id for part in records(connection, first.run_id)} == {first.run_id}
         assert {part.run_id for part in records(connection, second.run_id)} == {second.run_id}
     engine.dispose()
+
+
+@pytest.fixture
+def preloaded(picture_folder: Path) -> Callable[[], dict[str, object]]:
+    return lambda: {"kind": "folder", "path": str(picture_folder), "loops": 1_000_000, "preload": True}
+
+
+def test_more_parts_than_can_be_inspected_are_in_time_or_told_at_their_deadline(
+    make_config, run: Run, rows: Rows, preloaded
+):
+    trigger = {"kind": "timer", "rate_hz": 3000, "count": 900}
+    summary = run(make_config(trigger=trigger, camera=preloaded(), deadline_ms=100))
+    parts = rows(summary)
+    shed = [part for part in parts if part.outcome is Outcome.NOT_INSPECTED]
+    assert [part.trigger for part in parts] == list(range(1, 901))
+    assert summary.status.triggers == summary.status.accounted == 900
+    assert 0 < len(shed) < 900
+    assert sum("overload" in part.reasons[0] for part in shed) > 0.9 * len(shed)
+    assert all(99 < part.latency_ms < 300 for part in shed)
+    assert all(part.latency_ms <= 101 for part in parts if part.outcome is not Outcome.NOT_INSPECTED)
