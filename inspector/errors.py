@@ -23,6 +23,8 @@
     |   `-- FrameLost            an exposure was made, but its picture cannot be had
         |-- RuntimeFault         a network that raised or answered NaN
         |-- StorageFault         a disk that is full or read-only
+        |-- TriggerLost          a trigger's peer that is not there
+        |-- TriggerRefused       a message that is no trigger
         `-- RowRefused           a row that the ledger will never take (db.entries)
 
 Messages are one line and name the file, the field and what was expected.
@@ -124,3 +126,11 @@ class RuntimeFault(StationError):
 
 class StorageFault(StationError):
     """A disk that is full or read-only."""
+
+
+class TriggerLost(StationError):
+    """A trigger's peer is not there, or no longer."""
+
+
+class TriggerRefused(StationError):
+    """A message that is no trigger: nobody knows whether a part is there."""

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from inspector.documents import parse
-from inspector.errors import ConfigError
+from inspector.errors import ConfigError, UnknownPlugin
 from inspector.plugins import load_plugin
 from station.triggers.base import Tell, TriggerSettings, TriggerSource
 
 TRIGGERS = {
     "timer": "station.triggers.timer:TimerTrigger",
+    "http": "station.triggers.http:HttpTrigger",
+    "modbus": "station.triggers.modbus:ModbusTrigger",
+    "opcua": "station.triggers.opcua:OpcUaTrigger",
+    "mqtt": "station.triggers.mqtt:MqttTrigger",
 }
 BY_CAMERA: dict[str, type[TriggerSettings]] = {"camera": TriggerSettings}
 """Kinds that need no source: the first camera's exposures are the parts."""
@@ -27,7 +31,11 @@ class TriggerFactory(Protocol):
 
 def trigger_factory(kind: str) -> TriggerFactory:
     """Return the trigger class of `kind`; raise UnknownPlugin."""
-    factory: TriggerFactory = load_plugin("inspector.triggers", kind, TRIGGERS)
+    try:
+        factory: TriggerFactory = load_plugin("inspector.triggers", kind, TRIGGERS)
+    except ModuleNotFoundError as error:
+        advice = "pip install 'open-inspector[industrial]'"
+        raise UnknownPlugin(f"trigger {kind!r} needs {error.name}: {advice}") from error
     return factory
 
 
