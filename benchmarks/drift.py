@@ -6,7 +6,7 @@ Held parts are scored once at each degree of each degradation (`benchmarks.drift
 random, good and defective ones as the line would bring them, in the noise of one of three exposures; between two
 degrees its figures are interpolated. Each run learns anew, then stays healthy for a while, then changes. A new texture
 comes as a material does: the share of parts that have it rises from none to all (`new_texture`), or it is there all at
-once; `texture_creeping` is the same texture growing on every part.
+once; `texture_creeping` is the same texture growing on every part, beside one aslant and one without a direction.
 
 The escape rate of a degree is the share of the degraded defective held parts that pass. It has doubled at the first
 degree at which it is twice that of no degradation (or twice one part, where none escapes). Two policies are looked at:
@@ -30,6 +30,7 @@ from benchmarks.drift_grid import DEGRADATIONS, VALUES, Grid, Held, held_parts
 from inspector.charts import SUBGROUPS_LEARNT
 from inspector.dataset import SPLITS
 from inspector.drift import DriftSettings, DriftWatch, WatchKey
+from inspector.grain import Grain
 from inspector.imaging import Imaging
 from inspector.values import Outcome, Prediction, Quality, Verdict, ViewInspection
 
@@ -67,6 +68,8 @@ COURSES = {
     "new_texture": Course("texture", 0.01 / 100, 0.04, 2000, mixes=True),
     "new_texture_at_once": Course("texture", 0.0, 0.04, 200),
     "texture_creeping": Course("texture", 0.002 / 100, 0.2, 2000),
+    "texture_creeping_aslant": Course("texture aslant", 0.002 / 100, 0.2, 2000),
+    "texture_creeping_speckle": Course("speckle", 0.002 / 100, 0.2, 2000),
 }
 
 
@@ -88,17 +91,18 @@ class Stream:
         step = self._grid.degrees[above] - self._grid.degrees[below]
         share = (degree - self._grid.degrees[below]) / step if step else 0.0
         nearest = above if share >= 0.5 else below
-        values = (1 - share) * self._grid.values[below, part, exposure] + share * self._grid.values[
-            above, part, exposure
-        ]
+        values, looks = (
+            (1 - share) * figures[below, part, exposure] + share * figures[above, part, exposure]
+            for figures in (self._grid.values, self._grid.looks)
+        )
         fate = OUTCOMES[int(self._grid.values[nearest, part, exposure, 2:5].argmax())]
-        return _view(values, fate), self._imaging(nearest, part, exposure)
+        return _view(values, fate), self._imaging(looks, self._grid.profiles[nearest, part, exposure], part)
 
-    def _imaging(self, place: int, part: int, exposure: int) -> Imaging:
-        redness, blueness = self._grid.colour[place, part, exposure]
-        along_x, along_y = self._grid.profiles[place, part, exposure].astype(np.float64)
-        width, height = self._sizes[part]
-        return Imaging(float(redness), float(blueness), along_x, along_y, int(width), int(height))
+    def _imaging(self, looks: NDArray[np.float64], profiles: NDArray[np.float32], part: int) -> Imaging:
+        redness, blueness, *grain = looks.tolist()
+        along_x, along_y = profiles.astype(np.float64)
+        width, height = self._sizes[part].tolist()
+        return Imaging(redness, blueness, Grain(*grain), along_x, along_y, width, height)
 
 
 def _view(values: NDArray[np.float64], outcome: Outcome) -> ViewInspection:

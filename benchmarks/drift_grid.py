@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ NOISE_LEVELS = 1.0
 """Standard deviation of the sensor's noise, in grey levels."""
 DRAWS = 3
 VALUES = ("probability", "novelty", "passed", "rejected", "reviewed", "focus", "brightness", "dark", "saturated")
+LOOKS = ("redness", "blueness", "grain along x", "grain along y", "grain aslant")
 Floats = NDArray[np.float64]
 
 
@@ -39,8 +40,8 @@ class Grid:
     degrees: tuple[float, ...]
     values: NDArray[np.float64]
     """(degrees, parts, draws, VALUES)."""
-    colour: NDArray[np.float64]
-    """(degrees, parts, draws, 2) redness and blueness."""
+    looks: NDArray[np.float64]
+    """(degrees, parts, draws, LOOKS)."""
     profiles: NDArray[np.float32]
     """(degrees, parts, draws, 2, bins) edges along x and y."""
 
@@ -63,18 +64,43 @@ def moved(image: Image, shift_px: float) -> Image:
 
 def brushed(image: Image, contrast: float) -> Image:
     """Another material: fine brushing lies over the surface, its standard deviation `contrast` of the grey level."""
-    rng = np.random.default_rng(20)
-    noise = rng.normal(size=image.shape[:2]).astype(np.float32)
-    lines = np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=12, sigmaY=0.8))
-    lit = 1 + lines / float(lines.std()) * contrast
+    return _overlaid(image, _lines(image.shape[:2]), contrast)
+
+
+def brushed_aslant(image: Image, contrast: float) -> Image:
+    """The same brushing, at 30 degrees to the picture's rows."""
+    height, width = image.shape[:2]
+    side = 2 * max(height, width)
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), 30, 1)
+    turned = np.asarray(cv2.warpAffine(_lines((side, side)), turn, (side, side)), np.float32)
+    top, left = (side - height) // 2, (side - width) // 2
+    return _overlaid(image, turned[top : top + height, left : left + width], contrast)
+
+
+def speckled(image: Image, contrast: float) -> Image:
+    """A texture without any direction: spots of some 4 px."""
+    noise = np.random.default_rng(20).normal(size=image.shape[:2]).astype(np.float32)
+    return _overlaid(image, np.asarray(cv2.GaussianBlur(noise, (0, 0), 1.5), np.float32), contrast)
+
+
+def _lines(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    noise = np.random.default_rng(20).normal(size=shape).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=12, sigmaY=0.8), np.float32)
+
+
+def _overlaid(image: Image, pattern: NDArray[np.float32], contrast: float) -> Image:
+    lit = 1 + pattern / float(pattern.std()) * contrast
     return np.asarray(np.clip(image * lit[:, :, None], 0, 255), np.uint8)
 
 
+CONTRASTS = (0.0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.09, 0.12, 0.2)
 DEGRADATIONS: Mapping[str, tuple[Callable[[Image, float], Image], tuple[float, ...]]] = {
     "fade": (faded, (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)),
     "defocus": (blurred, (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)),
     "shift": (moved, (0.0, 3.0)),
-    "texture": (brushed, (0.0, 0.01, 0.02, 0.04, 0.06, 0.09, 0.12, 0.2)),
+    "texture": (brushed, CONTRASTS),
+    "texture aslant": (brushed_aslant, CONTRASTS),
+    "speckle": (speckled, CONTRASTS),
 }
 
 
@@ -91,14 +117,14 @@ class Held:
 def held_parts(bundle: Path, dataset: Path, split: str, cache: Path) -> Held:
     """Score the held parts, or read what was scored before with the same bundle and degradations."""
     loaded = load_bundle(bundle)
-    key = json.dumps([loaded.id, str(dataset), split, NOISE_LEVELS, DRAWS, [d for _, d in DEGRADATIONS.values()], 3])
+    key = json.dumps([loaded.id, str(dataset), split, NOISE_LEVELS, DRAWS, [d for _, d in DEGRADATIONS.values()], 4])
     file = cache / f"drift-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     if not file.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         np.savez(file, **_score(Inspector(loaded), dataset, split))
     with np.load(file) as stored:
         grids = {
-            name: Grid(degrees, *(stored[f"{name}_{array}"] for array in ("values", "colour", "profiles")))
+            name: Grid(degrees, *(stored[f"{name}_{array}"] for array in ("values", "looks", "profiles")))
             for name, (_, degrees) in DEGRADATIONS.items()
         }
         return Held(stored["is_defect"], stored["sizes_px"], grids)
@@ -126,15 +152,15 @@ def _score_kind(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     shape = (len(degrees), len(images), DRAWS)
-    values, colour = np.empty((*shape, len(VALUES))), np.empty((*shape, 2))
+    values, looks = np.empty((*shape, len(VALUES))), np.empty((*shape, len(LOOKS)))
     profiles = np.empty((*shape, 2, 255), np.float32)
     for place in np.ndindex(*shape):
         picture = degrade(images[place[1]], degrees[place[0]])
         noisy = np.clip(picture + rng.normal(0.5, NOISE_LEVELS, picture.shape), 0, 255).astype(np.uint8)
         values[place], imaging = _inspect(inspector, noisy), measure(noisy)
-        colour[place] = imaging.redness, imaging.blueness
+        looks[place] = imaging.redness, imaging.blueness, *astuple(imaging.grain)
         profiles[place] = imaging.along_x, imaging.along_y
-    return {f"{name}_values": values, f"{name}_colour": colour, f"{name}_profiles": profiles}
+    return {f"{name}_values": values, f"{name}_looks": looks, f"{name}_profiles": profiles}
 
 
 def _inspect(inspector: Inspector, image: Image) -> list[float]:

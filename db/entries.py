@@ -34,6 +34,7 @@ from sqlalchemy.exc import (
 )
 
 from db.images import StoredImage
+from db.outbox import ADD_TO_OUTBOX, Delivered, Subscription, advance, subscribe
 from db.records import (
     Event,
     Row,
@@ -87,6 +88,7 @@ class RunEnd:
 @dataclass(frozen=True, slots=True)
 class Opening:
     record: InspectionRecord
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Occurrence:
     event: Event
 
 
-Entry = RunStart | RunEnd | Opening | Completion | Occurrence | Restart
+Entry = RunStart | RunEnd | Opening | Completion | Occurrence | Restart | Subscription | Delivered
 
 
 def write_together(connection: Connection, entries: Iterable[Entry]) -> list[Any]:
@@ -148,6 +150,10 @@ def write_one(connection: Connection, entry: Entry) -> Any:
             return _record_event(connection, event)
         case Restart():
             return recover(connection, entry)
+        case Subscription():
+            return subscribe(connection, entry)
+        case Delivered():
+            return advance(connection, entry)
 
 
 def _refusal(entry: Entry, error: BaseException) -> RowRefused:
@@ -169,6 +175,7 @@ class _Parts:
     """Rows of a group of parts, by statement. In one transaction the order among parts is of no account."""
 
     openings: list[Row] = field(default_factory=list)
+    places: list[Row] = field(default_factory=list)
     images: list[Row] = field(default_factory=list)
     completions: list[Row] = field(default_factory=list)
     findings: list[Row] = field(default_factory=list)
@@ -179,6 +186,7 @@ def _write_parts(connection: Connection, entries: Sequence[Opening | Completion]
     parts = _collect(entries)
     if parts.openings:
         connection.execute(_OPEN, parts.openings)
+        connection.execute(ADD_TO_OUTBOX, parts.places)
     if parts.images:
         connection.execute(_insert_new(connection, IMAGES), parts.images)
     if parts.completions:
@@ -200,6 +208,7 @@ def _collect(entries: Sequence[Opening | Completion]) -> _Parts:
             if entry.record.part_id in completed:
                 raise RowRefused(f"part {entry.record.part_id} was completed before it was opened")
             parts.openings.append(opening_row(entry.record))
+            parts.places.append({"part_id": entry.record.part_id, "simulated": entry.simulated})
         else:
             completed.add(entry.record.part_id)
             _collect_completion(parts, entry)

@@ -37,6 +37,7 @@ from db.entries import (
     write_together,
 )
 from db.images import StoredImage
+from db.outbox import Delivered, Subscription
 from db.records import Event, Run, utc_now
 from db.recovery import Recovery, Restart
 from inspector.draws import Draw
@@ -53,7 +54,9 @@ BUSY_TIMEOUT_MS = 250
 """Shorter than elsewhere: a lock that lasts shows as a fault soon, and the row is tried again anyway."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 COMPLETIONS_WAIT_S = 0.005
-"""A completion waits so long for the next part's opening, to be written with it: a commit costs more than its rows."""
+"""What nobody waits for waits so long for the next part's opening, to be written with it: a commit costs more than its
+rows."""
+PATIENT = (Completion, Delivered)
 PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 """Faults that say nothing against the open file."""
 WAL_ROOM_BYTES = 6 * 2**20
@@ -137,9 +140,9 @@ class Ledger:
         """A run ends clean only when none of its parts is open."""
         return self._submit(RunEnd(run_id, clean, self._clock()))
 
-    def open_part(self, record: InspectionRecord) -> Future[None]:
-        """Enter a part that was triggered, before it is inspected."""
-        return self._submit(Opening(record))
+    def open_part(self, record: InspectionRecord, simulated: bool = False) -> Future[None]:
+        """Enter a part that was triggered, before it is inspected; `simulated` where it is none of production."""
+        return self._submit(Opening(record, simulated))
 
     def complete_part(
         self,
@@ -157,6 +160,15 @@ class Ledger:
 
     def record_event(self, event: Event) -> Future[None]:
         return self._submit(Occurrence(event))
+
+    def subscribe(self, station: str, outputs: Sequence[str], timeout_s: float = 10.0) -> dict[str, int]:
+        """Return how far each output of a station has told its parts; one that is new begins behind those of today."""
+        told: dict[str, int] = self._wait(self._submit(Subscription(station, tuple(outputs), self._clock())), timeout_s)
+        return told
+
+    def delivered(self, station: str, output: str, position: int, count: int) -> Future[None]:
+        """Remember that an output has told `count` parts more, the last of them at `position` of the outbox."""
+        return self._submit(Delivered(station, output, position, count, self._clock()))
 
     def recover(self, station: str, timeout_s: float = 60.0) -> Recovery:
         """Close what `station` left open when it last died; call before `start_run`.
@@ -230,9 +242,9 @@ class Ledger:
             return self._in_hand
 
     def _let_completions_wait(self) -> None:
-        """Give an opening the time to come and be written together; nobody waits for a completion. Holds the lock."""
+        """Give an opening the time to come and be written together; nobody waits for the others. Holds the lock."""
         until_s = time.monotonic() + COMPLETIONS_WAIT_S
-        while not self._closing and all(isinstance(entry, Completion) for entry, _ in self._waiting):
+        while not self._closing and all(isinstance(entry, PATIENT) for entry, _ in self._waiting):
             if not self._lock.wait(until_s - time.monotonic()):
                 return
 

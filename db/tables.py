@@ -242,6 +242,35 @@ class EventRow(Base):
     message: Mapped[str]
 
 
+class OutboxRow(Base):
+    """A part's place in the order in which parts are told: that of their openings. Written when the part is opened."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("part_id"),)
+
+    position: Mapped[int] = mapped_column(BigCount, primary_key=True)
+    """Rises from part to part; of another station's parts some may lie between. Whoever deletes rows leaves the newest:
+    SQLite gives the number behind the largest that is there."""
+    part_id: Mapped[UUID] = mapped_column(ForeignKey("inspections.part_id"))
+    simulated: Mapped[bool]
+    """Not of production: a rendered part, or one of known truth."""
+
+
+class DeliveryRow(Base):
+    """How far an output of a station has told its peer. An output begins behind the parts that were there before it."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (CheckConstraint("position >= 0 AND delivered >= 0", name="counts"),)
+
+    station: Mapped[str] = mapped_column(String(64), primary_key=True)
+    output: Mapped[str] = mapped_column(String(64), primary_key=True)
+    position: Mapped[int] = mapped_column(BigCount)
+    """The last place in `outbox` that was told."""
+    delivered: Mapped[int] = mapped_column(BigCount)
+    """How many parts were told since the output was there."""
+    updated_at: Mapped[datetime]
+
+
 class AuditStratumRow(Base):
     """How the passes of a run are drawn for audit: those with `score_from <= defect_probability < score_below`.
 
@@ -328,4 +357,5 @@ def _table(row: type[Base]) -> Table:
 STATIONS, RECIPES, BUNDLES, RUNS = _table(StationRow), _table(RecipeRow), _table(BundleRow), _table(RunRow)
 INSPECTIONS, FINDINGS = _table(InspectionRow), _table(FindingRow)
 IMAGES, EVENTS, ORDERS = _table(ImageRow), _table(EventRow), _table(OrderRow)
+OUTBOX, DELIVERIES = _table(OutboxRow), _table(DeliveryRow)
 AUDIT_STRATA, LABEL_TASKS, LABELS = _table(AuditStratumRow), _table(LabelTaskRow), _table(LabelRow)

@@ -161,6 +161,15 @@ def require_certified(bundle: Bundle, recipe: Recipe) -> Certificate:
     return certificate
 
 
+def is_certified(bundle: Bundle, recipe: Recipe) -> bool:
+    """Tell whether a certificate holds for a bundle under a recipe."""
+    try:
+        require_certified(bundle, recipe)
+    except CertificateError:
+        return False
+    return True
+
+
 def standing(bundle: Bundle, recipe: Recipe) -> str:
     """Return in one line what is certified of a bundle under a recipe, or why nothing is."""
     try:

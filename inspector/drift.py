@@ -23,7 +23,7 @@ from inspector.drift_charts import FigureChart, FigureState, RateChart, RateStat
 from inspector.imaging import Imaging, Profiles, Register
 from inspector.martingale import payments
 from inspector.risk import Rate
-from inspector.values import Outcome, PartResult, Verdict, ViewInspection
+from inspector.values import Outcome, PartResult, ViewInspection
 
 STRANGE_NOVELTY = 0.95
 """One held part in twenty was as unlike the training set as this."""
@@ -84,10 +84,15 @@ class WatchPoint(Document):
 class DriftWatch:
     """Not thread-safe: one per camera, fed by the inspecting thread. Never raises for what a part looks like."""
 
-    def __init__(self, settings: DriftSettings, key: WatchKey, state: WatchState | None = None) -> None:
-        """Go on from `state` where it is of the same bundle, recipe and camera; else learn from the start."""
+    def __init__(
+        self, settings: DriftSettings, key: WatchKey, state: WatchState | None = None, *, certified: bool = True
+    ) -> None:
+        """Go on from `state` where it is of the same bundle, recipe and camera; else learn from the start.
+
+        `certified` says whether there is a certificate that an alarm could void.
+        """
         state = state if state is not None and state.key == key else WatchState(key=key)
-        self._settings, self.key = settings, key
+        self._settings, self.key, self._certified = settings, key, certified
         limit = settings.false_alarm_parts * (len(FIGURES) + len(RATES))
         payments(settings.learn_parts)  # Made now: it takes too long for the part that ends the learning.
         self._figures = {
@@ -104,7 +109,7 @@ class DriftWatch:
     def see(self, view: ViewInspection, imaging: Imaging | None) -> tuple[Alarm, ...]:
         """Take a view as it was judged, before any safe mode; return what there is to say.
 
-        Without `imaging`, colour and position of this part are left out.
+        Without `imaging`, colour, grain and position of this part are left out.
         """
         return self.update(figures_of(view, imaging, self._register), view.verdict.outcome)
 
@@ -144,14 +149,27 @@ class DriftWatch:
         """Must what would pass go to review?"""
         return self._settings.safe_mode and bool(self.alarms)
 
+    @property
+    def void(self) -> str | None:
+        """What the alarms that hold make of the certificate, in a few words; None while there is none."""
+        if not self.alarms:
+            return None
+        drifted = ", ".join(dict.fromkeys(alarm.figure for alarm in self.alarms))
+        since = f"since part {self.alarms[0].part}: {drifted}"
+        return f"certificate void {since}" if self._certified else f"drift, and no certificate, {since}"
+
     def guard(self, part: PartResult) -> PartResult:
-        """Return the part as the line is to treat it: in safe mode nothing passes."""
-        if not self.safe or part.verdict.outcome is not Outcome.PASS:
+        """Return the part as the line is to treat it, and as it is recorded: in safe mode nothing passes.
+
+        While an alarm holds, every verdict says that nothing is certified of it.
+        """
+        if (void := self.void) is None:
             return part
-        first = self.alarms[0]
-        reason = f"safe mode: drift of {first.figure} since part {first.since_part}"
-        verdict = part.verdict
-        return replace(part, verdict=Verdict(Outcome.REVIEW, (reason,), verdict.defect_probability, verdict.label))
+        outcome, reasons = part.verdict.outcome, part.verdict.reasons
+        if self.safe and outcome is Outcome.PASS:
+            first = self.alarms[0]
+            outcome, reasons = Outcome.REVIEW, (f"safe mode: drift of {first.figure} since part {first.since_part}",)
+        return replace(part, verdict=replace(part.verdict, outcome=outcome, reasons=(*reasons, void)))
 
     def point(self) -> WatchPoint:
         watching = {name: chart for name, chart in self._figures.items() if not chart.learning}
@@ -194,6 +212,9 @@ def figures_of(view: ViewInspection, imaging: Imaging | None, register: Register
         "saturated_share": quality.saturated_share,
         "redness": None if imaging is None else imaging.redness,
         "blueness": None if imaging is None else imaging.blueness,
+        "grain_x": None if imaging is None else imaging.grain.along_x,
+        "grain_y": None if imaging is None else imaging.grain.along_y,
+        "grain_aslant": None if imaging is None else imaging.grain.aslant,
         "shift_x_px": None if position is None else position[0],
         "shift_y_px": None if position is None else position[1],
     }

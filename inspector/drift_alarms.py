@@ -46,6 +46,11 @@ FIGURES: Mapping[str, Figure] = {
     "saturated_share": Figure("saturated share", "{:.4f}", "glare or exposure", "lamp fade or exposure"),
     "redness": Figure("red share", "{:.4f}", "lamp, white balance or material", "lamp, white balance or material"),
     "blueness": Figure("blue share", "{:.4f}", "lamp, white balance or material", "lamp, white balance or material"),
+    "grain_x": Figure("grain along x", "{:.3f}", "new material or texture, lines along x", "smoother, or worn tool"),
+    "grain_y": Figure("grain along y", "{:.3f}", "new material or texture, lines along y", "smoother, or worn tool"),
+    "grain_aslant": Figure(
+        "grain aslant", "{:.3f}", "texture turned, or new material", "texture turned, or new material"
+    ),
     "shift_x_px": Figure("position along x", "{:.1f} px", "picture lies further right", "picture lies further left"),
     "shift_y_px": Figure("position along y", "{:.1f} px", "picture lies lower", "picture lies higher"),
 }

@@ -20,11 +20,14 @@
         |   |-- CameraLost           the device is gone or answers nonsense
         |   |-- CameraEnded          a finite source has no further exposure
         |   |-- TriggerTimeout       no exposure within the time given
-    |   `-- FrameLost            an exposure was made, but its picture cannot be had
+        |   |-- FrameLost            an exposure was made, but its picture cannot be had
+        |   `-- FrameStale           a frame that came before, or after its successor
         |-- RuntimeFault         a network that raised or answered NaN
         |-- StorageFault         a disk that is full or read-only
         |-- TriggerLost          a trigger's peer that is not there
         |-- TriggerRefused       a message that is no trigger
+        |-- PeerFault            a broker, a server or a controller that does not take what it is told
+        |   `-- ReportRefused        it never will: this report is not to its liking
         `-- RowRefused           a row that the ledger will never take (db.entries)
 
 Messages are one line and name the file, the field and what was expected.
@@ -120,6 +123,10 @@ class FrameLost(CameraError):
         self.source = source
 
 
+class FrameStale(CameraError):
+    """A frame that was delivered before, or whose successor was: it is no further part."""
+
+
 class RuntimeFault(StationError):
     """A network that raised or answered NaN."""
 
@@ -134,3 +141,15 @@ class TriggerLost(StationError):
 
 class TriggerRefused(StationError):
     """A message that is no trigger: nobody knows whether a part is there."""
+
+
+class PeerFault(StationError):
+    """A broker, a server or a controller that does not take what it is told; the first `told` reports it has."""
+
+    def __init__(self, message: str, told: int = 0) -> None:
+        super().__init__(message)
+        self.told = told
+
+
+class ReportRefused(PeerFault):
+    """The peer took `told` reports and will never take the next one; those behind it are another matter."""

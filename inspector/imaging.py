@@ -1,4 +1,4 @@
-"""What a camera's picture looks like, apart from the part: colour, and where the picture lies. Pure, 0.2 ms a frame.
+"""What a camera's picture looks like, apart from the part: colour, grain, where it lies. Pure, 0.3 ms a frame.
 
 `inspector.quality` measures sharpness and exposure. Position is measured against a profile learnt on the line: the mean
 edge pattern of its pictures along x and along y. Registration by the peak of the correlation of two profiles is
@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.grain import Grain, measure_grain
 from inspector.values import Image
 
 BINS = 256
@@ -31,10 +32,11 @@ Profiles = tuple[tuple[float, ...], tuple[float, ...]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Imaging:
-    """Colour as shares of red and blue in the sum of the channels (1/3 of a grey picture), and two edge profiles."""
+    """Colour as shares of red and blue in the sum of the channels (1/3 of a grey picture), grain, two edge profiles."""
 
     redness: float
     blueness: float
+    grain: Grain
     along_x: Profile
     along_y: Profile
     width_px: int
@@ -42,7 +44,7 @@ class Imaging:
 
 
 def measure(image: Image) -> Imaging:
-    """Measure a frame (H, W) or (H, W, 3) uint8 on 32 rows and 32 columns spread over it."""
+    """Measure a frame (H, W) or (H, W, 3) uint8 on 32 rows and 32 columns spread over it, its grain on four bands."""
     height, width = image.shape[:2]
     lines = np.ascontiguousarray(image[_spread(height)])
     columns = np.ascontiguousarray(image[_rows(height), _spread(width)])
@@ -51,6 +53,7 @@ def measure(image: Image) -> Imaging:
     return Imaging(
         redness=red / total if total else 1 / 3,
         blueness=blue / total if total else 1 / 3,
+        grain=measure_grain(image),
         along_x=_edges_along(lines, 1),
         along_y=_edges_along(columns, 0),
         width_px=width,

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 SLOPES = (0.25, 0.5, 1.0, 2.0)
 """A bet of slope s is the best one against a shift by s standard deviations."""
 REFERENCE_RISK = 1e-4
-"""Share of references for which a bet pays more than its divisor says; all bets on ten figures together: under 1 %."""
+"""Share of references for which a bet pays more than its divisor says; for all bets on thirteen figures: 1 %."""
 LEAST_REFERENCE = 60
 _HALVINGS = 30
 _BETS = 2 * len(SLOPES)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from inspector.bundle import MODEL_FILES, Bundle, Precision
+from inspector.energy import Meter, joules
 from inspector.errors import BundleError, RuntimeUnavailable
 from inspector.runtimes import RUNTIMES, Batch, Runtime, RuntimeSettings, load_runtime
 
@@ -27,84 +29,122 @@ class Loader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """One network on one runtime, one picture at a time."""
+class Way:
+    """One way to run one of a bundle's networks."""
 
     runtime: str
     precision: Precision
+    threads: int
+    """0: all cores but one, as on the line."""
+    batch: int
+
+    @property
+    def settings(self) -> RuntimeSettings:
+        """Several pictures at once run side by side where the runtime can do that."""
+        hint: Literal["latency", "throughput"] = "latency" if self.batch == 1 else "throughput"
+        return RuntimeSettings(kind=self.runtime, threads=self.threads, hint=hint, largest_batch=max(8, self.batch))
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """One network on one runtime; times are of a whole batch."""
+
+    runtime: str
+    precision: Precision
+    threads: int
+    batch: int
+    best_ms: float
+    """The fastest run: what the network takes when nothing else does, and what is held against the limit."""
     p50_ms: float
     p99_ms: float
+    p999_ms: float
+    """The greatest time where there were fewer than a thousand runs."""
     images_per_s: float
     """From the mean time, not from the median."""
     runs: int
     memory_mb: float | None
-    """Growth of the process's resident memory by loading and running it once; None where the system does not say."""
+    """Growth of the process's resident memory by loading and running it; None where the system does not say."""
     file_mb: float
+    joules_per_image: float | None
+    """As the machine counts, so with all else that ran; None where it does not count."""
     describes: Mapping[str, str]
 
 
 @dataclass(slots=True, eq=False)
 class _Candidate:
-    kind: str
-    precision: Precision
+    way: Way
     runtime: Runtime
+    pictures: Batch
     memory_mb: float | None
     file_mb: float
     seconds: list[float] = field(default_factory=list)
+    joules: float | None = None
+
+    def turn(self, clock: Clock, counters: Sequence[Meter]) -> None:
+        before = joules(counters)
+        self.seconds += [_time(self.runtime, self.pictures, clock) for _ in range(ROUND)]
+        after = joules(counters)
+        if before is not None and after is not None:
+            self.joules = (self.joules or 0.0) + after - before
 
     def pace(self) -> Pace:
-        spent = np.array(self.seconds)
+        spent, way = np.array(self.seconds), self.way
         p50, p99 = np.percentile(1e3 * spent, [50, 99])
         return Pace(
-            runtime=self.kind,
-            precision=self.precision,
+            runtime=way.runtime,
+            precision=way.precision,
+            threads=way.threads,
+            batch=way.batch,
+            best_ms=float(1e3 * spent.min()),
             p50_ms=float(p50),
             p99_ms=float(p99),
-            images_per_s=float(1 / spent.mean()),
+            p999_ms=float(np.percentile(1e3 * spent, 99.9, method="higher")),
+            images_per_s=float(way.batch / spent.mean()),
             runs=len(spent),
             memory_mb=self.memory_mb,
             file_mb=self.file_mb,
+            joules_per_image=None if self.joules is None else self.joules / (len(spent) * way.batch),
             describes=dict(self.runtime.describe()),
         )
+
+
+def ways(
+    bundle: Bundle, kinds: Sequence[str] = tuple(RUNTIMES), threads: Sequence[int] = (0,), batches: Sequence[int] = (1,)
+) -> tuple[Way, ...]:
+    """Return every runtime at every precision that the bundle has, threads and batch."""
+    present = [precision for precision, file in MODEL_FILES.items() if (bundle.path / file).is_file()]
+    return tuple(Way(*one) for one in itertools.product(kinds, present, threads, batches))
 
 
 def measure_paces(
     bundle: Bundle,
     seconds: float,
-    threads: int = 0,
-    kinds: Sequence[str] = tuple(RUNTIMES),
+    wanted: Sequence[Way],
     clock: Clock = time.perf_counter,
     load: Loader = load_runtime,
+    counters: Sequence[Meter] = (),
 ) -> tuple[Pace, ...]:
-    """Time every network of the bundle for about `seconds`, in turns.
+    """Time every way to run the bundle for about `seconds`, in turns.
 
     A runtime whose library or device is missing, and a network that a runtime does not take, are left out.
 
     Raises:
         BundleError: nothing at all could be loaded; with the reasons.
     """
-    batch = one_picture(bundle)
     candidates, reasons = [], []
-    for kind, precision in _pairs(bundle, kinds):
+    for way in wanted:
         try:
-            candidates.append(_load(bundle, kind, precision, threads, batch, load))
+            candidates.append(_load(bundle, way, load))
         except (RuntimeUnavailable, BundleError) as error:
-            logger.info("%s at %s is left out: %s", kind, precision, error)
+            logger.info("%s at %s is left out: %s", way.runtime, way.precision, error)
             reasons.append(str(error))
     if not candidates:
-        raise BundleError(f"{bundle.path}: no runtime of this machine takes it: {'; '.join(reasons)}")
+        raise BundleError(f"{bundle.path}: no runtime of this machine takes it: {'; '.join(dict.fromkeys(reasons))}")
     began = clock()
     while clock() - began < seconds * len(candidates) or not candidates[-1].seconds:
         for candidate in candidates:
-            candidate.seconds += [_time(candidate.runtime, batch, clock) for _ in range(ROUND)]
+            candidate.turn(clock, counters)
     return tuple(candidate.pace() for candidate in candidates)
-
-
-def _pairs(bundle: Bundle, kinds: Sequence[str]) -> Iterator[tuple[str, Precision]]:
-    for kind in kinds:
-        for precision, file in MODEL_FILES.items():
-            if (bundle.path / file).is_file():
-                yield kind, precision
 
 
 def one_picture(bundle: Bundle) -> Batch:
@@ -114,15 +154,15 @@ def one_picture(bundle: Bundle) -> Batch:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def _load(bundle: Bundle, kind: str, precision: Precision, threads: int, batch: Batch, load: Loader) -> _Candidate:
+def _load(bundle: Bundle, way: Way, load: Loader) -> _Candidate:
     before = resident_mb()
-    path = bundle.model_path(precision)
-    runtime = load(path, RuntimeSettings(kind=kind, threads=threads))
+    path = bundle.model_path(way.precision)
+    runtime, pictures = load(path, way.settings), np.repeat(one_picture(bundle), way.batch, axis=0)
     for _ in range(3):
-        runtime.run(batch)
+        runtime.run(pictures)
     after = resident_mb()
     memory = None if before is None or after is None else after - before
-    return _Candidate(kind, precision, runtime, memory, path.stat().st_size / 1e6)
+    return _Candidate(way, runtime, pictures, memory, path.stat().st_size / 1e6)
 
 
 def _time(runtime: Runtime, batch: Batch, clock: Clock) -> float:
@@ -141,10 +181,17 @@ def resident_mb() -> float | None:
 
 
 def ratios(paces: Sequence[Pace]) -> dict[str, float]:
-    """Median time of the float network over that of each quantised one, same runtime; above 1 int8 is faster."""
-    floats = {pace.runtime: pace.p50_ms for pace in paces if pace.precision == "float"}
-    return {
-        f"{pace.runtime}_{pace.precision.replace('-', '_')}_ratio": floats[pace.runtime] / pace.p50_ms
-        for pace in paces
-        if pace.precision != "float" and pace.runtime in floats
-    }
+    """Median time of the float network over that of each quantised one, all else alike; above 1 int8 is faster.
+
+    The first threads and batch have no mark in their keys; others are marked `t2`, `b8`.
+    """
+    first = paces[0].threads, paces[0].batch
+    floats = {(pace.runtime, pace.threads, pace.batch): pace.p50_ms for pace in paces if pace.precision == "float"}
+    found = {}
+    for pace in paces:
+        alike = pace.runtime, pace.threads, pace.batch
+        if pace.precision != "float" and alike in floats:
+            mark = "" if alike[1:] == first else f"_t{pace.threads}_b{pace.batch}"
+            key = f"{pace.runtime}_{pace.precision.replace('-', '_')}{mark}_ratio"
+            found[key] = floats[alike] / pace.p50_ms
+    return found

@@ -41,6 +41,11 @@ class Recipe(Document):
     )
     rules: tuple[Rule, ...] = Field(default=(), description="what findings may not be, beyond the defect probability")
     drift: DriftSettings = Field(default_factory=DriftSettings, description="the watch over the line's parts")
+    cameras: dict[str, dict[str, bool | int | float | str]] = Field(
+        default_factory=dict,
+        description="features that a camera must show, by the camera's name and the device's names of them; "
+        "what differs is told when the camera is opened",
+    )
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="how the network runs on this box")
 
     @model_validator(mode="after")

@@ -36,11 +36,13 @@ class Frame:
     sequence: int
     captured_at: datetime
     source: str = ""
-    """File name for cameras that read files, else empty."""
+    """File name for cameras that read files; `frame N` for cameras that number their frames; else empty."""
     repeats: int = 0
     """How many frames just before this one had the very same pixels (live cameras only)."""
     template: Image | None = None
     """Golden template of this very part; where it is None, the recipe's is used by networks that compare."""
+    exposed_ns: int | None = None
+    """The exposure in time.monotonic_ns(), from the camera's own time stamp; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Policy(Document):
     pass_below: float = Field(ge=0, le=1, description="a part passes when its defect probability is below this")
     reject_above: float = Field(ge=0, le=1, description="a part is rejected when its defect probability reaches this")
     review_novelty: float = Field(
-        default=0.95,
+        default=0.99,
         gt=0,
         le=1,
         description="a part goes to review, whatever its label, when its novelty reaches this: the share of held known "

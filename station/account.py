@@ -24,7 +24,7 @@ from station.journal import Journal, log_refusal
 from station.mailbox import Action, Mailbox
 from station.messages import Inspected
 from station.openings import Openings
-from station.outputs.base import Output
+from station.outputs.base import JudgedPart, Output
 from station.parts import Deadlines, Identity, PartAwaitingImages, PartInFlight
 from station.status import LastVerdict, Tally
 from station.views import merge_views
@@ -79,19 +79,24 @@ class Account:
 
     # ---- a part comes
 
-    def enter(self, record: InspectionRecord, triggered_ns: int) -> PartInFlight:
+    def enter(self, record: InspectionRecord, triggered_ns: int, simulated: bool = False) -> PartInFlight:
         """Take a part that was triggered into the account; its row is opened by `open`, next."""
-        part = PartInFlight(record, triggered_ns, triggered_ns + int(self._deadline_ms * 1e6))
+        part = PartInFlight(record, triggered_ns, triggered_ns + int(self._deadline_ms * 1e6), simulated)
         self._in_flight[record.part_id] = part
         self._deadlines.add(part.deadline_ns, record.part_id)
+        self._line.output.expect(part.triggered())
         return part
 
     def open(self, part: PartInFlight) -> None:
         """Send the part's row to the disk. Called before anything else is said about the part."""
         part_id = part.record.part_id
-        self.openings.open(part.record, lambda why: self.answer(part_id, not_inspected(f"ledger: {why}")))
+        refused = partial(self._refused, part_id)
+        self.openings.open(part.record, refused, part.simulated)
         if len(self._in_flight) > MOST_IN_FLIGHT:
             self.fail(part_id, f"overload: {MOST_IN_FLIGHT} parts wait for their verdict")
+
+    def _refused(self, part_id: UUID, why: str) -> None:
+        self.answer(part_id, not_inspected(f"ledger: {why}"))
 
     def update(self, part: PartInFlight) -> None:
         """Replace what is known of a part that has no verdict yet."""
@@ -197,7 +202,7 @@ class Account:
 
     def _act(self, part: PartInFlight, verdict: Verdict, record: InspectionRecord) -> InspectionRecord:
         del self._in_flight[record.part_id]
-        self._line.output.act(record.part_id, record.trigger, verdict)
+        self._line.output.act(JudgedPart(part.triggered(), verdict))
         latency_ms = (time.monotonic_ns() - part.triggered_ns) / 1e6
         self._line.tally.add(LastVerdict(record.trigger, record.source, verdict, latency_ms))
         return replace(

@@ -12,11 +12,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 
-from inspector.errors import CameraEnded, CameraError, FrameLost, TriggerTimeout, UserError
+from inspector.errors import CameraEnded, CameraError, FrameLost, FrameStale, TriggerTimeout, UserError
 from inspector.inspection import PreparedView
 from inspector.values import Frame
 from station.cameras import camera_factory
-from station.cameras.base import Camera, CameraSettings
+from station.cameras.base import Camera, CameraSettings, OnDemand
+from station.cameras.notes import CameraNotes
 from station.messages import CameraState, Ended, Exposed, FromVision, Trigger, Unexposed, Unfit
 
 _SLICE_S = 0.2
@@ -87,6 +88,7 @@ class Acquisition:
         start: int,
         shelf: FrameShelf,
         announce: Announce,
+        notes: CameraNotes,
         triggers: Connection | None = None,
         aligned: bool = False,
     ) -> None:
@@ -94,6 +96,7 @@ class Acquisition:
         self._start = start
         self._shelf = shelf
         self._announce = announce
+        self._notes = notes
         self._triggers = triggers
         self._aligned = aligned
         """Show a replayed source's picture of the trigger's own number: it stands for one of several views."""
@@ -129,6 +132,7 @@ class Acquisition:
                 with ExitStack() as stack:
                     camera = stack.enter_context(camera_factory(self._settings.kind)(self._settings, self._start))
                     self._opened, pause_s = True, _FIRST_PAUSE_S
+                    self._notes.opened(camera)
                     self._exposed_at_s = time.monotonic()
                     self._expose_until_stopped(camera)
             except CameraEnded as error:
@@ -146,7 +150,7 @@ class Acquisition:
     def _expose_until_stopped(self, camera: Camera) -> None:
         while not self._stop.is_set():
             self._round_s = time.monotonic()
-            if self._triggers is not None and not self._await_trigger(self._triggers):
+            if self._triggers is not None and not self._await_trigger(self._triggers, camera):
                 continue
             cannot_wait = self._triggers is not None or camera.live
             has_place = self._shelf.wait_for_room(0.0 if cannot_wait else _SLICE_S)
@@ -164,21 +168,27 @@ class Acquisition:
             return
         if has_place:
             self._shelf.put(frame)
-            self._tell(frame.sequence, frame.source, frame.captured_at)
-        else:
-            self._tell(frame.sequence, frame.source, frame.captured_at, self._shelf.why_full, overload=True)
+        exposed_ns = frame.exposed_ns or time.monotonic_ns()
+        fault = None if has_place else self._shelf.why_full
+        name = self._settings.name
+        self._tell(Exposed(name, frame.sequence, frame.captured_at, exposed_ns, frame.source, fault, not has_place))
 
     def _expose_once(self, camera: Camera) -> Frame | None:
         """Return one exposure, or None where none came in time, or its picture cannot be had."""
         trigger = self._pending
         try:
             frame = self._grab(camera, trigger)
+        except FrameStale as error:
+            self._notes.stale(str(error), time.monotonic())
+            self._note_silence()
+            return None
         except TriggerTimeout:
             self._note_silence()
             return None
         except FrameLost as error:
             sequence, self._pending = (error.sequence if trigger is None else trigger.sequence), None
-            self._tell(sequence, error.source, datetime.now(UTC), str(error))
+            now = datetime.now(UTC)
+            self._tell(Exposed(self._settings.name, sequence, now, time.monotonic_ns(), error.source, str(error)))
             return None
         if trigger is None:
             return frame
@@ -194,7 +204,7 @@ class Acquisition:
             frame = camera.grab(_SLICE_S)
         return frame
 
-    def _await_trigger(self, triggers: Connection) -> bool:
+    def _await_trigger(self, triggers: Connection, camera: Camera) -> bool:
         """Wait a while for a trigger whose time has not passed; True when there is one to expose for."""
         if self._pending is not None and self._pending.deadline_ns <= time.monotonic_ns():
             self._announce(Unexposed(self._settings.name, self._pending.sequence))
@@ -205,6 +215,8 @@ class Acquisition:
             if not triggers.poll(_SLICE_S):
                 return False
             self._pending = triggers.recv()
+            if isinstance(camera, OnDemand):
+                camera.expose()
         except (EOFError, OSError):  # the line is gone
             self._stop.set()
             return False
@@ -212,14 +224,11 @@ class Acquisition:
             self._idle, self._exposed_at_s = False, time.monotonic()
         return False  # asked again, now with its deadline
 
-    def _tell(
-        self, sequence: int, source: str, at: datetime, fault: str | None = None, *, overload: bool = False
-    ) -> None:
-        name = self._settings.name
-        self._start = sequence + 1
+    def _tell(self, exposed: Exposed) -> None:
+        self._start = exposed.sequence + 1
         self._idle, self._exposed_at_s = True, time.monotonic()
-        self._report(True, f"camera {name!r} delivers")
-        self._announce(Exposed(name, sequence, at, time.monotonic_ns(), source, fault, overload))
+        self._report(True, f"camera {self._settings.name!r} delivers")
+        self._announce(exposed)
 
     def _note_silence(self) -> None:
         silent_s = time.monotonic() - self._exposed_at_s

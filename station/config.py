@@ -15,13 +15,17 @@ from inspector.errors import ConfigError
 from inspector.recipe import Recipe, load_recipe
 from station.cameras import camera_settings
 from station.cameras.base import CameraSettings
-from station.outputs import output_settings
+from station.outputs import outputs_settings
 from station.outputs.base import OutputSettings
 from station.triggers import is_by_camera, trigger_settings
 from station.triggers.base import TriggerSettings
 
-_PATHS = ("folder", "bundle", "recipe")
-_CAMERA_PATHS = ("path", "names")
+_PATHS_OF = {
+    "station": ("folder", "bundle", "recipe"),
+    "camera": ("path", "names"),
+    "output": ("secret_file", "ca_file", "password_file"),
+    "trigger": ("token_file", "password_file"),
+}
 
 
 class StationBlock(Document):
@@ -54,7 +58,7 @@ class StationConfig(Document):
     recipe: Recipe
     cameras: tuple[CameraSettings, ...]
     """Each is a view of every part. Without a trigger of its own, the first one's exposures are the parts."""
-    output: OutputSettings
+    outputs: tuple[OutputSettings, ...]
     audit: AuditSettings | None = None
 
     @property
@@ -91,7 +95,7 @@ class _File(Document):
     station: StationBlock
     trigger: dict[str, Any] = Field(default_factory=dict)
     camera: dict[str, Any] | list[dict[str, Any]]
-    output: dict[str, Any] = Field(default_factory=lambda: {"kind": "log"})
+    output: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"kind": "log"})
     audit: AuditSettings | None = None
 
 
@@ -117,7 +121,7 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         trigger=trigger_settings(file.trigger, source),
         recipe=load_recipe(file.station.recipe) if file.station.recipe else Recipe(),
         cameras=_cameras(file.camera, source),
-        output=output_settings(file.output, source),
+        outputs=outputs_settings(file.output, source),
         audit=file.audit,
     )
 
@@ -138,14 +142,16 @@ def _cameras(blocks: dict[str, Any] | list[dict[str, Any]], source: str) -> tupl
 def _anchored(content: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the tables with relative paths joined to `folder`; what is no text is left for validation to refuse."""
     anchored = dict(content)
-    for block, fields in (("station", _PATHS), ("camera", _CAMERA_PATHS)):
-        table = content.get(block)
-        if isinstance(table, dict):
-            anchored[block] = _joined(table, fields, folder)
-        elif isinstance(table, list):
-            anchored[block] = [_joined(each, fields, folder) if isinstance(each, dict) else each for each in table]
+    for block, fields in _PATHS_OF.items():
+        tables = content.get(block)
+        if isinstance(tables, list):
+            anchored[block] = [_table(table, fields, folder) for table in tables]
+        elif tables is not None:
+            anchored[block] = _table(tables, fields, folder)
     return anchored
 
 
-def _joined(table: dict[str, Any], fields: tuple[str, ...], folder: Path) -> dict[str, Any]:
+def _table(table: Any, fields: tuple[str, ...], folder: Path) -> Any:
+    if not isinstance(table, dict):
+        return table
     return {**table, **{field: str(folder / table[field]) for field in fields if isinstance(table.get(field), str)}}

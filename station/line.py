@@ -29,6 +29,7 @@ from station.journal import Journal
 from station.mailbox import Mailbox
 from station.messages import (
     Alive,
+    CameraNote,
     CameraState,
     Drifted,
     DriftPoint,
@@ -43,11 +44,12 @@ from station.messages import (
     Keep,
     NotHeld,
     Ready,
+    Relearning,
     Stop,
     Unexposed,
     Unfit,
 )
-from station.outputs.base import Output
+from station.outputs.base import LineState, Output
 from station.parts import Identity, PartInFlight
 from station.status import Tally
 from station.supervisor import VisionLost, VisionProcess
@@ -91,6 +93,7 @@ class LineLoop:
         self._ended = False
         self._stop_by_ns: int | None = None
         self._ledger = ledger
+        self._output = output
         self._journal = Journal(ledger, identity.station)
         self._mailbox = Mailbox()
         line = Line(ledger, output, tally, self._journal, self._mailbox)
@@ -111,6 +114,7 @@ class LineLoop:
                 self._tally.ledger = str(self._ledger.fault or "well")
                 self._watch_groups(time.monotonic_ns())
                 self._heed_stop(time.monotonic_ns())
+                self._pulse()
         finally:
             self._end()
 
@@ -167,7 +171,7 @@ class LineLoop:
                 self._not_exposed(group, camera, sequence)
             case ImageStored() | ImageFailed():
                 self._image_came(message)
-            case Drifted() | DriftStatus() | DriftPoint():
+            case Drifted() | DriftStatus() | DriftPoint() | Relearning():
                 self._note_drift(message)
             case _:
                 self._note_state(group, message)
@@ -190,6 +194,10 @@ class LineLoop:
                 self._note_drift_state(camera, words)
                 if not well:
                     self._journal.note(Severity.WARNING, "drift_fault", words)
+            case Relearning(camera, by, why, ended):
+                said = ", ".join(f"{alarm.figure} since part {alarm.since_part}" for alarm in ended) or "none"
+                words = f"camera {camera}: by {by}: {why}; alarms ended: {said}"
+                self._journal.note(Severity.INFO, "drift_relearn", words)
             case DriftPoint(point):
                 self._journal.record(Severity.INFO, "drift_figures", point.model_dump_json())
 
@@ -199,7 +207,7 @@ class LineLoop:
         several = len(self._cameras) > 1
         self._tally.drift = "; ".join(f"{name}: {words}" if several else words for name, words in states)
 
-    def _note_state(self, group: VisionGroup, message: Ready | CameraState | Ended | Unfit) -> None:
+    def _note_state(self, group: VisionGroup, message: Ready | CameraState | CameraNote | Ended | Unfit) -> None:
         match message:
             case Ready(description, golden_samples):
                 self._become_ready(group, description, golden_samples)
@@ -207,6 +215,8 @@ class LineLoop:
                 self._note_camera(camera, "well" if well else why)
                 severity, kind = (Severity.INFO, "camera back") if well else (Severity.ALARM, "camera lost")
                 self._journal.note(severity, kind, why)
+            case CameraNote(_, kind, why, warning):
+                self._journal.note(Severity.WARNING if warning else Severity.INFO, kind, why)
             case Ended(camera, why):
                 self._ended = True
                 self._intake.close()
@@ -247,7 +257,7 @@ class LineLoop:
     def _part_by_exposure(self, group: VisionGroup, exposed: Exposed) -> None:
         record = self._new_record(exposed.sequence, NO_TAG)
         record = replace(record, source=exposed.source, triggered_at=exposed.captured_at)
-        part = self._account.enter(record, exposed.exposed_ns)
+        part = self._account.enter(record, exposed.exposed_ns, self._identity.simulated)
         others = self._cameras[1:]
         hopeless = exposed.fault if exposed.overload else self._overload(others)
         early = exposed.fault is None and hopeless is None and not self._account.openings.full
@@ -264,7 +274,7 @@ class LineLoop:
 
     def _part_by_pulse(self, pulse: Pulse) -> None:
         record = replace(self._new_record(self._next_sequence, pulse.tag), triggered_at=pulse.at)
-        part = self._account.enter(record, pulse.at_ns)
+        part = self._account.enter(record, pulse.at_ns, self._identity.simulated)
         self._account.open(part)
         if self._ended:
             self._account.fail(record.part_id, f"no exposure (camera: {self._tally.camera})")
@@ -277,7 +287,7 @@ class LineLoop:
         """A part passed of which only the source's count tells."""
         pulse = Pulse()
         record = replace(self._new_record(self._next_sequence, pulse.tag), triggered_at=pulse.at)
-        self._account.open(self._account.enter(record, pulse.at_ns))
+        self._account.open(self._account.enter(record, pulse.at_ns, self._identity.simulated))
         self._account.fail(record.part_id, why)
 
     def _new_record(self, sequence: int, tag: PartTag) -> InspectionRecord:
@@ -375,6 +385,14 @@ class LineLoop:
         else:
             raise StationError(f"{why}; {self._config.station.restarts} restarts within ten minutes did not mend it")
         self._account.abandon(group.cameras, why)
+
+    def _pulse(self) -> None:
+        """Let the outputs know that the loop goes round, and note how they do."""
+        fault = self._ledger.fault
+        for state in self._output.pulse(LineState(self._tally.state, None if fault is None else str(fault))):
+            if self._tally.note_output(state):
+                severity, kind = (Severity.INFO, "output back") if state.well else (Severity.ALARM, "output down")
+                self._journal.note(severity, kind, f"{state.output}: {state.words}")
 
     def _heed_stop(self, now_ns: int) -> None:
         if self._stop.is_set() and self._stop_by_ns is None:

@@ -110,6 +110,16 @@ class CameraState:
 
 
 @dataclass(frozen=True, slots=True)
+class CameraNote:
+    """Vision: something about a camera that is no part and no change of state, to be recorded as an event."""
+
+    camera: str
+    kind: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Vision: no further exposure will come of this camera."""
 
@@ -141,7 +151,17 @@ class DriftPoint:
     point: WatchPoint
 
 
-FromWatch = Drifted | DriftStatus | DriftPoint
+@dataclass(frozen=True, slots=True)
+class Relearning:
+    """Vision: the drift watch of a camera learns anew because a person ordered it; `ended` are alarms that held."""
+
+    camera: str
+    by: str
+    why: str
+    ended: tuple[Alarm, ...]
+
+
+FromWatch = Drifted | DriftStatus | DriftPoint | Relearning
 FromVision = (
     Ready
     | Unfit
@@ -153,6 +173,7 @@ FromVision = (
     | ImageStored
     | ImageFailed
     | CameraState
+    | CameraNote
     | Ended
     | FromWatch
 )

@@ -28,7 +28,7 @@ class Openings:
         self._lock = threading.Lock()
         self._waiting: dict[UUID, list[Action]] = {}
 
-    def open(self, record: InspectionRecord, refused: Callable[[str], None]) -> None:
+    def open(self, record: InspectionRecord, refused: Callable[[str], None], simulated: bool = False) -> None:
         """Open the part's row; `refused` is done later, before what waited, where the ledger does not take it."""
         part_id = record.part_id
         with self._lock:
@@ -44,7 +44,7 @@ class Openings:
                 for action in actions:
                     self._do_later(action)
 
-        self._ledger.open_part(record).add_done_callback(opened)
+        self._ledger.open_part(record, simulated).add_done_callback(opened)
 
     def hold(self, part_id: UUID, action: Action) -> bool:
         """Keep `action` until the part's row is durable; False, and not kept, where it is durable already."""

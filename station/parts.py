@@ -11,6 +11,7 @@ from db.images import StoredImage
 from inspector.draws import Draw
 from inspector.values import InspectionRecord
 from station.messages import Inspected
+from station.outputs.base import TriggeredPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Identity:
     station: str
     recipe: str
     bundle_id: str
+    simulated: bool = False
+    """The parts are none of production: rendered ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,17 @@ class PartInFlight:
     record: InspectionRecord
     triggered_ns: int
     deadline_ns: int
+    simulated: bool = False
     views: Mapping[str, Inspected | str] = field(default_factory=dict)
     """By camera, what was said of each view: its verdict, or why there is none."""
     hopeless: str | None = None
     """Why no view of it will be inspected; it is answered so at its deadline."""
+
+    def triggered(self) -> TriggeredPart:
+        """Return the part as outputs see it."""
+        record = self.record
+        tag = record.tag
+        return TriggeredPart(record.part_id, record.trigger, self.triggered_ns, self.simulated, tag.lot, tag.serial)
 
 
 @dataclass(frozen=True, slots=True)

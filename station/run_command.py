@@ -13,10 +13,12 @@ from pathlib import Path
 from inspector.errors import ConfigError
 from station.checking import check_station
 from station.config import StationConfig, load_station_config
+from station.relearning import give_order
 from station.running import run_station
 from station.screen import screen
+from station.watch import memory_path
 
-HELP = "run a station from its configuration, or check that it could run"
+HELP = "run a station from its configuration, check that it could run, or have its drift watch learn anew"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for verb, action in ((run_verb, _run), (check_verb, _check)):
         verb.add_argument("config", type=Path, metavar="CONFIG", help="station configuration (TOML)")
         verb.set_defaults(run=action)
+    relearn_verb = verbs.add_parser(
+        "relearn",
+        help="end a drift alarm: the watch learns anew",
+        description="Have the drift watch learn anew what is usual, when the cause of an alarm is found and removed. "
+        "Who, why and the alarms that end go into the ledger. A running station takes the order with its next part, a "
+        "stopped one at its next start.",
+    )
+    relearn_verb.add_argument("config", type=Path, metavar="CONFIG", help="station configuration (TOML)")
+    relearn_verb.add_argument("--by", required=True, metavar="NAME", help="who orders it")
+    relearn_verb.add_argument("--why", required=True, metavar="TEXT", help="what was found and done")
+    relearn_verb.set_defaults(run=_relearn)
     run_verb.add_argument("--verbose", action="store_true", help="log each verdict and every change of state")
 
 
@@ -58,6 +71,18 @@ def _check(args: argparse.Namespace) -> int:
     if faults:
         raise ConfigError(f"{args.config}: {len(faults)} of 4 checks failed: {'; '.join(faults)}")
     print(f"{args.config}: fit to run")
+    return 0
+
+
+def _relearn(args: argparse.Namespace) -> int:
+    config = load_station_config(args.config)
+    if not config.recipe.drift.enabled:
+        raise ConfigError(f"{args.config}: the recipe's drift.enabled is false; expected a watch that could learn anew")
+    if not config.station.folder.is_dir():
+        raise ConfigError(f"{config.station.folder}: station.folder: no such folder; expected a station that has run")
+    ended = give_order(memory_path(config.station.folder, config.camera.name), args.by, args.why)
+    alarms = f"ends the alarms of {', '.join(ended)}" if ended else "there is no alarm to end"
+    print(f"camera {config.camera.name} is to learn anew with its next part; {alarms}")
     return 0
 
 

@@ -21,14 +21,18 @@ from inspector.errors import ConfigError, StorageFault
 from station.auditing import AuditPlan, audit_plan, make_key
 from station.config import StationConfig
 from station.line import LineLoop
-from station.outputs import output_factory
+from station.outputs import act_outputs, tell_settings
+from station.outputs.base import About
 from station.parts import Identity
 from station.scheduling import line_first
 from station.status import StationStatus, Tally
+from station.telling import TellingOutputs
 
 logger = logging.getLogger(__name__)
 
 _LAST_ROWS_S = 30.0
+RENDERED = {"synthetic"}
+"""Kinds of cameras whose parts are none: they are told as simulated."""
 Screen = Callable[[Tally], AbstractContextManager[object]]
 
 
@@ -54,6 +58,7 @@ class RunSummary:
             (
                 f"{status.triggers} triggers, {status.accounted} verdicts ({balance}): {outcomes or 'none'}",
                 f"latency trigger to verdict: {latency}; {status.triggers / max(self.seconds, 1e-9):.1f} parts/s",
+                *([status.drift] if "since part" in status.drift else []),
                 *([f"{self.recovered} parts of an interrupted run recorded NOT_INSPECTED"] if self.recovered else []),
                 f"database {self.database}",
                 f"images   {self.images}",
@@ -75,7 +80,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
     with (
         _alone(config.station.folder),
         Ledger(config.database_url) as ledger,
-        output_factory(config.output.kind)(config.output) as output,
+        act_outputs(config.outputs) as output,
         screen(tally) if screen else nullcontext(),
     ):
         ImageStore(config.images).sweep()
@@ -86,12 +91,14 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         if plan:
             ledger.record_event(Event(run.station, Severity.INFO, "audit draws", plan.text()))
         _record_recovery(ledger, config.station.name, recovery)
-        identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id)
+        identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id, config.camera.kind in RENDERED)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
-        with settled_heap(), _realtime(config, ledger):
-            LineLoop(config, identity, ledger, output, tally, stop, start, plan=plan).run()
-        _end_run(ledger, run.run_id)
-        tally.state = "ended"
+        about = About(run.station, run.recipe, run.bundle_id)
+        with TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally):
+            with settled_heap(), _realtime(config, ledger):
+                LineLoop(config, identity, ledger, output, tally, stop, start, plan=plan).run()
+            _end_run(ledger, run.run_id)
+            tally.state = "ended"
     seconds = time.monotonic() - started_s
     return RunSummary(run.run_id, tally.snapshot(), seconds, recovery.completed, config.database_url, config.images)
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inspector.values import Outcome
+from station.outputs.base import OutputState
 from station.status import StationStatus, Tally
 
 # Colour and shape and word: no verdict is told by colour alone.
@@ -60,7 +61,16 @@ def line(status: StationStatus) -> str:
         f"{status.station} {status.state}: triggers={status.triggers} {outcomes} rate={status.rate_hz:.1f}/s "
         f"p50={_ms(status.p50_ms)} p99={_ms(status.p99_ms)} restarts={status.restarts} camera={status.camera!r} "
         f"ledger={status.ledger!r} drift={status.drift!r}"
+        + "".join(f" {output.output}={output_words(output)!r}" for output in status.outputs)
     )
+
+
+def output_words(state: OutputState) -> str:
+    """Return an output's state in a few words, with what it owes."""
+    owed = f", {state.waiting} waiting" if state.waiting and not state.well else ""
+    missed = f", {state.missed} missed" if state.missed else ""
+    since = f" since {state.down_since:%H:%M:%S} UTC" if state.down_since else ""
+    return f"{state.words}{since}{owed}{missed}"
 
 
 def table(status: StationStatus) -> Group:
@@ -70,7 +80,9 @@ def table(status: StationStatus) -> Group:
     head.add_row("triggers", str(status.triggers), "rate", f"{status.rate_hz:.1f} parts/s", "ledger", status.ledger)
     p50, p99 = _ms(status.p50_ms), _ms(status.p99_ms)
     head.add_row("restarts", str(status.restarts), "latency", f"p50 {p50}, p99 {p99}", "for", f"{status.since_s:.0f} s")
-    head.add_row("drift", Text(status.drift, style="bold red" if "void" in status.drift else ""))
+    head.add_row("drift", Text(status.drift, style="bold red" if "since part" in status.drift else ""))
+    for output in status.outputs:
+        head.add_row(output.output, Text(output_words(output), style="" if output.well else "bold red"))
     counts = Table.grid(padding=(0, 3))
     counts.add_row(*(_count(outcome, status) for outcome in Outcome))
     return Group(head, Text(), counts, Text(), _last(status))

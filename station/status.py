@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inspector.values import Outcome, Verdict
+from station.outputs.base import OutputState
 
 _LATENCIES_KEPT = 2048
 _VERDICTS_KEPT = 8
@@ -43,6 +44,8 @@ class StationStatus:
     drift: str
     """What the drift watch says, in a few words."""
     last: tuple[LastVerdict, ...]
+    outputs: tuple[OutputState, ...] = ()
+    """Every output that says how it does, in the order of the first word from each."""
 
     @property
     def accounted(self) -> int:
@@ -51,7 +54,7 @@ class StationStatus:
 
 
 class Tally:
-    """Counts for one run. Only the line loop writes; `snapshot` may be called from the screen's thread."""
+    """Counts for one run. Only the line loop writes, `note_output` aside; any thread may call `snapshot`."""
 
     def __init__(self, station: str) -> None:
         self._station = station
@@ -66,12 +69,19 @@ class Tally:
         self.camera = "opening"
         self.ledger = "well"
         self.drift = "not known"
+        self._outputs: dict[str, OutputState] = {}
 
     def add(self, verdict: LastVerdict) -> None:
         self._outcomes[verdict.verdict.outcome] += 1
         self._latencies_ms.append(verdict.latency_ms)
         self._moments_s.append(time.monotonic())
         self._last.append(verdict)
+
+    def note_output(self, state: OutputState) -> bool:
+        """Keep what an output says of itself; True where it has become well or ill. One thread speaks for an output."""
+        before = self._outputs.get(state.output)
+        self._outputs[state.output] = state
+        return not state.well if before is None else before.well != state.well
 
     def snapshot(self) -> StationStatus:
         latencies = sorted(self._latencies_ms.copy())
@@ -89,6 +99,7 @@ class Tally:
             ledger=self.ledger,
             drift=self.drift,
             last=tuple(self._last.copy()),
+            outputs=tuple(self._outputs.copy().values()),
         )
 
     def _rate_hz(self) -> float:

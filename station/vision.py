@@ -9,12 +9,8 @@ between them then ends, and where this process hangs and does not see it, Linux 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
-import os
 import queue
-import signal
-import sys
 import threading
 import time
 from collections import deque
@@ -27,7 +23,7 @@ import cv2
 
 from db.images import ImageStore, StoredImage
 from inspector.bundle import load_bundle
-from inspector.certificate import require_certified
+from inspector.certificate import is_certified, require_certified
 from inspector.draws import draw_pass
 from inspector.drift import WatchKey
 from inspector.errors import StationError, StorageFault, UserError
@@ -37,6 +33,8 @@ from station.acquire import Acquisition, FrameShelf
 from station.admission import MOST_WAITING
 from station.auditing import AuditPlan, audit_plan, keeps_image
 from station.cameras.base import CameraSettings
+from station.cameras.notes import CameraNotes
+from station.child import live_with_line
 from station.config import StationConfig
 from station.messages import (
     Alive,
@@ -64,8 +62,6 @@ _ACQUIRE_HANG_S = 30.0
 """A camera driver that does not come back for so long is hung: no sign of life, and the line replaces the process."""
 _JPEG = (".jpg", (cv2.IMWRITE_JPEG_QUALITY, 95))
 _PNG = (".png", (cv2.IMWRITE_PNG_COMPRESSION, 1))
-_PR_SET_PDEATHSIG = 1
-"""prctl(2): the signal that the kernel sends this process when its parent ends."""
 
 
 class LineGone(Exception):
@@ -104,30 +100,13 @@ def main(
 
     Through `triggers` the line asks each camera for exposures, past the inspecting thread, which may be busy.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the group; the line process says when to stop.
-    threading.excepthook = _die
-    _die_with_line()
+    live_with_line()
     cv2.setNumThreads(1)
     pipe = Pipe(connection, threading.Lock())
     try:
         _serve(pipe, triggers, config, group, start)
     except LineGone:
         return
-
-
-def _die_with_line() -> None:
-    """Have the kernel kill this process with the line process, also where a driver or runtime hangs and reads no pipe.
-
-    A process that outlives its line would go on holding the camera, which the next start needs.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def _die(fault: threading.ExceptHookArgs) -> None:
-    """End the process when one of its threads fails: the line notices, answers for the parts, and restarts it."""
-    threading.__excepthook__(fault)
-    os._exit(70)
 
 
 def _settle_heap() -> None:
@@ -182,10 +161,13 @@ def _lane(
             pipe.send(message)
 
     key = WatchKey(bundle=inspector.bundle.id, recipe=config.recipe.revision(), camera=camera.name)
-    watch = LineWatch(config.recipe, key, memory_path(config.station.folder, camera.name), pipe.send)
+    memory = memory_path(config.station.folder, camera.name)
+    certified = is_certified(inspector.bundle, inspector.recipe)
+    watch = LineWatch(config.recipe, key, memory, pipe.send, certified=certified)
+    notes = CameraNotes(camera, config.recipe, config.station.folder / "cameras", announce)
     shelf = FrameShelf(FRAMES_IN_FLIGHT if triggers is None else MOST_WAITING, inspector.prepare)
     aligned = len(config.cameras) > 1
-    return Lane(shelf, Acquisition(camera, start, shelf, announce, triggers, aligned), watch)
+    return Lane(shelf, Acquisition(camera, start, shelf, announce, notes, triggers, aligned), watch)
 
 
 class Vision:

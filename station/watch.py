@@ -15,17 +15,19 @@ from pathlib import Path
 
 from inspector.documents import read_json
 from inspector.drift import DriftWatch, WatchKey, WatchState
-from inspector.drift_alarms import Alarm
 from inspector.errors import InspectorError, StorageFault, UserError
 from inspector.imaging import measure
 from inspector.recipe import Recipe
 from inspector.values import Image, PartResult
-from station.messages import Drifted, DriftPoint, DriftStatus, FromVision
+from station.messages import Drifted, DriftPoint, DriftStatus, FromVision, Relearning
+from station.relearning import order_path, take_order
 
 POINT_PARTS = 500
 """A point of every chart is recorded after so many parts."""
 LOOKED_AT_AFTER_S = 0.05
 """Colour and position are measured so often at most: they change slowly, and measuring costs a fast line its speed."""
+ORDERS_LOOKED_FOR_AFTER_S = 1.0
+"""An order to learn anew is looked for so often."""
 SAVED_AFTER_S = 30.0
 """So much of what was seen may be forgotten when the process is killed; an alarm never."""
 
@@ -45,15 +47,21 @@ class LineWatch:
         file: Path,
         send: Callable[[FromVision], None],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        certified: bool = True,
     ) -> None:
         self._file, self._send, self._clock = file, send, clock
-        self._camera = key.camera
-        self._settings = recipe.drift
+        self._settings, self._key, self._certified = recipe.drift, key, certified
         self._writes = True
-        self._watch = DriftWatch(recipe.drift, key, self._remembered()) if recipe.drift.enabled else None
+        self._watch = self._make(self._remembered()) if recipe.drift.enabled else None
         self._saved_s = clock()
-        self._looked_s = -math.inf
+        self._looked_s = self._heeded_s = -math.inf
+        self._refused = ""
+        self._heed_order()
         self._tell_status()
+
+    def _make(self, state: WatchState | None) -> DriftWatch:
+        return DriftWatch(self._settings, self._key, state, certified=self._certified)
 
     def guard(self, part: PartResult) -> PartResult:
         """Return the part as the line is to treat it."""
@@ -63,6 +71,8 @@ class LineWatch:
         """Take a part as it was judged, before `guard`. One without a prediction says nothing of the line."""
         if self._watch is None or part.views[0].prediction is None:
             return
+        if self._clock() - self._heeded_s >= ORDERS_LOOKED_FOR_AFTER_S:
+            self._heed_order()
         said = self._watch.see(part.views[0], measure(image) if self._is_due() else None)
         for alarm in said:
             self._send(Drifted(self._watch.key.camera, alarm))
@@ -72,6 +82,23 @@ class LineWatch:
             self._send(DriftPoint(point))
         if said or self._clock() - self._saved_s >= SAVED_AFTER_S:
             self.save()
+
+    def _heed_order(self) -> None:
+        """Learn anew where a person has ordered it; killed on the way, the station still has the alarm."""
+        self._heeded_s = self._clock()
+        if self._watch is None or not order_path(self._file).exists():
+            return
+        try:
+            order = take_order(self._file)
+        except InspectorError as error:
+            refused, self._refused = self._refused, str(error)
+            if refused != self._refused:
+                self._send(DriftStatus(self._key.camera, f"order to learn anew not taken: {error}", False))
+            return
+        self._send(Relearning(self._key.camera, order.by, order.why, self._watch.alarms))
+        self._watch = self._make(None)
+        self.save()
+        self._tell_status()
 
     def _is_due(self) -> bool:
         now_s = self._clock()
@@ -88,7 +115,7 @@ class LineWatch:
             _write(self._file, self._watch.state().model_dump_json())
         except StorageFault as fault:
             if self._writes:
-                self._send(DriftStatus(self._camera, f"memory not written: {fault}", False))
+                self._send(DriftStatus(self._key.camera, f"memory not written: {fault}", False))
             self._writes = False
         else:
             self._writes = True
@@ -99,24 +126,18 @@ class LineWatch:
         try:
             return read_json(self._file, WatchState, UserError)
         except InspectorError as error:
-            self._send(DriftStatus(self._camera, f"memory lost, learning anew: {error}", False))
+            self._send(DriftStatus(self._key.camera, f"memory lost, learning anew: {error}", False))
             return None
 
     def _tell_status(self) -> None:
-        self._send(DriftStatus(self._camera, status_of(self._watch, self._settings.learn_parts), True))
+        self._send(DriftStatus(self._key.camera, status_of(self._watch, self._settings.learn_parts), True))
 
 
 def status_of(watch: DriftWatch | None, learn_parts: int) -> str:
     """Return the watch's state in a few words."""
     if watch is None:
         return "not watched"
-    if watch.alarms:
-        return f"certificate void since part {watch.alarms[0].part}: {_named(watch.alarms)}"
-    return "well" if watch.parts >= learn_parts else f"learning from {learn_parts} parts"
-
-
-def _named(alarms: tuple[Alarm, ...]) -> str:
-    return ", ".join(dict.fromkeys(alarm.figure for alarm in alarms))
+    return watch.void or ("well" if watch.parts >= learn_parts else f"learning from {learn_parts} parts")
 
 
 def _write(file: Path, text: str) -> None:

@@ -19,6 +19,7 @@ from training.kept import LAYERS, float_layers, kept_float
 from training.order import say
 from training.quantise import head_nodes, write_uint8
 from training.ranges import Ranges, measure_ranges
+from training.readouts import Given, Readout, find_readouts, fit_readouts, given
 from training.recipe import QuantiseRecipe
 from training.sensitivity import Distance, Sensitive, find_sensitive
 from training.symmetric import stem_nodes, write_symmetric
@@ -58,6 +59,9 @@ class _Conversion:
     ranges: Ranges
     weights: Weights
     """Of the convolutions, in whole steps of int8."""
+    readouts: tuple[Readout, ...]
+    wanted: Given
+    """What the readouts of the float graph give on `images`."""
     images: NDArray[np.uint8]
     recipe: QuantiseRecipe
     judge: Judge | None
@@ -67,12 +71,13 @@ class _Conversion:
         return self.float_path.parent / MODEL_FILES[self.precision]
 
     def write(self, kept: Sequence[str]) -> str:
-        """Write the graph with `kept` in float and return the judge's complaint."""
+        """Write the graph with `kept` in float and its readouts fitted; return the judge's complaint."""
         self.write_to(self.path, kept)
+        fit_readouts(self.path, self.readouts, self.wanted, self.images)
         return self.judge.complaint(self.path) if self.judge else ""
 
     def write_to(self, path: Path, kept: Sequence[str]) -> None:
-        """Write the graph; what stays float keeps its own weights."""
+        """Write the graph; what stays float keeps its own weights, readouts too."""
         graph = onnx.load(self.float_path).graph
         stem = stem_nodes(graph) if self.precision == "trt-int8" else ()
         stepped = self.path.with_suffix(".stepped.onnx")
@@ -94,12 +99,14 @@ def convert(
     """
     ranges = measure_ranges(float_path, images, recipe.method)
     weights = rounded_weights(float_path, images)
+    readouts = find_readouts(onnx.load(float_path).graph)
+    wanted = given(float_path, [one.gives for one in readouts], images) if readouts else {}
     named = keep(onnx.load(float_path).graph) if callable(keep) else keep
     paths: dict[Precision, Path] = {"float": float_path}
     kept: list[KeptFloat] = []
     complaints: dict[Precision, str] = {}
     for precision in WRITERS:
-        conversion = _Conversion(precision, float_path, ranges, weights, images, recipe, judge)
+        conversion = _Conversion(precision, float_path, ranges, weights, readouts, wanted, images, recipe, judge)
         reasons, complaints[precision] = _settle(conversion, dict.fromkeys(named, ASKED))
         paths[precision] = conversion.path
         kept += kept_float(conversion.path, precision, reasons)

@@ -84,7 +84,7 @@ class Network(nn.Module):
         pooled = maps.mean((2, 3))
         logits, cells = self.classify(taps, pooled)
         heat = activation(maps, self._deciding(logits)) if cells is None else cells.sigmoid().amax(1)
-        return (logits, heat) if self.novelty is None else (logits, heat, self.novelty(taps, pooled))
+        return (logits, heat) if self.novelty is None else (logits, heat, self.novelty(taps))
 
     def _deciding(self, logits: Tensor) -> Tensor:
         """Weights (N, K) of each picture's most probable class, without an index that TensorRT would have to follow."""

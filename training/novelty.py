@@ -1,10 +1,10 @@
 """The open-set guard of a classifier: how far a part lies from the nearest class of the training set.
 
 What a classifier's last features keep is what tells the known classes apart; what is new about a part of another kind
-is mostly lost in them. So the distance also sees the textures at three scales that the classifier passed through. It
-is measured where the scatter within classes is round (see `training.embed.metric`), which makes it Mahalanobis'
-distance to the nearest class mean (Lee et al., NeurIPS 2018, with the covariance shrunk and of few dimensions), over
-how far that class reaches.
+is lost in them. So the distance sees the textures at three scales that the classifier passed through, and not its
+pooled features at all. It is measured where the scatter within classes is round (see `training.embed.metric`), which
+makes it Mahalanobis' distance to the nearest class mean (Lee et al., NeurIPS 2018, with the covariance shrunk and of
+few dimensions), over how far that class reaches.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ from training.recipe import TrainingRecipe
 from training.texture import fair_weights, statistics
 
 DIMENSIONS = 128
-SHRINKAGE = 0.1
+SHRINKAGE = 0.03
+SHARES = (1.0, 1.0, 0.5)
+"""Of the taps, fine to coarse: what comes late knows the known classes, and little else."""
 LOOK = 32
 ENDS = 0.95
+LEAST_SPREAD = 1e-12
 
 
 class NoveltyHead(nn.Module):
-    """Taps and pooled head -> distance (N,) from the nearest class mean, 1 where that class's own parts end.
+    """Three taps -> distance (N,) from the nearest class mean, 1 where that class's own parts end.
 
     Without each class's own reach a wide class would set the limit for all, and strangers beside a narrow one pass:
     of two steel classes left out 68 % were then farther than 99 % of held parts, and 33 % without.
@@ -47,17 +50,12 @@ class NoveltyHead(nn.Module):
         self.register_buffer("bias", bias)
         self.register_buffer("means", means)
 
-    def forward(self, taps: Sequence[Tensor], pooled: Tensor) -> Tensor:
-        place = describe(taps, pooled) @ self.weight.T + self.bias
+    def forward(self, taps: Sequence[Tensor]) -> Tensor:
+        place = statistics(taps) @ self.weight.T + self.bias
         away = place[:, None] - self.means
         distances = (away * away).mean(2).sqrt()
         nearest = distances.amin(1, keepdim=True)
         return torch.where(distances <= nearest, distances / self.reach, torch.tensor(0.0)).amax(1)
-
-
-def describe(taps: Sequence[Tensor], pooled: Tensor) -> Tensor:
-    """(N, F) float32: texture at each tap, then the pooled head."""
-    return torch.cat([statistics(taps), pooled.float()], 1)
 
 
 @torch.no_grad()
@@ -69,16 +67,30 @@ def learn_novelty(graph: StationGraph, pictures: Pictures, recipe: TrainingRecip
     for start in range(0, len(pictures), LOOK):
         images = graph.normalise(pictures.images[start : start + LOOK].float())
         with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(recipe.fit)):
-            found.append(describe(*backbone(images.contiguous(memory_format=torch.channels_last))).numpy())  # type: ignore[operator]
+            taps, _ = backbone(images.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
+            found.append(statistics(taps).numpy())
     features, labels = np.concatenate(found).astype(np.float64), pictures.labels.numpy()
-    pooled = features.shape[1] - len(channels := fair_weights(backbone.tap_channels()))  # type: ignore[operator, union-attr]
-    fair = np.concatenate([channels.numpy(), np.full(pooled, pooled**-0.5)]).astype(np.float64)
-    weight, bias = learn_metric(features, labels, fair, DIMENSIONS, SHRINKAGE)
+    weights = steady_weights(features, backbone.tap_channels())  # type: ignore[operator, union-attr]
+    weight, bias = learn_metric(features, labels, weights, DIMENSIONS, SHRINKAGE)
     places = features @ weight.T + bias
     kinds = np.unique(labels)
     means = np.stack([places[labels == kind].mean(axis=0) for kind in kinds])
     reach = class_reach(places, labels, means)
     return NoveltyHead(*(torch.from_numpy(values).float() for values in (weight, bias, means, reach)))
+
+
+def steady_weights(features: NDArray[np.float64], channels: Sequence[int]) -> NDArray[np.float64]:
+    """(F,) weights of the statistics (N, F) of taps with so many `channels`, over those that `learn_metric` gives them.
+
+    Standardised, a statistic that hardly varies among known parts would count as much as any other, and what int8
+    adds to it would count as a difference between parts. So each is damped by how far its spread stays behind the
+    usual one of its tap.
+    """
+    spread = features.std(axis=0)
+    counts = [2 * count for count in channels]
+    usual = np.concatenate([np.full(len(one), np.median(one)) for one in np.split(spread, np.cumsum(counts)[:-1])])
+    steady = spread / np.maximum(np.hypot(spread, usual), LEAST_SPREAD)
+    return np.asarray(np.repeat(SHARES, counts) * fair_weights(channels).numpy() * steady, np.float64)
 
 
 def class_reach(

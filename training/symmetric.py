@@ -16,6 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from inspector.runtimes.trt.door import cast_first
 from training.quantise import head_nodes
 from training.ranges import Ranges, bounds
 
@@ -47,20 +48,6 @@ def stem_nodes(graph: onnx.GraphProto) -> Iterator[str]:
                 yield node.name
             else:
                 raw.update(node.output)
-
-
-def cast_first(graph: onnx.GraphProto) -> None:
-    """Turn bytes into floats before their axes are moved: TensorRT knows bytes only at the network's door."""
-    made_by = {output: node for node in graph.node for output in node.output}
-    for cast in [node for node in graph.node if node.op_type == "Cast"]:
-        move = made_by.get(cast.input[0])
-        if move is not None and move.op_type == "Transpose" and sum(move.output[0] in n.input for n in graph.node) == 1:
-            move_at = list(graph.node).index(move)
-            outward = cast.output[0]
-            cast.input[0], cast.output[0] = move.input[0], f"{move.input[0]}_float"
-            move.input[0], move.output[0] = cast.output[0], outward
-            graph.node.remove(cast)
-            graph.node.insert(move_at, cast)
 
 
 @dataclass(slots=True, eq=False)

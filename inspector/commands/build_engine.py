@@ -7,7 +7,16 @@ from pathlib import Path
 
 from inspector.bundle import load_bundle
 from inspector.errors import UserError
-from inspector.runtimes.trt.engines import LEAST_INT8, EngineProof, Order, build_for, engine_path, engines_home, store
+from inspector.runtimes.trt.engines import (
+    LEAST_INT8,
+    EngineProof,
+    Order,
+    build_for,
+    engine_path,
+    engines_home,
+    store,
+    with_float_size,
+)
 from inspector.runtimes.trt.library import Library, load_library
 
 
@@ -27,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     for target in _targets(args.target, library):
         order = Order(args.precision, target, largest_batch=args.largest_batch)
         engine, proof = build_for(bundle, order, library)
+        proof = with_float_size(proof, bundle, library)
         path = engine_path(home, bundle.id, order, library)
         store(path, engine, proof)
         _tell(path, proof)
@@ -45,7 +55,9 @@ def _targets(text: str, library: Library) -> list[str]:
 def _tell(path: Path, proof: EngineProof) -> None:
     share = f"{100 * proof.int8_share:.1f} % of {proof.macs / 1e6:.0f} M multiply-accumulates in int8"
     print(f"{path}\n  {proof.engine_bytes / 1e6:.1f} MB in {proof.seconds:.1f} s; {share}")
-    for layer in proof.float_layers:
+    if proof.size_ratio and proof.float_engine_bytes:
+        print(f"  {proof.size_ratio:.2f} of the float engine's {proof.float_engine_bytes / 1e6:.1f} MB")
+    for layer in proof.float_layers if proof.precision != "float" else ():
         print(f"  float: {layer.name} ({100 * layer.macs / proof.macs:.1f} %): {layer.reason}")
     if proof.precision == "trt-int8" and proof.int8_share < LEAST_INT8:
         print(f"  warning: less than {100 * LEAST_INT8:.0f} % in int8")

@@ -48,6 +48,9 @@ class RuntimeSettings(Document):
     arithmetic: Literal["exact", "fast"] = Field(
         default="exact", description="fast: floats may become bfloat16 or half where the device is quicker with them"
     )
+    largest_batch: int = Field(
+        default=8, ge=1, le=4096, description="TensorRT: pictures of one run at most; for tiles, as many as a frame has"
+    )
     give_up_ms: float = Field(
         default=500.0,
         gt=0,

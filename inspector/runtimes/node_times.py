@@ -29,10 +29,9 @@ class NodeTime:
 
 def node_times(model: Path, batch: Batch, threads: int) -> tuple[NodeTime, ...]:
     """Run the network `RUNS` times under the profiler; slowest nodes first. (N, H, W, 3k) uint8."""
-    with tempfile.TemporaryDirectory() as folder:
-        events = json.loads(Path(_record(model, batch, threads, Path(folder))).read_text())
+    events = record_events(model, batch, threads, RUNS)
     spent: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for event in _kernels(events):
+    for event in events:
         spent[event["name"].removesuffix("_kernel_time"), event["args"]["op_name"]].append(float(event["dur"]))
     times = [
         NodeTime(name, operator, sum(sorted(us)[: RUNS - WARM]) / (RUNS - WARM))
@@ -41,16 +40,22 @@ def node_times(model: Path, batch: Batch, threads: int) -> tuple[NodeTime, ...]:
     return tuple(sorted(times, key=lambda time: -time.mean_us))
 
 
-def _record(model: Path, batch: Batch, threads: int, folder: Path) -> str:
+def record_events(
+    model: Path, batch: Batch, threads: int, runs: int, *, as_written: bool = False
+) -> tuple[Mapping[str, Any], ...]:
+    """Run the network under the profiler and return its kernels' records; `as_written`: without any optimisation."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
     options.enable_profiling = True
-    options.profile_file_prefix = str(folder / "profile")
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    for _ in range(RUNS):
-        session.run(None, {session.get_inputs()[0].name: batch})
-    return str(session.end_profiling())
+    if as_written:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    with tempfile.TemporaryDirectory() as folder:
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        for _ in range(runs):
+            session.run(None, {session.get_inputs()[0].name: batch})
+        return tuple(_kernels(json.loads(Path(session.end_profiling()).read_text())))
 
 
 def _kernels(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

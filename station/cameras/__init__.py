@@ -12,15 +12,19 @@ from station.cameras.base import Camera, CameraSettings
 
 CAMERAS = {
     "folder": "station.cameras.folder:FolderCamera",
+    "genicam": "station.cameras.genicam:CAMERAS",
+    "gige": "station.cameras.gige:CAMERAS",
     "opencv": "station.cameras.opencv:OpenCvCamera",
+    "pylon": "station.cameras.pylon:CAMERAS",
     "synthetic": "station.cameras.synthetic:SyntheticCamera",
 }
 
 
 class CameraFactory(Protocol):
-    """A camera class: its settings model and its constructor. See `Camera` for `start`."""
+    """A camera class, or what makes cameras of one SDK: settings model and constructor. See `Camera` for `start`."""
 
-    Settings: type[CameraSettings]
+    @property
+    def Settings(self) -> type[CameraSettings]: ...  # noqa: N802 - a model, and the name that plug-ins give it
 
     def __call__(self, settings: Any, start: int = 0) -> Camera: ...
 

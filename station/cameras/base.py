@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol, Self
+from collections.abc import Mapping
+from typing import Protocol, Self, runtime_checkable
 
 from pydantic import Field
 
 from inspector.documents import Document
 from inspector.errors import TriggerTimeout
 from inspector.values import Frame
+from station.cameras.features import Difference, Value
 
 
 class CameraSettings(Document):
     """What every camera's block may say; each kind adds its own fields."""
 
-    kind: str = Field(description="camera plug-in: folder, synthetic, opencv, or one installed as a plug-in")
+    kind: str = Field(description="folder, synthetic, opencv, pylon, gige, genicam, or an installed plug-in")
     name: str = Field(default="camera-1", min_length=1, max_length=64, description="name in records and messages")
     group: str = Field(
         default="vision", min_length=1, max_length=64, description="cameras of one group share a vision process"
@@ -43,10 +45,34 @@ class Camera(Protocol):
 
         Raises:
             TriggerTimeout: none came in `timeout_s`; call again.
-            FrameLost: an exposure was made but its picture cannot be had (corrupt file, truncated transfer).
+            FrameLost: an exposure was made but its picture cannot be had (corrupt file, truncated transfer, a gap in
+                the camera's own frame counter: raised once for each frame missing, before the next one is returned).
+            FrameStale: a frame came that came before, or whose successor did; it is no part, call again.
             CameraLost: the device is gone; close and open again.
             CameraEnded: a finite source has no more.
         """
+        ...
+
+
+@runtime_checkable
+class OnDemand(Protocol):
+    """A camera that can be told when a part is there. Its frame counter then accounts for no parts: triggers do."""
+
+    def expose(self) -> None:
+        """A part is there now: no frame exposed before is its picture. Called once per trigger, before `grab`."""
+        ...
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A camera that can tell how it is set. Both are called by the acquire thread after each opening."""
+
+    def features(self) -> Mapping[str, Value]:
+        """Return every feature of the device with its value now."""
+        ...
+
+    def differences(self) -> tuple[Difference, ...]:
+        """Return which of the block's settings the device has not taken."""
         ...
 
 

@@ -1,33 +1,80 @@
-"""Outputs by kind."""
+"""Outputs by kind. A missing protocol library fails when that output is asked for, by name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from inspector.documents import parse
 from inspector.errors import ConfigError
 from inspector.plugins import load_plugin
-from station.outputs.base import Output, OutputSettings
+from station.outputs.acting import ActOutputs
+from station.outputs.base import About, Output, OutputSettings, Teller, TellSettings
 
-OUTPUTS = {"log": "station.outputs.log:LogOutput"}
+OUTPUTS = {
+    "log": "station.outputs.log:LogOutput",
+    "mqtt": "station.outputs.mqtt:MqttTeller",
+    "webhook": "station.outputs.webhook:WebhookTeller",
+}
 
 
 class OutputFactory(Protocol):
-    """An output class: its settings model and its constructor."""
+    """An output class that acts: its settings model and its constructor."""
 
     Settings: type[OutputSettings]
 
     def __call__(self, settings: Any) -> Output: ...
 
 
-def output_factory(kind: str) -> OutputFactory:
-    """Return the output class of `kind`; raise UnknownPlugin."""
-    factory: OutputFactory = load_plugin("inspector.outputs", kind, OUTPUTS)
+class TellerFactory(Protocol):
+    """An output class that tells: its settings model and its constructor. The module loads no protocol library."""
+
+    Settings: type[TellSettings]
+
+    def __call__(self, settings: Any, about: About) -> Teller: ...
+
+
+def output_factory(kind: str) -> OutputFactory | TellerFactory:
+    """Return the output class of `kind`; raise UnknownPlugin. `Settings.nature` says which of the two it is."""
+    factory: OutputFactory | TellerFactory = load_plugin("inspector.outputs", kind, OUTPUTS)
     return factory
 
 
-def output_settings(block: Mapping[str, Any], source: str) -> OutputSettings:
-    """Validate an output block with the settings of its kind; raise ConfigError naming `source` and every field."""
-    kind = parse(f"{source}: output", {"kind": block.get("kind", "log")}, OutputSettings, ConfigError).kind
-    return parse(f"{source}: output", dict(block), output_factory(kind).Settings, ConfigError)
+def outputs_settings(blocks: Mapping[str, Any] | Sequence[Any], source: str) -> tuple[OutputSettings, ...]:
+    """Validate one output block, or several; raise ConfigError naming `source` and every field of the first bad one."""
+    listed = [blocks] if isinstance(blocks, Mapping) else list(blocks)
+    settings = tuple(_output_settings(block, source) for block in listed)
+    doubled = [name for name, count in Counter(each.called for each in settings).items() if count > 1]
+    if doubled:
+        raise ConfigError(
+            f"{source}: output: {doubled[0]!r} is the name of two outputs; expected `name` to tell them apart"
+        )
+    return settings
+
+
+def act_outputs(settings: Sequence[OutputSettings]) -> ActOutputs:
+    """Make what acts on the line, of a configuration's outputs."""
+    made: list[Output] = []
+    for each in settings:
+        if each.nature == "act":
+            make: Any = output_factory(each.kind)
+            made.append(make(each))
+    return ActOutputs(made)
+
+
+def tell_settings(settings: Sequence[OutputSettings]) -> tuple[TellSettings, ...]:
+    """Return the settings of what tells, of a configuration's outputs."""
+    return tuple(each for each in settings if isinstance(each, TellSettings))
+
+
+def make_teller(settings: TellSettings, about: About) -> Teller:
+    make: Any = output_factory(settings.kind)
+    teller: Teller = make(settings, about)
+    return teller
+
+
+def _output_settings(block: Any, source: str) -> OutputSettings:
+    table = dict(block) if isinstance(block, Mapping) else {"kind": block}
+    kind = parse(f"{source}: output", {"kind": table.get("kind", "log")}, OutputSettings, ConfigError).kind
+    return parse(f"{source}: output", table, output_factory(kind).Settings, ConfigError)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import ClassVar, Self
-from uuid import UUID
 
-from inspector.values import Verdict
-from station.outputs.base import OutputSettings, diverts
+from station.outputs.base import JudgedPart, LineState, OutputSettings, OutputState, TriggeredPart, diverts
 
 logger = logging.getLogger("station.verdicts")
 
@@ -30,6 +29,13 @@ class LogOutput:
     def __exit__(self, *exc: object) -> None:
         return None
 
-    def act(self, part_id: UUID, trigger: int, verdict: Verdict) -> None:
+    def expect(self, part: TriggeredPart) -> None:
+        return None
+
+    def act(self, judged: JudgedPart) -> None:
+        part, verdict = judged.part, judged.verdict
         gate = "divert" if diverts(verdict) else "let go"
-        logger.info("part %d %s: %s %s", trigger, verdict.outcome, gate, "; ".join(verdict.reasons))
+        logger.info("part %d %s: %s %s", part.trigger, verdict.outcome, gate, "; ".join(verdict.reasons))
+
+    def pulse(self, line: LineState) -> Sequence[OutputState]:
+        return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from station.reports.writing import add_report_arguments, described, records_of,
 if TYPE_CHECKING:
     from db.label_queries import Audit
     from inspector.audit import EscapeEstimate
+    from station.reports.void import VoidPeriod
 
 HELP = "how many bad parts passed: an estimate with bounds from audited passes"
 COLUMNS = ("stratum", "probability", "passes", "drawn", "labelled_blind", "escapes", "at_most_escapes")
@@ -25,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from db.label_queries import audit
     from inspector.audit import estimate_escapes
     from inspector.errors import UserError
+    from station.reports.void import void_periods_of
 
     if not 0 < args.confidence < 1:
         raise UserError(f"--confidence {args.confidence:g}: expected more than 0 and less than 1")
@@ -34,20 +37,21 @@ def run(args: argparse.Namespace) -> int:
         require_packages("leave out --html")
     with records_of(args) as connection:
         known = audit(connection, window(args))
+        void = void_periods_of(connection, args.since)
     estimate = estimate_escapes(known.strata, args.confidence)
     if args.json:
-        write_json(args.json, figures(known, estimate))
+        write_json(args.json, figures(known, estimate, void))
     if args.csv:
         write_csv(args.csv, COLUMNS, table(estimate))
     if args.html:
         from station.reports.audit_page import write_page
 
-        write_page(args.html, known, estimate, described(args))
-    print("\n".join(lines(known, estimate)))
+        write_page(args.html, known, estimate, described(args), void)
+    print("\n".join(lines(known, estimate, void)))
     return 0
 
 
-def lines(known: Audit, estimate: EscapeEstimate) -> list[str]:
+def lines(known: Audit, estimate: EscapeEstimate, void: Sequence[VoidPeriod] = ()) -> list[str]:
     """The report as lines for a person."""
     percent = f"{100 * estimate.confidence:g} %"
     bounds, worst = estimate.bounds, estimate.worst
@@ -72,10 +76,10 @@ def lines(known: Audit, estimate: EscapeEstimate) -> list[str]:
         said.append(
             f"  {known.caught} stopped parts are labelled defective: at most {share:.2g} % of defective parts pass"
         )
-    return said
+    return [*said, *(f"  {period.text()}" for period in void)]
 
 
-def figures(known: Audit, estimate: EscapeEstimate) -> dict[str, Any]:
+def figures(known: Audit, estimate: EscapeEstimate, void: Sequence[VoidPeriod] = ()) -> dict[str, Any]:
     """What `--json` writes; docs/audit.md says what each is."""
     return {
         "passes": estimate.passes,
@@ -98,6 +102,7 @@ def figures(known: Audit, estimate: EscapeEstimate) -> dict[str, Any]:
         "passes_without_audit": known.beyond,
         "stopped_labelled_defective": known.caught,
         "escape_share_of_defective_at_most": (estimate.share_of_defective(known.caught) if known.caught else None),
+        "certificate_void": [period.fields() for period in void],
         "strata": [asdict(one) for one in estimate.strata],
         "found": [
             {

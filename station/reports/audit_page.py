@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -13,16 +14,18 @@ from station import pages
 from station.demo.look import INK, LOOKS
 from station.demo.plots import svg_of
 from station.reports.audit import table
+from station.reports.void import VoidPeriod
 
 _MOST_ROWS = 50
 
 
-def write_page(out: Path, known: Audit, estimate: EscapeEstimate, about: str) -> None:
+def write_page(out: Path, known: Audit, estimate: EscapeEstimate, about: str, void: Sequence[VoidPeriod] = ()) -> None:
     page = pages.render(
         "reports/audit.html.j2",
         looks=LOOKS,
         about=about,
         estimate=estimate,
+        void=void,
         rows=table(estimate),
         known=known,
         found=known.found[:_MOST_ROWS],

@@ -13,12 +13,13 @@ from db.records import Event, Severity
 from inspector.documents import parse
 from inspector.drift import WatchPoint
 from inspector.errors import DatabaseError
+from station.reports.void import ALARM, RELEARN, VoidPeriod, void_periods_of
 from station.reports.writing import add_report_arguments, described, records_of, write_csv, write_json
 
 HELP = "charts of the drift watch over time, and its alarms with cause and consequence"
 COLUMNS = ("station", "camera", "at", "part", "figure", "level", "usual", "evidence")
 _FIGURES = "drift_figures"
-_SAID = ("drift_alarm", "drift_warning", "drift_fault")
+_SAID = (ALARM, "drift_warning", "drift_fault", RELEARN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,19 @@ class DriftRecord:
 
     moments: Sequence[Moment]
     said: Sequence[Event]
+    void: Sequence[VoidPeriod] = ()
 
     @property
     def alarms(self) -> list[Event]:
         return [event for event in self.said if event.severity is Severity.ALARM]
+
+    @property
+    def warnings(self) -> list[Event]:
+        return [event for event in self.said if event.severity is Severity.WARNING]
+
+    @property
+    def void_now(self) -> list[VoidPeriod]:
+        return [period for period in self.void if period.until is None]
 
     @property
     def watches(self) -> dict[tuple[str, str], list[Moment]]:
@@ -66,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
         raise DatabaseError("--recipe: a drift watch is of a station and a camera; expected --station")
     with records_of(args) as connection:
         found = events_of(connection, (_FIGURES, *_SAID), args.since, args.station)
-    record = drift_record(found)
+        void = void_periods_of(connection, args.since, args.station)
+    record = drift_record(found, void)
     if args.json:
         write_json(args.json, figures(record))
     if args.csv:
@@ -79,11 +90,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def drift_record(events: Sequence[Event]) -> DriftRecord:
+def drift_record(events: Sequence[Event], void: Sequence[VoidPeriod] = ()) -> DriftRecord:
     """Sort what was recorded; raise DatabaseError for a point that cannot be read."""
     points = [event for event in events if event.kind == _FIGURES]
     moments = [Moment(event.station, event.at, _point(event)) for event in points]
-    return DriftRecord(moments, [event for event in events if event.kind in _SAID])
+    return DriftRecord(moments, [event for event in events if event.kind in _SAID], void)
 
 
 def _point(event: Event) -> WatchPoint:
@@ -111,8 +122,10 @@ def figures(record: DriftRecord) -> dict[str, Any]:
     """What `--json` writes."""
     return {
         "alarms": [_event(event) for event in record.alarms],
-        "warnings": [_event(event) for event in record.said if event.severity is not Severity.ALARM],
-        "void_since": record.alarms[0].at.isoformat() if record.alarms else None,
+        "warnings": [_event(event) for event in record.warnings],
+        "relearnt": [_event(event) for event in record.said if event.kind == RELEARN],
+        "void_since": min((period.since.isoformat() for period in record.void_now), default=None),
+        "void": [period.fields() for period in record.void],
         "points": [
             {"station": moment.station, "at": moment.at.isoformat(), **moment.point.model_dump(mode="json")}
             for moment in record.moments
@@ -126,9 +139,10 @@ def _event(event: Event) -> dict[str, str]:
 
 def lines(record: DriftRecord) -> list[str]:
     """The report as lines for a person."""
-    if not record.moments and not record.said:
+    if not record.moments and not record.said and not record.void:
         return ["drift: nothing on record; a watch records from the end of its learning on (recipe: drift.learn_parts)"]
-    said = [f"drift: {len(record.alarms)} alarms, {len(record.said) - len(record.alarms)} warnings"]
+    said = [f"drift: {len(record.alarms)} alarms, {len(record.warnings)} warnings"]
+    said += [f"  {period.text()}" for period in record.void]
     said += [f"  {event.at:%Y-%m-%d %H:%M} {event.station} {event.severity}: {event.message}" for event in record.said]
     for (station, camera), moments in record.watches.items():
         point = moments[-1].point

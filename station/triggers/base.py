@@ -55,7 +55,14 @@ class SourceEnded:
     why: str
 
 
-Told = Pulse | SourceState | SourceEnded
+@dataclass(frozen=True, slots=True)
+class CountBegins:
+    """The source's own count before its first trigger: what it counts from here on are parts."""
+
+    count: int
+
+
+Told = Pulse | CountBegins | SourceState | SourceEnded
 Tell = Callable[[Told], None]
 
 

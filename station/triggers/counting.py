@@ -22,10 +22,15 @@ class Counted:
 
 
 class Counting:
-    """Follows one source's count. The first one is taken as it is."""
+    """Follows one source's count. Without `begin`, the first one is taken as it is."""
 
     def __init__(self) -> None:
         self._last: int | None = None
+
+    def begin(self, count: int) -> None:
+        """Take the source's count before its first trigger; one that is known already stays."""
+        if self._last is None:
+            self._last = count
 
     def take(self, count: int | None) -> Counted:
         if count is None:

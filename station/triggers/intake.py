@@ -10,7 +10,7 @@ from db.records import Severity
 from station.journal import Journal
 from station.mailbox import Action
 from station.triggers import is_by_camera, trigger_factory
-from station.triggers.base import Pulse, SourceEnded, SourceState, Told, TriggerSettings, TriggerSource
+from station.triggers.base import CountBegins, Pulse, SourceEnded, SourceState, Told, TriggerSettings, TriggerSource
 from station.triggers.counting import Counting
 
 MOST_WAITING = 1024
@@ -76,6 +76,8 @@ class Intake:
         match told:
             case Pulse():
                 self._take_pulse(told)
+            case CountBegins(count):
+                self._counting.begin(count)
             case SourceState(well, why):
                 severity, kind = (Severity.INFO, "trigger back") if well else (Severity.ALARM, "trigger lost")
                 self._journal.note(severity, kind, why)

@@ -1,4 +1,4 @@
-"""A connection to a trigger's peer that is kept up: tried again without limit, backing off, its state told truthfully."""
+"""A connection to a trigger's peer that is kept up: tried again without limit, backing off, its state truthful."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pymodbus.client import ModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
 from inspector.errors import TriggerLost
-from station.triggers.base import Pulse, Tell, TriggerSettings
+from station.triggers.base import CountBegins, Pulse, Tell, TriggerSettings
 from station.triggers.link import Link, Up
 
 _REGISTER_VALUES = 2**16
@@ -88,6 +88,7 @@ class ModbusTrigger:
         now = int(_checked(client.read_holding_registers(register, count=1, device_id=settings.device)).registers[0])
         if self._count is None:
             self._count = now
+            self._tell(CountBegins(now))
         new = (now - self._count) % _REGISTER_VALUES
         self._count += new
         if new:  # of those that came between two looks only the last is still here: the others are counted as missed

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from inspector.errors import TriggerLost
 from inspector.values import PartTag
-from station.triggers.base import Pulse, Tell, TriggerSettings
+from station.triggers.base import CountBegins, Pulse, Tell, TriggerSettings
 from station.triggers.link import Link, Up, serve_async
 
 logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what it says of a lost server, we say in our words
@@ -81,6 +81,8 @@ class OpcUaTrigger:
         if not isinstance(value, bool | int):
             raise TriggerLost(f"node {self._settings.node} is {value!r}; expected a boolean or an integer")
         last, self._last = self._last, value
+        if last is None and not isinstance(value, bool):
+            self._tell(CountBegins(int(value)))
         if last is None or value == last or value is False:
             return
         words = [None if node is None else str(await node.read_value())[:128] or None for node in tags]

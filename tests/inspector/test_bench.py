@@ -10,7 +10,7 @@ import pytest
 from inspector.bundle import load_bundle
 from inspector.cli import main
 from inspector.errors import BundleError, RuntimeUnavailable
-from inspector.pace import ROUND, measure_paces, ratios
+from inspector.pace import ROUND, measure_paces, ratios, ways
 from inspector.runtimes import Runtime, RuntimeSettings
 from inspector.runtimes.node_times import by_operator, node_times
 
@@ -49,27 +49,27 @@ def load() -> tuple[FakeClock, Callable[[Path, RuntimeSettings], Runtime]]:
 
 
 def test_ratio_is_float_time_over_int8_time_of_the_same_runtime(bundle_path: Path, load: tuple) -> None:  # type: ignore[type-arg]
-    clock, loader = load
-    paces = measure_paces(load_bundle(bundle_path), 0.1, 1, ("fast",), clock, loader)
+    (clock, loader), bundle = load, load_bundle(bundle_path)
+    paces = measure_paces(bundle, 0.1, ways(bundle, ("fast",)), clock, loader)
     assert [(pace.precision, round(pace.p50_ms, 6)) for pace in paces] == [("float", 5.0), ("cpu-int8", 2.0)]
     assert ratios(paces) == {"fast_cpu_int8_ratio": pytest.approx(2.5)}
     assert paces[0].images_per_s == pytest.approx(200)
 
 
 def test_networks_take_turns_so_that_a_busy_machine_hits_them_alike(bundle_path: Path, load: tuple) -> None:  # type: ignore[type-arg]
-    clock, loader = load
-    paces = measure_paces(load_bundle(bundle_path), 0.1, 1, ("fast",), clock, loader)
+    (clock, loader), bundle = load, load_bundle(bundle_path)
+    paces = measure_paces(bundle, 0.1, ways(bundle, ("fast",)), clock, loader)
     assert paces[0].runs == paces[1].runs
     assert paces[0].runs % ROUND == 0
     assert paces[0].runs * 0.007 == pytest.approx(0.2, abs=ROUND * 0.007)
 
 
 def test_a_runtime_that_is_not_installed_is_left_out(bundle_path: Path, load: tuple) -> None:  # type: ignore[type-arg]
-    clock, loader = load
-    paces = measure_paces(load_bundle(bundle_path), 0.01, 1, ("absent", "fast"), clock, loader)
+    (clock, loader), bundle = load, load_bundle(bundle_path)
+    paces = measure_paces(bundle, 0.01, ways(bundle, ("absent", "fast")), clock, loader)
     assert {pace.runtime for pace in paces} == {"fast"}
     with pytest.raises(BundleError, match="'absent' needs absent"):
-        measure_paces(load_bundle(bundle_path), 0.01, 1, ("absent",), clock, loader)
+        measure_paces(bundle, 0.01, ways(bundle, ("absent",)), clock, loader)
 
 
 def test_profile_names_each_operator_of_the_network(bundle_path: Path) -> None:

@@ -161,18 +161,44 @@ def test_safe_mode_sends_passes_to_review_and_nothing_else() -> None:
     passed = PartResult(Verdict(Outcome.PASS, (), 0.1, "good"), (view(),))
     guarded = watch.guard(passed)
     assert guarded.verdict.outcome is Outcome.REVIEW
-    assert guarded.verdict.reasons == (f"safe mode: drift of brightness since part {watch.alarms[0].since_part}",)
+    alarm = watch.alarms[0]
+    void = f"certificate void since part {alarm.part}: brightness"
+    assert guarded.verdict.reasons == (f"safe mode: drift of brightness since part {alarm.since_part}", void)
     assert (guarded.verdict.defect_probability, guarded.verdict.label) == (0.1, "good")
     assert guarded.views == passed.views
     for outcome in set(Outcome) - {Outcome.PASS}:
-        other = PartResult(Verdict(outcome, ("why",)), (view(outcome),))
-        assert watch.guard(other) is other
+        other = watch.guard(PartResult(Verdict(outcome, ("why",)), (view(outcome),)))
+        assert other.verdict == Verdict(outcome, ("why", void))
 
 
-def test_without_safe_mode_or_alarm_a_pass_stays_one() -> None:
+def test_without_safe_mode_a_pass_stays_one_and_says_that_nothing_is_certified() -> None:
+    watch = drifted()
+    guarded = watch.guard(PartResult(Verdict(Outcome.PASS, (), 0.1, "good"), (view(),)))
+    void = f"certificate void since part {watch.alarms[0].part}: brightness"
+    assert watch.void == void
+    assert guarded == PartResult(Verdict(Outcome.PASS, (void,), 0.1, "good"), (view(),))
+
+
+def test_without_an_alarm_a_part_is_left_as_it_is() -> None:
     passed = PartResult(Verdict(Outcome.PASS), (view(),))
-    assert drifted().guard(passed) is passed
-    assert DriftWatch(DriftSettings(safe_mode=True), KEY).guard(passed) is passed
+    watch = DriftWatch(DriftSettings(safe_mode=True), KEY)
+    assert watch.void is None
+    assert watch.guard(passed) is passed
+
+
+def test_nothing_is_called_void_where_there_was_no_certificate() -> None:
+    state = drifted().state()
+    watch = DriftWatch(SETTINGS, KEY, state, certified=False)
+    assert watch.void == f"drift, and no certificate, since part {state.alarms[0].part}: brightness"
+
+
+def test_each_figure_that_drifted_is_named_once() -> None:
+    watch = DriftWatch(SETTINGS, KEY)
+    fed(watch, parts(300))
+    fed(watch, parts(100, brightness=-7.0, focus=-60.0))
+    figures = [alarm.figure for alarm in watch.alarms]
+    assert sorted(figures) == ["brightness", "focus"]
+    assert watch.void == f"certificate void since part {watch.alarms[0].part}: {', '.join(figures)}"
 
 
 @given(st.integers(1, 1500))
@@ -231,6 +257,12 @@ def test_figures_of_a_view_are_its_own() -> None:
         0.02,
     ]
     assert (values["redness"], values["blueness"]) == (imaging.redness, imaging.blueness)
+    grain = imaging.grain
+    assert (values["grain_x"], values["grain_y"], values["grain_aslant"]) == (
+        grain.along_x,
+        grain.along_y,
+        grain.aslant,
+    )
     assert (values["shift_x_px"], values["shift_y_px"]) == (pytest.approx(0, abs=1e-6), pytest.approx(0, abs=1e-6))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +16,10 @@ from onnx import TensorProto, helper, numpy_helper
 from inspector.bundle import load_bundle, write_bundle
 from inspector.cli import main
 from inspector.errors import BundleError, RuntimeUnavailable
-from inspector.runtimes.trt.engines import EngineProof, Order, build_for
+from inspector.runtimes.trt.engines import EngineProof, Order, build_for, profile, with_float_size
 from inspector.runtimes.trt.library import Library, load_library
 from inspector.runtimes.trt.parsing import parse_network
+from inspector.runtimes.trt.progress import make_progress
 from inspector.runtimes.trt.walk import int8_share, walk
 from tests.conftest import SIZE, bundle_files, manifest
 
@@ -126,6 +129,11 @@ INT32_BIAS = [
     helper.make_node("DequantizeLinear", ["bias_int32", "weights_scale"], ["bias"], "bias_decode", axis=0),
     conv("x_decoded", "weights", "bias"),
 ]
+BYTES_TURNED = [
+    helper.make_node("Transpose", ["image"], ["turned"], "turn", perm=[0, 3, 1, 2]),
+    helper.make_node("Cast", ["turned"], ["x"], "cast", to=TensorProto.FLOAT),
+    *SOUND[2:],
+]
 BATCH_PAD = [
     *BYTES_FIRST,
     helper.make_node("Shape", ["x"], ["shape"], "shape"),
@@ -153,16 +161,7 @@ BATCH_PAD = [
             "conv",
             "by constants for the fixed input size",
         ),
-        (
-            [
-                helper.make_node("Transpose", ["image"], ["turned"], "turn", perm=[0, 3, 1, 2]),
-                helper.make_node("Cast", ["turned"], ["x"], "cast", to=TensorProto.FLOAT),
-                *SOUND[2:],
-            ],
-            {},
-            "turn",
-            "into floats",
-        ),
+        (BYTES_TURNED, {}, "turn", "into floats"),
         (
             [*BYTES_FIRST, helper.make_node("Fourier", ["x"], ["y"], "odd", domain="nobody")],
             {},
@@ -209,6 +208,36 @@ def test_engines_for_several_gpus_are_built_without_one_and_lie_beside_the_bundl
     assert proof.batches == (1, 1, 8)
     assert "100.0 % of 0 M multiply-accumulates in int8" in capsys.readouterr().out
     assert load_bundle(path).id == bundle.id
+
+
+def test_a_float_network_that_turns_bytes_is_built_with_floats_at_its_door(library: Library, tmp_path: Path) -> None:
+    bundle = load_bundle(bundle_of(tmp_path, network(BYTES_TURNED)))
+    _, proof = build_for(bundle, Order("float", "sm86"), library)
+    assert (proof.inputs[0].dtype, proof.inputs[0].shape) == ("uint8", (-1, SIZE, SIZE, 3))
+
+
+def test_the_engine_is_held_against_the_float_engine_of_the_same_network(library: Library, tmp_path: Path) -> None:
+    bundle = load_bundle(bundle_of(tmp_path, network(SOUND)))
+    _, proof = build_for(bundle, Order("trt-int8", "sm86"), library)
+    assert proof.size_ratio is None
+    compared = with_float_size(proof, bundle, library)
+    assert compared.size_ratio == proof.engine_bytes / compared.float_engine_bytes  # type: ignore[operator]
+    _, plain = build_for(bundle, Order("float", "sm86"), library)
+    assert with_float_size(plain, bundle, library) == plain
+
+
+def test_a_build_says_how_far_it_has_come_every_two_seconds(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(network(SOUND))
+    parsed = parse_network(library, tmp_path / "model.onnx")
+    config, told, seconds = parsed.builder.create_builder_config(), [], itertools.count()
+    progress = make_progress(library.api, told.append, lambda: float(next(seconds)))
+    config.progress_monitor = progress
+    config.add_optimization_profile(profile(parsed, Order("trt-int8", "sm86")))
+    config.num_compute_capabilities = 1
+    config.set_compute_capability(library.api.ComputeCapability.SM86, 0)
+    assert parsed.builder.build_serialized_network(parsed.network, config) is not None
+    assert len(told) > 2
+    assert all(re.fullmatch(r"[a-z /,]+: \d+ of \d+", line) for line in told), told
 
 
 def test_an_unknown_target_is_bad_usage_that_names_the_known_ones(

@@ -1,4 +1,4 @@
-"""Colour and position of a camera's pictures."""
+"""Colour, grain and position of a camera's pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from inspector.grain import Grain
 from inspector.imaging import BINS, PARTS_LEARNT, REACH_BINS, Imaging, Register, measure
+
+PLAIN = Grain(0.25, 0.25, 0.0)
 
 
 def picture(seed: int = 0, shape: tuple[int, ...] = (240, 512, 3), noise: float = 3.0) -> np.ndarray:
@@ -76,9 +79,9 @@ def test_a_picture_at_the_end_of_reach_has_no_parabola() -> None:
     register = Register((tuple(reference), tuple(reference)), PARTS_LEARNT)
     at_end = np.zeros(BINS - 1)
     at_end[100 + REACH_BINS] = 1.0
-    assert register.place(Imaging(1 / 3, 1 / 3, at_end, reference, BINS, BINS)) == (REACH_BINS, 0.0)
+    assert register.place(Imaging(1 / 3, 1 / 3, PLAIN, at_end, reference, BINS, BINS)) == (REACH_BINS, 0.0)
     at_end = np.roll(at_end, -2 * REACH_BINS)
-    assert register.place(Imaging(1 / 3, 1 / 3, at_end, reference, BINS, BINS)) == (-REACH_BINS, 0.0)
+    assert register.place(Imaging(1 / 3, 1 / 3, PLAIN, at_end, reference, BINS, BINS)) == (-REACH_BINS, 0.0)
 
 
 def test_a_peak_between_bins_is_placed_by_a_parabola() -> None:
@@ -87,7 +90,7 @@ def test_a_peak_between_bins_is_placed_by_a_parabola() -> None:
     register = Register((tuple(reference), tuple(reference)), PARTS_LEARNT)
     profile = np.zeros(BINS - 1)
     profile[100:103] = (0.2, 0.9, 0.4)
-    place = register.place(Imaging(1 / 3, 1 / 3, profile, reference, 2 * BINS, BINS))
+    place = register.place(Imaging(1 / 3, 1 / 3, PLAIN, profile, reference, 2 * BINS, BINS))
     before, at, after = 0.2, 0.9, 0.4
     assert place == (pytest.approx(2 * (1 + (before - after) / (2 * (before - 2 * at + after)))), 0.0)
 
@@ -98,7 +101,7 @@ def test_an_even_peak_lies_in_its_first_bin() -> None:
     register = Register((tuple(reference), tuple(reference)), PARTS_LEARNT)
     flat = np.zeros(BINS - 1)
     flat[99:103] = 0.5
-    place = register.place(Imaging(1 / 3, 1 / 3, flat, reference, BINS, BINS))
+    place = register.place(Imaging(1 / 3, 1 / 3, PLAIN, flat, reference, BINS, BINS))
     assert place == (pytest.approx(-0.5), 0.0)
 
 

@@ -23,13 +23,17 @@ def make_config(tmp_path: Path, bundle_path: Path, picture_folder: Path) -> Make
     """Return a function that makes a configuration on the folder camera; keywords replace fields of the blocks."""
 
     def make(
-        camera: dict[str, Any] | None = None, trigger: dict[str, Any] | None = None, **station: Any
+        camera: dict[str, Any] | None = None,
+        trigger: dict[str, Any] | None = None,
+        output: dict[str, Any] | list[dict[str, Any]] | None = None,
+        **station: Any,
     ) -> StationConfig:
         block = {"name": "test-1", "folder": "station", "bundle": str(bundle_path), **station}
         content = {
             "station": block,
             "camera": camera or {"kind": "folder", "path": str(picture_folder)},
             "trigger": trigger or {},
+            "output": output or {"kind": "log"},
         }
         return station_config(content, "test.toml", tmp_path)
 

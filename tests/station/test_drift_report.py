@@ -43,11 +43,12 @@ def test_it_says_what_was_said_and_where_each_figure_stands(database: Path, caps
     assert main(["report", "drift", "--database", str(database)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "drift: 1 alarms, 1 warnings"
-    assert "ALARM: camera top: lamp fade" in lines[2]
-    assert lines[3] == "s-1, camera top, after 3000 parts:"
-    assert lines[4].split() == ["brightness", "127", "usual", "130", "evidence", "30", "%", "of", "an", "alarm"]
-    assert lines[5].split() == ["review", "rate", "0.02", "usual", "0.02"]
-    assert lines[6].split() == ["novelty", "still", "learns"]
+    assert lines[1].startswith("  certificate void at s-1, camera top, since 2026-01-02 12:05 UTC: lamp fade")
+    assert "ALARM: camera top: lamp fade" in lines[3]
+    assert lines[4] == "s-1, camera top, after 3000 parts:"
+    assert lines[5].split() == ["brightness", "127", "usual", "130", "evidence", "30", "%", "of", "an", "alarm"]
+    assert lines[6].split() == ["review", "rate", "0.02", "usual", "0.02"]
+    assert lines[7].split() == ["novelty", "still", "learns"]
 
 
 def test_its_files_hold_every_figure(database: Path, tmp_path: Path, capsys) -> None:
@@ -62,12 +63,32 @@ def test_its_files_hold_every_figure(database: Path, tmp_path: Path, capsys) -> 
     assert rows[1]["evidence"] == ""
     content = json.loads(figures.read_text())
     assert content["void_since"] == "2026-01-02T12:05:00+00:00"
-    assert [len(content[name]) for name in ("alarms", "warnings", "points")] == [1, 1, 6]
+    assert [len(content[name]) for name in ("alarms", "warnings", "relearnt", "void", "points")] == [1, 1, 0, 1, 6]
+    assert content["void"][0]["until"] is None
     words = page.read_text()
     assert "The certificate is void since 2026-01-02 12:05 UTC" in words
     assert "&lt;the certificate&gt;" in words
     assert words.count("<svg") == 1
     assert "brightness" in words
+
+
+def test_after_an_order_to_learn_anew_it_is_void_no_longer(database: Path, tmp_path: Path, capsys) -> None:
+    with Ledger(database) as ledger:
+        said = "camera top: by ann: lamp replaced; alarms ended: brightness since part 2000"
+        ledger.record_event(Event("s-1", Severity.INFO, "drift_relearn", said, NOON + timedelta(hours=1))).result(10)
+    figures, page = tmp_path / "f.json", tmp_path / "p.html"
+    assert main(["report", "drift", "--database", str(database), "--json", str(figures), "--html", str(page)]) == 0
+    content = json.loads(figures.read_text())
+    assert content["void_since"] is None
+    assert content["void"][0]["until"] == "2026-01-02T13:00:00+00:00"
+    assert len(content["relearnt"]) == 1
+    assert "until 2026-01-02 13:00 UTC (by ann: lamp replaced" in page.read_text()
+    assert "The certificate is void" not in page.read_text()
+
+
+def test_a_report_of_a_later_time_says_that_it_is_void_since_before(database: Path, capsys) -> None:
+    assert main(["report", "drift", "--database", str(database), "--since", "2026-02-01"]) == 0
+    assert "certificate void at s-1, camera top, since 2026-01-02 12:05 UTC" in capsys.readouterr().out
 
 
 def test_since_and_station_choose(database: Path, capsys) -> None:

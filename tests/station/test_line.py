@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +37,7 @@ from station.messages import (
     Unfit,
 )
 from station.openings import ROWS_AHEAD
-from station.outputs.base import Output
+from station.outputs.base import JudgedPart, LineState, Output, OutputState
 from station.parts import Identity
 from station.status import Tally
 from station.supervisor import VisionProcess
@@ -87,7 +87,7 @@ class SlowLedger(Ledger):
         self._refusal = refusal
         self._timers: list[threading.Timer] = []
 
-    def open_part(self, record: InspectionRecord) -> Future[None]:
+    def open_part(self, record: InspectionRecord, simulated: bool = False) -> Future[None]:
         answer: Future[None] = Future()
 
         def say() -> None:
@@ -118,10 +118,13 @@ class Gate(Output):
         self._delay_s = delay_s
         self._ledger = ledger
 
-    def act(self, part_id: UUID, trigger: int, verdict: Verdict) -> None:
-        self.acts.append((trigger, verdict.outcome))
-        self.durable.append(isinstance(self._ledger, SlowLedger) and part_id in self._ledger.durable)
+    def act(self, judged: JudgedPart) -> None:
+        self.acts.append((judged.part.trigger, judged.verdict.outcome))
+        self.durable.append(isinstance(self._ledger, SlowLedger) and judged.part.part_id in self._ledger.durable)
         time.sleep(self._delay_s)
+
+    def pulse(self, line: LineState) -> Sequence[OutputState]:
+        return ()
 
 
 @pytest.fixture

@@ -8,16 +8,21 @@ import numpy as np
 import pytest
 
 from db.engine import open_engine
+from db.ledger import Ledger
 from db.queries import events_of
+from db.records import Event, Severity
 from inspector.bundle import load_bundle
+from inspector.cli import main
 from inspector.documents import read_json
 from inspector.drift import DriftSettings, WatchKey, WatchState
 from inspector.drift_alarms import alarm
-from inspector.errors import UserError
+from inspector.errors import ConfigError, UserError
 from inspector.recipe import Recipe
 from inspector.values import Outcome, PartResult, Prediction, Quality, Verdict, ViewInspection
-from station.messages import Drifted, DriftPoint, DriftStatus
-from station.watch import POINT_PARTS, SAVED_AFTER_S, LineWatch, memory_path
+from station.config import load_station_config
+from station.messages import Drifted, DriftPoint, DriftStatus, Relearning
+from station.relearning import give_order, order_path
+from station.watch import ORDERS_LOOKED_FOR_AFTER_S, POINT_PARTS, SAVED_AFTER_S, LineWatch, memory_path
 
 KEY = WatchKey(bundle="b", recipe="r", camera="top")
 IMAGE = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
@@ -186,8 +191,11 @@ def test_a_station_in_safe_mode_diverts_what_would_pass(make_config, run, rows, 
     summary = run(config)
     outcomes = [part.outcome for part in rows(summary)]
     assert set(outcomes) == {Outcome.REVIEW, Outcome.REJECT}
-    assert rows(summary)[1].reasons == ("safe mode: drift of brightness since part 700",)
-    assert summary.status.drift == "certificate void since part 900: brightness"
+    void = "drift, and no certificate, since part 900: brightness"
+    assert rows(summary)[1].reasons == ("safe mode: drift of brightness since part 700", void)
+    assert all(part.reasons[-1] == void for part in rows(summary))
+    assert summary.status.drift == void
+    assert void in summary.text()
     assert WatchState.model_validate_json(file.read_text()).parts == 912
 
 
@@ -203,3 +211,163 @@ def test_a_station_records_a_damaged_memory(make_config, run, rows) -> None:
     engine.dispose()
     assert "memory lost" in fault.message
     assert Outcome.PASS in [part.outcome for part in rows(summary)]
+
+
+def test_an_order_to_learn_anew_ends_the_alarm_and_is_told_with_who_and_why(line: Line, file: Path) -> None:
+    watch = learnt(line.watch(file, safe_mode=True))
+    for number in range(100, 160):
+        watch.see(part(number, brightness=-9), IMAGE)
+    (drifted,) = line.said(Drifted)
+    assert give_order(file, "ann", "lamp replaced") == ("brightness",)
+    watch.see(part(1), IMAGE)
+    assert not line.said(Relearning), "looked for before its time"
+    line.now_s += ORDERS_LOOKED_FOR_AFTER_S
+    watch.see(part(2), IMAGE)
+    assert line.said(Relearning) == [Relearning("top", "ann", "lamp replaced", (drifted.alarm,))]
+    assert line.said(DriftStatus)[-1].message == "learning from 100 parts"
+    passed = part(3)
+    assert watch.guard(passed) is passed
+    state = WatchState.model_validate_json(file.read_text())
+    assert (state.parts, state.alarms) == (0, ())
+    assert not order_path(file).exists()
+    line.now_s += ORDERS_LOOKED_FOR_AFTER_S
+    watch.see(part(4), IMAGE)
+    assert len(line.said(Relearning)) == 1
+
+
+def test_an_order_given_while_the_station_stood_is_taken_at_its_start(line: Line, file: Path) -> None:
+    first = learnt(line.watch(file))
+    for number in range(100, 160):
+        first.see(part(number, brightness=-9), IMAGE)
+    give_order(file, "ben", "cover cleaned")
+    again = Line()
+    again.watch(file)
+    (relearning,) = again.said(Relearning)
+    assert (relearning.by, relearning.why, [alarm.figure for alarm in relearning.ended]) == (
+        "ben",
+        "cover cleaned",
+        ["brightness"],
+    )
+    assert again.said(DriftStatus)[-1].message == "learning from 100 parts"
+
+
+def test_an_order_that_cannot_be_read_ends_nothing_and_is_told(line: Line, file: Path) -> None:
+    watch = learnt(line.watch(file))
+    for number in range(100, 160):
+        watch.see(part(number, brightness=-9), IMAGE)
+    order_path(file).write_text('{"by": "ann"}')
+    line.now_s += ORDERS_LOOKED_FOR_AFTER_S
+    watch.see(part(1), IMAGE)
+    fault = line.said(DriftStatus)[-1]
+    assert not fault.well
+    assert fault.message.startswith(f"order to learn anew not taken: {order_path(file)}: ")
+    assert WatchState.model_validate_json(file.read_text()).alarms
+    assert not order_path(file).exists()
+
+
+def test_an_order_that_cannot_be_taken_away_is_told_once_and_ends_nothing(line: Line, file: Path) -> None:
+    watch = learnt(line.watch(file))
+    watch.save()
+    order_path(file).mkdir()
+    for second in range(1, 4):
+        line.now_s = second * ORDERS_LOOKED_FOR_AFTER_S
+        watch.see(part(second), IMAGE)
+    faults = [status for status in line.said(DriftStatus) if not status.well]
+    assert len(faults) == 1
+    assert "cannot be taken away" in faults[0].message
+    assert not line.said(Relearning)
+
+
+def test_a_watch_that_is_off_takes_no_order(line: Line, file: Path) -> None:
+    give_order(file, "ann", "lamp replaced")
+    line.watch(file, enabled=False)
+    assert order_path(file).exists()
+    assert not line.said(Relearning)
+
+
+@pytest.fixture
+def written(tmp_path: Path, bundle_path: Path, picture_folder: Path) -> Path:
+    """A configuration as a user writes it."""
+    file = tmp_path / "line.toml"
+    file.write_text(
+        f'[station]\nname = "test-1"\nfolder = "station"\nbundle = "{bundle_path}"\nrecipe = "lid.toml"\n'
+        f'[camera]\nkind = "folder"\npath = "{picture_folder}"\n'
+    )
+    (tmp_path / "lid.toml").write_text("")
+    return file
+
+
+def test_an_alarm_is_ended_by_command_and_the_ledger_says_by_whom_and_why(
+    written: Path, run, rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """End to end: an alarm marks every verdict, the order ends it, reports say from when until when."""
+    config = load_station_config(written)
+    key = WatchKey(
+        bundle=load_bundle(config.station.bundle).id, recipe=config.recipe.revision(), camera=config.camera.name
+    )
+    memory = memory_path(config.station.folder, config.camera.name)
+    memory.parent.mkdir(parents=True)
+    said = alarm("brightness", "lamp fade: brightness fell", 900, 700, False)
+    memory.write_text(WatchState(key=key, parts=900, alarms=(said,)).model_dump_json())
+    void = "drift, and no certificate, since part 900: brightness"
+    first = run(config)
+    assert {part.reasons[-1] for part in rows(first)} == {void}
+    with Ledger(first.database) as ledger:
+        event = Event("test-1", Severity.ALARM, "drift_alarm", f"camera {config.camera.name}: {said.text}")
+        ledger.record_event(event).result(10)
+
+    assert main(["station", "relearn", str(written), "--by", "ann", "--why", "lamp replaced"]) == 0
+    assert "ends the alarms of brightness" in capsys.readouterr().out
+    second = run(config)
+    assert not any(reason == void for part in rows(second) for reason in part.reasons)
+    assert second.status.drift == "learning from 2000 parts"
+    engine = open_engine(second.database)
+    with engine.connect() as connection:
+        (relearnt,) = events_of(connection, ["drift_relearn"])
+    engine.dispose()
+    assert relearnt.message == (
+        f"camera {config.camera.name}: by ann: lamp replaced; alarms ended: brightness since part 700"
+    )
+    assert main(["report", "drift", "--database", second.database]) == 0
+    out = capsys.readouterr().out
+    assert "drift: 1 alarms, 0 warnings" in out
+    assert "certificate void at test-1, camera " in out
+    assert "(by ann: lamp replaced; alarms ended: brightness since part 700)" in out
+
+
+def test_an_order_where_there_is_no_alarm_says_so(written: Path, run, capsys: pytest.CaptureFixture[str]) -> None:
+    run(load_station_config(written))
+    assert main(["station", "relearn", str(written), "--by", "ann", "--why", "new material"]) == 0
+    assert "there is no alarm to end" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--by", " ", "--why", "lamp"], "station relearn: by: "),
+        (["--by", "ann", "--why", ""], "station relearn: why: "),
+    ],
+)
+def test_an_order_needs_a_name_and_a_reason(
+    written: Path, run, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    run(load_station_config(written))
+    assert main(["station", "relearn", str(written), *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_order_to_a_station_that_never_ran_or_does_not_watch_is_refused(
+    written: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = ["station", "relearn", str(written), "--by", "ann", "--why", "lamp"]
+    assert main(order) == 2
+    assert "station.folder: no such folder" in capsys.readouterr().err
+    (written.parent / "lid.toml").write_text("[drift]\nenabled = false\n")
+    assert main(order) == 2
+    assert "drift.enabled is false" in capsys.readouterr().err
+
+
+def test_an_order_that_cannot_be_written_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "drift").write_text("in the way")
+    with pytest.raises(ConfigError, match=r"top\.order: cannot be written"):
+        give_order(memory_path(tmp_path, "top"), "ann", "lamp")

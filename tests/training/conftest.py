@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -146,3 +147,17 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The float network of a task by its name in `task_networks`, written once: an export takes seconds."""
+    from tests.training.task_networks import export_network
+
+    folder = tmp_path_factory.mktemp("networks")
+
+    @functools.cache
+    def export(name: str) -> Path:
+        return export_network(name, folder / f"{len(list(folder.iterdir()))}.onnx")
+
+    return export

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from training.novelty import NoveltyHead, class_reach
+from training.novelty import SHARES, NoveltyHead, class_reach, steady_weights
 
 
 class Plain(NoveltyHead):
-    """One number per part, given as the pooled head."""
+    """One number per part, given as the mean of a tap's only channel."""
 
     def measure(self, values: list[float]) -> list[float]:
-        return self.forward([torch.zeros(len(values), 0, 1, 1)], torch.tensor(values)[:, None]).tolist()
+        return self.forward([torch.tensor(values)[:, None, None, None]]).tolist()
 
 
 def head(means: list[float], reach: list[float]) -> Plain:
-    return Plain(torch.ones(1, 1), torch.zeros(1), torch.tensor(means)[:, None], torch.tensor(reach))
+    return Plain(torch.tensor([[1.0, 0.0]]), torch.zeros(1), torch.tensor(means)[:, None], torch.tensor(reach))
 
 
 def test_distance_is_from_the_nearest_class_over_its_own_reach() -> None:
@@ -39,3 +39,22 @@ def test_a_class_of_one_part_has_some_reach() -> None:
     means = np.stack([places[:100].mean(axis=0), places[100]])
     reach = class_reach(places, np.repeat([0, 1], [100, 1]), means)
     assert reach[1] == pytest.approx(reach[0] / 2, rel=0.1)
+
+
+def test_a_statistic_that_hardly_varies_counts_for_little() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(0, 1, (200, 6)) * np.array([1.0, 1e-3, 5.0, 5.0, 2.0, 2.0])
+    weights = steady_weights(features, [1, 1, 1])
+    assert weights[1] < weights[0] / 100
+    assert weights[2] == pytest.approx(weights[3], rel=0.2)
+
+
+def test_the_last_tap_counts_half_as_much_as_each_of_the_others() -> None:
+    features = np.random.default_rng(0).normal(0, 1, (2000, 12))
+    weights = steady_weights(features, [2, 2, 2])
+    shares = [np.linalg.norm(one) for one in np.split(weights, 3)]
+    assert np.array(shares) / shares[0] == pytest.approx(np.array(SHARES), rel=0.05)
+
+
+def test_statistics_that_never_vary_count_for_nothing() -> None:
+    assert steady_weights(np.ones((10, 6)), [1, 1, 1]).tolist() == [0.0] * 6

@@ -8,7 +8,7 @@ from alembic import op
 from db.columns import Key, UtcMoment
 
 revision: str = "0006"
-down_revision: str | None = "0003"
+down_revision: str | None = "0004"
 
 TAGS = ("part_ref", "lot", "serial")
 INDEXED = {"lot": sa.text("lot IS NOT NULL"), "serial": sa.text("serial IS NOT NULL")}

@@ -7,9 +7,11 @@ proof in JSON. A bundle is immutable, so its own folder stays as it is.
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,11 @@ from inspector.documents import Document
 from inspector.errors import BundleError
 from inspector.runtimes.trt.library import Library
 from inspector.runtimes.trt.parsing import Parsed, parse_network
+from inspector.runtimes.trt.progress import make_progress
 from inspector.runtimes.trt.timing import keep_timings, use_timings
 from inspector.runtimes.trt.walk import WeightedLayer, int8_share, walk
+
+logger = logging.getLogger(__name__)
 
 LEAST_INT8 = 0.9
 
@@ -49,8 +54,15 @@ class EngineProof(Document):
     int8_share: float
     float_layers: tuple[WeightedLayer, ...]
     engine_bytes: int
+    float_engine_bytes: int | None = None
+    """Of the same network in float, for the same target; None: not built."""
     model_bytes: int
     seconds: float
+
+    @property
+    def size_ratio(self) -> float | None:
+        """Size against the float engine's; below 1 the quantised one is smaller."""
+        return self.engine_bytes / self.float_engine_bytes if self.float_engine_bytes else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,7 @@ def build_for(bundle: Bundle, order: Order, library: Library, timings: Path | No
     """
     model = bundle.model_path(order.precision)
     started = time.perf_counter()
-    parsed = parse_network(library, model)
+    parsed = parse_network(library, model, float_door=order.precision == "float")
     reasons = {kept.node: kept.reason for kept in bundle.manifest.kept_float if kept.precision == order.precision}
     layers = _walked(parsed, model, reasons)
     _require_ports(parsed, bundle, model)
@@ -104,6 +116,15 @@ def build_for(bundle: Bundle, order: Order, library: Library, timings: Path | No
         seconds=round(time.perf_counter() - started, 2),
     )
     return engine, proof
+
+
+def with_float_size(proof: EngineProof, bundle: Bundle, library: Library) -> EngineProof:
+    """Build the float engine for the same target too, only to compare the sizes; float itself is left as it is."""
+    if proof.precision == "float":
+        return proof
+    order = Order("float", proof.target, *proof.batches[1:])
+    size = len(_build(parse_network(library, bundle.model_path("float"), float_door=True), bundle.path, order, None))
+    return proof.model_copy(update={"float_engine_bytes": size})
 
 
 def store(path: Path, engine: bytes, proof: EngineProof) -> None:
@@ -154,10 +175,12 @@ def _require_ports(parsed: Parsed, bundle: Bundle, model: Path) -> None:
 
 def _build(parsed: Parsed, model: Path, order: Order, timings: Path | None) -> bytes:
     config = parsed.builder.create_builder_config()
+    progress = make_progress(parsed.library.api, partial(logger.info, "engine for %s: %s", order.target))
+    config.progress_monitor = progress
     _aim(parsed.library, config, order.target)
     if timings:
         use_timings(config, timings)
-    if config.add_optimization_profile(_profile(parsed, order)) != 0:
+    if config.add_optimization_profile(profile(parsed, order)) != 0:
         raise BundleError(f"{model}: batches 1 to {order.largest_batch} are no valid profile ({parsed.errors()})")
     engine = parsed.builder.build_serialized_network(parsed.network, config)
     if engine is None:
@@ -167,12 +190,13 @@ def _build(parsed: Parsed, model: Path, order: Order, timings: Path | None) -> b
     return bytes(engine)
 
 
-def _profile(parsed: Parsed, order: Order) -> Any:
-    profile, picture = parsed.builder.create_optimization_profile(), parsed.network.get_input(0)
+def profile(parsed: Parsed, order: Order) -> Any:
+    """Return the optimisation profile of the order's batches."""
+    made, picture = parsed.builder.create_optimization_profile(), parsed.network.get_input(0)
     side = tuple(picture.shape)[1:]
     batches: Sequence[int] = (1, order.best_batch, order.largest_batch)
-    profile.set_shape(picture.name, *[(n, *side) for n in batches])
-    return profile
+    made.set_shape(picture.name, *[(n, *side) for n in batches])
+    return made
 
 
 def _aim(library: Library, config: Any, target: str) -> None:

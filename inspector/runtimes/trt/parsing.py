@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,14 @@ class Parsed:
         return str(self.log.last())
 
 
-def parse_network(library: Library, model: Path) -> Parsed:
-    """Parse the ONNX file `model`.
+def parse_network(library: Library, model: Path, *, float_door: bool = False) -> Parsed:
+    """Parse the ONNX file `model`; `float_door` has its bytes become floats first, where `onnx` is installed.
 
     Raises:
         BundleError: no network, or one that TensorRT cannot build; names the node and what to do.
     """
-    parsed, parser = _parse(library, read_bytes(model, BundleError))
+    content = read_bytes(model, BundleError)
+    parsed, parser = _parse(library, _with_float_door(content) if float_door else content)
     if parser.num_errors:
         raise BundleError(f"{model}: {_complaint(library, parser.get_error(0))}")
     if parsed.network.num_inputs != 1:
@@ -58,6 +60,15 @@ def parse_network(library: Library, model: Path) -> Parsed:
             f"{model}: node {node!r}: {library.kind} would read its uint8 as int8; quantise to symmetric int8"
         )
     return parsed
+
+
+def _with_float_door(content: bytes) -> bytes:
+    """Graphs for the processor move bytes, which TensorRT does not; a station without `onnx` says so by node."""
+    if find_spec("onnx") is None:
+        return content
+    from inspector.runtimes.trt.door import with_cast_first
+
+    return with_cast_first(content)
 
 
 def _parse(library: Library, content: bytes) -> tuple[Parsed, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ class TensorRt:
         self._device = device or open_device(settings.device)
         bundle, precision = _bundle_of(model)
         self._log = make_log(self._library.api)
-        engine = self._engine(bundle, precision, deserialise or self._deserialise)
+        engine = self._engine(bundle, precision, settings.largest_batch, deserialise or self._deserialise)
         self._context = self._made(engine.create_execution_context(), "no execution context")
         self._engine_object = engine
         self._stream = self._device.stream()
@@ -137,17 +137,17 @@ class TensorRt:
         if not self._context.execute_async_v3(self._stream):
             raise RuntimeFault(f"{self._library.kind}: inference failed ({self._log.last()})")
 
-    def _engine(self, bundle: Bundle, precision: Precision, deserialise: Deserialise) -> Any:
+    def _engine(self, bundle: Bundle, precision: Precision, batch: int, deserialise: Deserialise) -> Any:
         """Take the engine that is kept, or build it; one that this driver no longer takes is built again."""
-        order = Order(precision, _target(self._library, self._device.gpu))
+        order = Order(precision, _target(self._library, self._device.gpu), largest_batch=batch)
         home = engines_home(bundle.path)
         path = engine_path(home, bundle.id, order, self._library)
-        if _is_whole(path, bundle, self._library) and (engine := deserialise(path.read_bytes())) is not None:
+        if _is_whole(path, bundle, self._library, batch) and (engine := deserialise(path.read_bytes())) is not None:
             return engine
         logger.info("building %s for %s, which takes a while", bundle.id[:16], self._device.gpu.name)
-        target = order.target if self._library.targets else "current"
+        here = order if self._library.targets else replace(order, target="current")
         timings = timing_path(home, order.target, self._library)
-        content, proof = build_for(bundle, Order(precision, target), self._library, timings)
+        content, proof = build_for(bundle, here, self._library, timings)
         _keep(path, content, proof)
         return self._made(deserialise(content), "the engine just built cannot be loaded")
 
@@ -186,8 +186,8 @@ def _target(library: Library, gpu: Gpu) -> str:
     return gpu.capability if gpu.capability in library.targets else gpu.slug
 
 
-def _is_whole(path: Path, bundle: Bundle, library: Library) -> bool:
-    """Is there an engine with a proof of this bundle, which is written last?"""
+def _is_whole(path: Path, bundle: Bundle, library: Library, batch: int) -> bool:
+    """Is there an engine for batches of that size, with a proof of this bundle, which is written last?"""
     if not proof_path(path).is_file() or not path.is_file():
         return False
     try:
@@ -195,7 +195,7 @@ def _is_whole(path: Path, bundle: Bundle, library: Library) -> bool:
     except BundleError as error:
         logger.warning("%s; built again", error)
         return False
-    fits = proof.bundle == bundle.id and proof.library == library.name
+    fits = proof.bundle == bundle.id and proof.library == library.name and proof.batches[-1] >= batch
     return fits and proof.engine_bytes == path.stat().st_size
 
 
