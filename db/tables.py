@@ -39,7 +39,6 @@ HAS_LOT = text("lot IS NOT NULL")
 HAS_SERIAL = text("serial IS NOT NULL")
 IS_AUDIT = text("kind = 'AUDIT'")
 IS_ANSWER = text("task_id IS NOT NULL AND supersedes IS NULL")
-IS_WAITING = text("taken_at IS NULL")
 OUTCOMES = "('PASS', 'REJECT', 'REVIEW', 'NOT_INSPECTED')"
 
 
@@ -200,31 +199,6 @@ class FindingRow(Base):
     """The view's stored image; NULL where none was kept, and in rows of before migration 6."""
 
 
-class OrderRow(Base):
-    """What a person or another program wants a station to do. Taken once, by the station's line process."""
-
-    __tablename__ = "orders"
-    __table_args__ = (
-        CheckConstraint("(taken_at IS NULL) = (answer IS NULL)", name="taken_with_answer"),
-        CheckConstraint("answer IN ('DONE', 'REFUSED')", name="answer"),
-        Index("ix_orders_waiting", "station", sqlite_where=IS_WAITING, postgresql_where=IS_WAITING),
-    )
-
-    order_id: Mapped[UUID] = mapped_column(primary_key=True)
-    station: Mapped[str] = mapped_column(ForeignKey("stations.name"))
-    kind: Mapped[str] = mapped_column(String(32))
-    """What is ordered; `product` is a change-over."""
-    subject: Mapped[str] = mapped_column(String(200))
-    """Of what kind: the product's name."""
-    person: Mapped[str] = mapped_column(String(64))
-    """Who ordered it."""
-    at: Mapped[datetime]
-    taken_at: Mapped[datetime | None]
-    answer: Mapped[str | None] = mapped_column(String(16))
-    reason: Mapped[str | None]
-    """Why it was refused."""
-
-
 class EventRow(Base):
     """Something that happened at a station and is no part: a fault, a start, a change."""
 
@@ -356,6 +330,6 @@ def _table(row: type[Base]) -> Table:
 # For statements: the writer and the queries speak SQLAlchemy Core, at a fraction of the ORM's time per row.
 STATIONS, RECIPES, BUNDLES, RUNS = _table(StationRow), _table(RecipeRow), _table(BundleRow), _table(RunRow)
 INSPECTIONS, FINDINGS = _table(InspectionRow), _table(FindingRow)
-IMAGES, EVENTS, ORDERS = _table(ImageRow), _table(EventRow), _table(OrderRow)
+IMAGES, EVENTS = _table(ImageRow), _table(EventRow)
 OUTBOX, DELIVERIES = _table(OutboxRow), _table(DeliveryRow)
 AUDIT_STRATA, LABEL_TASKS, LABELS = _table(AuditStratumRow), _table(LabelTaskRow), _table(LabelRow)

@@ -18,6 +18,7 @@ from inspector.values import Frame
 from station.cameras import camera_factory
 from station.cameras.base import Camera, CameraSettings, OnDemand
 from station.cameras.notes import CameraNotes
+from station.detection import PartDetector
 from station.messages import CameraState, Ended, Exposed, FromVision, Trigger, Unexposed, Unfit
 
 _SLICE_S = 0.2
@@ -91,6 +92,7 @@ class Acquisition:
         notes: CameraNotes,
         triggers: Connection | None = None,
         aligned: bool = False,
+        detector: PartDetector | None = None,
     ) -> None:
         self._settings = settings
         self._start = start
@@ -98,6 +100,7 @@ class Acquisition:
         self._announce = announce
         self._notes = notes
         self._triggers = triggers
+        self._detector = detector
         self._aligned = aligned
         """Show a replayed source's picture of the trigger's own number: it stands for one of several views."""
         self._stop = threading.Event()
@@ -186,17 +189,25 @@ class Acquisition:
             self._note_silence()
             return None
         except FrameLost as error:
+            if self._detector is not None:  # a part is in view for longer than a frame
+                self._notes.stale(str(error), time.monotonic())
+                return None
             sequence, self._pending = (error.sequence if trigger is None else trigger.sequence), None
             now = datetime.now(UTC)
             self._tell(Exposed(self._settings.name, sequence, now, time.monotonic_ns(), error.source, str(error)))
             return None
         if trigger is None:
-            return frame
+            return frame if self._detector is None or self._is_part(self._detector, frame) else None
         self._pending = None
         if time.monotonic_ns() >= trigger.deadline_ns:
             self._announce(Unexposed(self._settings.name, trigger.sequence))
             return None
         return replace(frame, sequence=trigger.sequence)
+
+    def _is_part(self, detector: PartDetector, frame: Frame) -> bool:
+        """Whether the frame shows a part that has just come; any frame shows that the camera delivers."""
+        self._exposed_at_s = time.monotonic()
+        return detector.comes(frame.image)
 
     def _grab(self, camera: Camera, trigger: Trigger | None) -> Frame:
         frame = camera.grab(_SLICE_S)

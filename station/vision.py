@@ -36,6 +36,7 @@ from station.cameras.base import CameraSettings
 from station.cameras.notes import CameraNotes
 from station.child import live_with_line
 from station.config import StationConfig
+from station.detection import PartDetectionSettings, PartDetector
 from station.messages import (
     Alive,
     Begin,
@@ -167,7 +168,9 @@ def _lane(
     notes = CameraNotes(camera, config.recipe, config.station.folder / "cameras", announce)
     shelf = FrameShelf(FRAMES_IN_FLIGHT if triggers is None else MOST_WAITING, inspector.prepare)
     aligned = len(config.cameras) > 1
-    return Lane(shelf, Acquisition(camera, start, shelf, announce, notes, triggers, aligned), watch)
+    by_sight = isinstance(config.trigger, PartDetectionSettings) and triggers is None
+    detector = PartDetector(config.trigger) if by_sight else None
+    return Lane(shelf, Acquisition(camera, start, shelf, announce, notes, triggers, aligned, detector), watch)
 
 
 class Vision:

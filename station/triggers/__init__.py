@@ -17,7 +17,10 @@ TRIGGERS = {
     "opcua": "station.triggers.opcua:OpcUaTrigger",
     "mqtt": "station.triggers.mqtt:MqttTrigger",
 }
-BY_CAMERA: dict[str, type[TriggerSettings]] = {"camera": TriggerSettings}
+BY_CAMERA = {
+    "camera": "station.triggers.base:TriggerSettings",
+    "part-detection": "station.detection:PartDetectionSettings",
+}
 """Kinds that need no source: the first camera's exposures are the parts."""
 
 
@@ -43,8 +46,10 @@ def trigger_settings(block: Mapping[str, Any], source: str) -> TriggerSettings:
     """Validate a trigger block with the settings of its kind; raise ConfigError naming `source` and every field."""
     where = f"{source}: trigger"
     kind = parse(where, {"kind": block.get("kind", "camera")}, TriggerSettings, ConfigError).kind
-    settings = BY_CAMERA.get(kind) or trigger_factory(kind).Settings
-    return parse(where, dict(block), settings, ConfigError)
+    by_camera = kind in BY_CAMERA
+    settings = load_plugin("", kind, BY_CAMERA) if by_camera else trigger_factory(kind).Settings
+    checked: TriggerSettings = parse(where, dict(block), settings, ConfigError)
+    return checked
 
 
 def is_by_camera(settings: TriggerSettings) -> bool:
