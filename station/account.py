@@ -20,8 +20,8 @@ from inspector.draws import Draw
 from inspector.ids import new_id
 from inspector.values import InspectionRecord, PartResult, PartTag, Verdict, ViewInspection
 from inspector.verdict import not_inspected
+from station.inbox import Action, Inbox
 from station.journal import Journal, log_refusal
-from station.mailbox import Action, Mailbox
 from station.messages import Inspected
 from station.openings import Openings
 from station.outputs.base import JudgedPart, Output
@@ -45,7 +45,7 @@ class Line:
     output: Output
     tally: Tally
     journal: Journal
-    mailbox: Mailbox
+    inbox: Inbox
 
 
 class Account:
@@ -62,7 +62,7 @@ class Account:
         self._awaiting: dict[UUID, PartAwaitingImages] = {}
         self._deadlines = Deadlines(self._in_flight.__contains__)
         self._image_deadlines = Deadlines(self._awaiting.__contains__)
-        self.openings = Openings(line.ledger, line.mailbox.put)
+        self.openings = Openings(line.ledger, line.inbox.put)
         self.retain: Retain | None = None
         """Set where a part has several views: only the line knows the part's verdict then."""
 
@@ -113,7 +113,7 @@ class Account:
         A part that is not known has no row on its way; its action is done at once, and finds no part.
         """
         if not self.openings.hold(part_id, action):
-            self._line.mailbox.run_all()
+            self._line.inbox.run_all()
             action()
 
     # ---- a part gets its verdict

@@ -25,8 +25,8 @@ from station.account import Account, Line, new_record
 from station.auditing import AuditPlan, keeps_image
 from station.config import StationConfig
 from station.groups import StartVision, VisionGroup
+from station.inbox import Inbox
 from station.journal import Journal
-from station.mailbox import Mailbox
 from station.messages import (
     Alive,
     CameraNote,
@@ -95,12 +95,12 @@ class LineLoop:
         self._ledger = ledger
         self._output = output
         self._journal = Journal(ledger, identity.station)
-        self._mailbox = Mailbox()
-        line = Line(ledger, output, tally, self._journal, self._mailbox)
+        self._inbox = Inbox()
+        line = Line(ledger, output, tally, self._journal, self._inbox)
         self._account = Account(line, self._cameras, config.station.deadline_ms, self._why_late)
         if len(self._cameras) > 1:
             self._account.retain = self._retain
-        self._intake = Intake(config.trigger, self._mailbox.put, self._journal, self._part_by_pulse, self._missed)
+        self._intake = Intake(config.trigger, self._inbox.put, self._journal, self._part_by_pulse, self._missed)
         self._groups = [VisionGroup(name, names, config, start_vision, start) for name, names in config.groups.items()]
         self._group_of = {camera: group for group in self._groups for camera in group.cameras}
 
@@ -109,7 +109,7 @@ class LineLoop:
         try:
             while not self._finished():
                 self._hear()
-                self._mailbox.run_all()
+                self._inbox.run_all()
                 self._account.expire(time.monotonic_ns())
                 self._tally.ledger = str(self._ledger.fault or "well")
                 self._watch_groups(time.monotonic_ns())
@@ -121,11 +121,11 @@ class LineLoop:
     def _end(self) -> None:
         self._tally.state = "ending"
         self._intake.close()
-        self._mailbox.run_all()  # a trigger that came in the last moment is a part too
+        self._inbox.run_all()  # a trigger that came in the last moment is a part too
         self._account.answer_for_all("station stopped before the verdict")
         for group in self._groups:
             group.process.stop(_STOP_GRACE_S)
-        self._mailbox.close()
+        self._inbox.close()
 
     def _finished(self) -> bool:
         if self._stop_by_ns is not None and time.monotonic_ns() > self._stop_by_ns:
@@ -135,9 +135,9 @@ class LineLoop:
     # ---- what the vision processes say
 
     def _hear(self) -> None:
-        """Wait for a vision process, the mailbox or the next deadline, and answer all that is there."""
+        """Wait for a vision process, the inbox or the next deadline, and answer all that is there."""
         speaking = {group.process.connection: group for group in self._groups if not group.lost}
-        for ready in multiprocessing.connection.wait([*speaking, self._mailbox.bell], self._wait_s()):
+        for ready in multiprocessing.connection.wait([*speaking, self._inbox.bell], self._wait_s()):
             if isinstance(ready, Connection) and ready in speaking:
                 self._hear_group(speaking[ready])
 

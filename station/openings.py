@@ -9,7 +9,7 @@ from uuid import UUID
 
 from db.ledger import Ledger
 from inspector.values import InspectionRecord
-from station.mailbox import Action
+from station.inbox import Action
 
 ROWS_AHEAD = 16
 """Parts inspected before their rows are durable. While the ledger stalls, a source that can wait is not hurried."""

@@ -19,13 +19,15 @@ from inspector.rules import Rule
 from inspector.runtimes import RuntimeSettings
 from inspector.verdict import Policy
 from station.cameras import CAMERAS, camera_factory
-from station.config import StationBlock, TriggerSettings, load_station_config, station_config
+from station.config import StationBlock, load_station_config, station_config
 from station.outputs import output_factory
+from station.triggers import BY_CAMERA, TRIGGERS, trigger_settings
+from station.triggers.base import TriggerSettings
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 RECIPE = CONFIGS / "recipe.example.toml"
 STATION = CONFIGS / "station.example.toml"
-CHOSEN = {"name", "folder", "bundle", "path", "source", "roi", "kind", "rules"}
+CHOSEN = {"name", "folder", "bundle", "path", "source", "roi", "kind", "rules", "host", "topic", "url", "node"}
 """Fields whose example is a choice and not the default."""
 
 
@@ -45,7 +47,12 @@ def uncommented(text: str) -> str:
 
 def cameras() -> dict[str, str]:
     found = [uncommented(block) for block in blocks(STATION)]
-    return {tomllib.loads(block)["camera"]["kind"]: block for block in found}
+    return {tables["camera"]["kind"]: block for block in found if "camera" in (tables := tomllib.loads(block))}
+
+
+def triggers() -> dict[str, dict[str, Any]]:
+    found = [tomllib.loads(uncommented(block)) for block in blocks(STATION)]
+    return {tables["trigger"]["kind"]: tables["trigger"] for tables in found if "trigger" in tables}
 
 
 def test_the_examples_load_as_they_stand() -> None:
@@ -55,6 +62,11 @@ def test_the_examples_load_as_they_stand() -> None:
 
 def test_every_camera_of_the_product_has_its_block() -> None:
     assert set(cameras()) == set(CAMERAS)
+
+
+def test_every_trigger_of_the_product_has_its_block_and_loads() -> None:
+    assert set(triggers()) == {*TRIGGERS, *BY_CAMERA}
+    assert {trigger_settings(block, "example").kind for block in triggers().values()} == set(triggers())
 
 
 @pytest.mark.parametrize("kind", CAMERAS)
@@ -72,6 +84,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
     return [
         (StationBlock, station["station"]),
         (TriggerSettings, station["trigger"]),
+        *[(type(trigger_settings(table, "example")), table) for table in triggers().values()],
         (output_factory("log").Settings, station["output"]),
         *[(camera_factory(kind).Settings, tomllib.loads(text)["camera"]) for kind, text in cameras().items()],
         (Recipe, recipe),

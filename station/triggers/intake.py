@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 
 from db.records import Severity
+from station.inbox import Action
 from station.journal import Journal
-from station.mailbox import Action
 from station.triggers import is_by_camera, trigger_factory
 from station.triggers.base import CountBegins, Pulse, SourceEnded, SourceState, Told, TriggerSettings, TriggerSource
 from station.triggers.counting import Counting

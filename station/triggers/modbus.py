@@ -18,7 +18,7 @@ _REGISTER_VALUES = 2**16
 
 
 class ModbusSettings(TriggerSettings):
-    """`kind = "modbus"`. With `counter`, parts are what it counts, and a poll that comes late loses none."""
+    """`kind = "modbus"`: a coil, a counter, or a coil with a counter that accounts for its rises."""
 
     host: str = Field(min_length=1, description="address of the controller")
     port: int = Field(default=502, ge=1, le=65535, description="its port")
@@ -31,8 +31,8 @@ class ModbusSettings(TriggerSettings):
 
     @model_validator(mode="after")
     def _one_sign(self) -> ModbusSettings:
-        if (self.coil is None) is (self.counter is None):
-            raise ValueError("expected either coil or counter")
+        if self.coil is None and self.counter is None:
+            raise ValueError("expected coil, or counter, or both")
         return self
 
 
@@ -62,6 +62,8 @@ class ModbusTrigger:
             if not client.connect():
                 raise TriggerLost("no connection")
             look = self._look_at_counter if settings.coil is None else self._look_at_coil
+            if settings.counter is not None and self._count is None:
+                self._tell(CountBegins(self._read_counter(client)))
             before = look(client, None)
             up()
             while not stop.wait(settings.poll_ms / 1e3):
@@ -76,24 +78,26 @@ class ModbusTrigger:
         coil = settings.coil or 0
         now = int(_checked(client.read_coils(coil, count=1, device_id=settings.device)).bits[0])
         if now and before == 0:
-            self._tell(Pulse())
+            self._tell(Pulse(count=None if settings.counter is None else self._read_counter(client)))
             if settings.clear:
                 _checked(client.write_coil(coil, False, device_id=settings.device))
                 return 0
         return now
 
-    def _look_at_counter(self, client: ModbusTcpClient, _: int | None) -> int:
-        settings = self._settings
-        register = settings.counter or 0
-        now = int(_checked(client.read_holding_registers(register, count=1, device_id=settings.device)).registers[0])
-        if self._count is None:
-            self._count = now
-            self._tell(CountBegins(now))
-        new = (now - self._count) % _REGISTER_VALUES
-        self._count += new
-        if new:  # of those that came between two looks only the last is still here: the others are counted as missed
-            self._tell(Pulse(count=self._count))
+    def _look_at_counter(self, client: ModbusTcpClient, before: int | None) -> int:
+        known = self._count
+        now = self._read_counter(client)
+        if known is not None and now != known:
+            self._tell(Pulse(count=now))  # of those that came between two looks the others are counted as missed
         return now
+
+    def _read_counter(self, client: ModbusTcpClient) -> int:
+        """Return the parts so far by the controller's counter, which wraps round and ours does not."""
+        settings = self._settings
+        answer = client.read_holding_registers(settings.counter or 0, count=1, device_id=settings.device)
+        now = int(_checked(answer).registers[0])
+        self._count = now if self._count is None else self._count + (now - self._count) % _REGISTER_VALUES
+        return self._count
 
 
 def _checked(answer: ModbusPDU) -> ModbusPDU:

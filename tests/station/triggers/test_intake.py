@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from inspector.errors import TriggerRefused
 from inspector.values import PartTag
+from station.inbox import Action
 from station.journal import Journal
-from station.mailbox import Action
 from station.triggers.announcement import LONGEST_BYTES, read_announcement
 from station.triggers.base import CountBegins, Pulse, SourceState, Told
 from station.triggers.counting import MOST_MISSED, Counting

@@ -198,9 +198,19 @@ def test_lost_modbus_controller_is_told_and_comes_back() -> None:
         assert not heard.next(SourceState).well
 
 
-def test_modbus_needs_one_sign_of_a_part() -> None:
-    with pytest.raises(ConfigError, match="either coil or counter"):
-        trigger_settings({"kind": "modbus", "host": "plc", "coil": 1, "counter": 1}, "test")
+def test_modbus_counter_beside_the_coil_accounts_for_its_rises() -> None:
+    port = free_port()
+    block = {"kind": "modbus", "host": "127.0.0.1", "port": port, "coil": 1, "counter": 2}
+    with Controller(port), panel(port) as plc, source(**block) as (heard, _):
+        assert heard.next(CountBegins).count == 0
+        plc.write_register(2, 3)
+        plc.write_coil(1, True)
+        assert heard.next(Pulse).count == 3
+
+
+def test_modbus_needs_a_sign_of_a_part() -> None:
+    with pytest.raises(ConfigError, match="expected coil, or counter"):
+        trigger_settings({"kind": "modbus", "host": "plc"}, "test")
 
 
 # ---- MQTT

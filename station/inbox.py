@@ -12,7 +12,7 @@ from queue import SimpleQueue
 Action = Callable[[], None]
 
 
-class Mailbox:
+class Inbox:
     """Actions for the loop's thread, which waits on `bell`: it rings once, however many actions wait."""
 
     def __init__(self) -> None:
