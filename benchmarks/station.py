@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +68,8 @@ def main() -> None:
     parser.add_argument("--stored", type=int, default=2, help=f"of {FRAMES} pictures, how many are rejected and stored")
     parser.add_argument("--soak", type=int, default=0, help="frames of a further run that watches memory")
     parser.add_argument("--bare", type=Path, default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--cameras", type=int, choices=(1, 2), default=1, help="2: two views of each part")
+    parser.add_argument("--groups", type=int, choices=(1, 2), default=2, help="vision processes of two cameras")
     parser.add_argument(
         "--overload", type=_factors, default=(), metavar="X,X", help="multiples of the capacity to offer"
     )
@@ -77,8 +80,43 @@ def main() -> None:
         _bare_loop(args.bundle, args.bare, args.frames)
         return
     with tempfile.TemporaryDirectory() as scratch:
-        measured = _measure_overload if args.overload else _measure
+        measured = _measure_overload if args.overload else _measure_two if args.cameras == 2 else _measure
         report.write(measured(args, Path(scratch)), args.json)
+
+
+def _measure_two(args: argparse.Namespace, scratch: Path) -> dict[str, float | int | str]:
+    """Pictures a second of a station with two views, over those of two bare loops at once on the same cores."""
+    pictures = _write_pictures(scratch / "pictures")
+    _write_recipe(scratch, args.bundle, pictures, args.stored)
+    os.sync()
+    ratios: list[float] = []
+    single_ratios: list[float] = []
+    rates: list[float] = []
+    not_inspected = 0
+    for turn in range(args.turns):
+        both_hz = _bare_pair_hz(args.bundle, pictures, args.frames)
+        alone_hz = _rate_hz(_run_bare(args.bundle, pictures, args.frames))
+        folder = scratch / f"two-{turn}"
+        run = _run_config(_config(folder, args.bundle, pictures, args.frames, 0.0, views=2, groups=args.groups))
+        rates.append(2 * run.rate_hz)
+        ratios.append(rates[-1] / both_hz)
+        single_ratios.append(rates[-1] / alone_hz)
+        not_inspected += run.summary.status.outcomes[Outcome.NOT_INSPECTED]
+    return {
+        "two_cameras_throughput_ratio": median(ratios),
+        "two_cameras_throughput_ratio_least": min(ratios),
+        "two_cameras_to_one_bare_loop_ratio": median(single_ratios),
+        "two_cameras_views_hz": median(rates),
+        "vision_processes": args.groups,
+        "not_inspected": not_inspected,
+        "turns": args.turns,
+    }
+
+
+def _bare_pair_hz(bundle: Path, pictures: Path, frames: int) -> float:
+    with ThreadPoolExecutor(2) as pair:
+        seconds = list(pair.map(lambda _: _run_bare(bundle, pictures, frames), range(2)))
+    return sum(_rate_hz(each) for each in seconds)
 
 
 def _factors(words: str) -> tuple[float, ...]:
@@ -241,6 +279,8 @@ def _config(
     pace_hz: float,
     trigger: dict[str, float | int | str] | None = None,
     deadline_ms: float = 1000,
+    views: int = 1,
+    groups: int = 1,
 ) -> StationConfig:
     camera = {
         "kind": "folder",
@@ -257,7 +297,8 @@ def _config(
         "recipe": recipe,
         "deadline_ms": deadline_ms,
     }
-    return station_config({"station": station, "camera": camera, "trigger": trigger or {}}, "benchmark", folder)
+    cameras = [{**camera, "name": f"view-{view}", "group": f"vision-{view % groups}"} for view in range(views)]
+    return station_config({"station": station, "camera": cameras, "trigger": trigger or {}}, "benchmark", folder)
 
 
 def _watch_memory(rss_mb: list[float], stop: threading.Event) -> None:

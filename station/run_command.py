@@ -69,7 +69,9 @@ def _check(args: argparse.Namespace) -> int:
     config: StationConfig = load_station_config(args.config)
     faults = check_station(config, print)
     if faults:
-        raise ConfigError(f"{args.config}: {len(faults)} of 4 checks failed: {'; '.join(faults)}")
+        raise ConfigError(
+            f"{args.config}: {len(faults)} of {3 + len(config.cameras)} checks failed: {'; '.join(faults)}"
+        )
     print(f"{args.config}: fit to run")
     return 0
 
