@@ -183,7 +183,8 @@ class Account:
 
     def _conclude(self, part: PartInFlight) -> None:
         merged = self._merged(part)
-        record = self._act(part, merged.verdict, replace(part.record, views=merged.views))
+        tag = _tag_of(part)
+        record = self._act(part, merged.verdict, replace(part.record, views=merged.views, tag=tag))
         missing, draw = self._images_of(part, merged.verdict)
         if not missing:
             self._complete(record, {}, draw)
@@ -277,6 +278,13 @@ class Account:
 
     def _alarm_image(self, why: str) -> None:
         self._line.journal.note(Severity.ALARM, "image not stored", why)
+
+
+def _tag_of(part: PartInFlight) -> PartTag:
+    """The part's tag; what the trigger did not say of its serial number, a code in the picture may."""
+    tag = part.record.tag
+    read = {answer.code for answer in part.views.values() if isinstance(answer, Inspected) and answer.code}
+    return replace(tag, serial=read.pop()) if tag.serial is None and len(read) == 1 else tag
 
 
 def _with_image(view: ViewInspection, images: dict[str, StoredImage]) -> ViewInspection:

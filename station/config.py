@@ -15,6 +15,7 @@ from inspector.errors import ConfigError
 from inspector.recipe import Recipe, load_recipe
 from station.cameras import camera_settings
 from station.cameras.base import CameraSettings
+from station.codes import CodeKind
 from station.outputs import outputs_settings
 from station.outputs.base import OutputSettings
 from station.triggers import is_by_camera, trigger_settings
@@ -45,6 +46,9 @@ class StationBlock(Document):
         default=True, description="serve what a part waits for before other programs, where the system allows it"
     )
     keep_images: Literal["not-pass", "all", "none"] = Field(default="not-pass", description="whose images are stored")
+    read_code: CodeKind | None = Field(
+        default=None, description="read the part's serial number from a code in the picture, where the trigger has none"
+    )
     image_format: Literal["jpeg", "png"] = Field(
         default="jpeg", description="jpeg (quality 95), or png: lossless and some 15 times slower"
     )

@@ -71,6 +71,8 @@ class Inspected:
     part: PartResult
     image_follows: bool
     draw: Draw | None = None
+    code: str | None = None
+    """What a code in the picture says, where codes are read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from station.auditing import AuditPlan, audit_plan, keeps_image
 from station.cameras.base import CameraSettings
 from station.cameras.notes import CameraNotes
 from station.child import live_with_line
+from station.codes import CodeReader
 from station.config import StationConfig
 from station.detection import PartDetectionSettings, PartDetector
 from station.messages import (
@@ -193,6 +194,7 @@ class Vision:
         self._plan = plan
         self._decides = len(config.cameras) == 1
         """With one view, what is said of it is the part's verdict, and what is kept is decided here."""
+        self._codes = CodeReader(config.station.read_code) if config.station.read_code else None
         self._judged = JudgedImages(MOST_WAITING * len(lanes))
         self._heard: deque[FromLine] = deque()
         self._life_sign_s = config.station.hang_s / 4
@@ -266,7 +268,8 @@ class Vision:
         if self._decides and self._plan:
             draw = draw_pass(self._plan.key, self._plan.strata, message.part_id, part.verdict)
         keep = self._decides and (draw is not None or keeps_image(part.verdict, self._keep))
-        self._pipe.send(Inspected(message.part_id, message.camera, part.without_heat(), keep, draw))
+        code = self._codes.read(image) if self._codes else None
+        self._pipe.send(Inspected(message.part_id, message.camera, part.without_heat(), keep, draw, code))
         if keep:
             self._encoder.put(message.part_id, message.camera, image)
         elif not self._decides:

@@ -59,7 +59,7 @@ class ModbusTrigger:
         settings = self._settings
         client = ModbusTcpClient(settings.host, port=settings.port, timeout=settings.timeout_s, retries=0)
         try:
-            if not client.connect():
+            if not client.connect():  # type: ignore[no-untyped-call]
                 raise TriggerLost("no connection")
             look = self._look_at_counter if settings.coil is None else self._look_at_coil
             if settings.counter is not None and self._count is None:
@@ -71,7 +71,7 @@ class ModbusTrigger:
         except (ModbusException, OSError) as error:
             raise TriggerLost(str(error)) from error
         finally:
-            client.close()
+            client.close()  # type: ignore[no-untyped-call]
 
     def _look_at_coil(self, client: ModbusTcpClient, before: int | None) -> int:
         settings = self._settings

@@ -6,7 +6,10 @@ import asyncio
 import logging
 from typing import Any, ClassVar, Self
 
-from asyncua import Client, Node, ua
+from asyncua.client.client import Client
+from asyncua.common.node import Node
+from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.uaerrors import UaError
 from pydantic import Field
 
 from inspector.errors import TriggerLost
@@ -16,7 +19,7 @@ from station.triggers.link import Link, Up, serve_async
 
 logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what it says of a lost server, we say in our words
 
-_FAULTS = (ua.UaError, OSError, asyncio.TimeoutError, ConnectionError)
+_FAULTS = (UaError, OSError, asyncio.TimeoutError, ConnectionError)
 
 
 class OpcUaSettings(TriggerSettings):
@@ -71,7 +74,7 @@ class OpcUaTrigger:
                 return await asyncio.wait_for(changes.get(), self._settings.timeout_s)
             except TimeoutError:
                 await client.check_connection()
-                await client.get_node(ua.ObjectIds.Server_ServerStatus_State).read_value()
+                await client.get_node(ObjectIds.Server_ServerStatus_State).read_value()
 
     def _tag_nodes(self, client: Client) -> list[Node | None]:
         named = (self._settings.part_id_node, self._settings.lot_node, self._settings.serial_node)
