@@ -131,7 +131,11 @@ def _measure_overload(args: argparse.Namespace, scratch: Path) -> dict[str, floa
 
     def run(factor: float, rate_hz: float) -> overload.OverloadRun:
         folder = scratch / f"overload-{factor:g}"
-        trigger = {"kind": "timer", "rate_hz": rate_hz, "count": int(rate_hz * args.seconds)}
+        trigger: dict[str, float | int | str] = {
+            "kind": "timer",
+            "rate_hz": rate_hz,
+            "count": int(rate_hz * args.seconds),
+        }
         config = _config(folder, args.bundle, pictures, 10**7, 0.0, trigger, args.deadline)
         done = _run_config(config)
         return overload.OverloadRun(

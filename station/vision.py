@@ -169,8 +169,8 @@ def _lane(
     notes = CameraNotes(camera, config.recipe, config.station.folder / "cameras", announce)
     shelf = FrameShelf(FRAMES_IN_FLIGHT if triggers is None else MOST_WAITING, inspector.prepare)
     aligned = len(config.cameras) > 1
-    by_sight = isinstance(config.trigger, PartDetectionSettings) and triggers is None
-    detector = PartDetector(config.trigger) if by_sight else None
+    sight = config.trigger if triggers is None and isinstance(config.trigger, PartDetectionSettings) else None
+    detector = PartDetector(sight) if sight else None
     return Lane(shelf, Acquisition(camera, start, shelf, announce, notes, triggers, aligned, detector), watch)
 
 
