@@ -32,7 +32,7 @@ from db.queries import open_count, records, runs
 from inspector.bundle import load_bundle
 from inspector.errors import StorageFault
 from inspector.preprocess import decode_image, read_image
-from inspector.values import InspectionRecord, Outcome
+from inspector.values import InspectionRecord, Outcome, ViewInspection
 
 PACE_HZ = 60
 _JPEG_DIFFERENCE = 8.0
@@ -46,6 +46,7 @@ class Campaign:
     pictures: tuple[str, ...]
     kills: Counter[str]
     starts: int
+    cameras: int = 1
 
 
 def main() -> None:
@@ -53,32 +54,37 @@ def main() -> None:
     default = Path(__file__).parents[1] / "station" / "demo" / "bundle"
     parser.add_argument("--bundle", type=Path, default=default, help="bundle that the station runs")
     parser.add_argument("--kills", type=int, default=50, help="kills, of the line or the vision process at random")
+    parser.add_argument("--cameras", type=int, choices=(1, 2), default=1, help="views of each part, a process for each")
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments and victims")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        report.write(figures(kill_campaign(Path(scratch), args.bundle, args.kills, args.seed)), args.json)
+        report.write(figures(kill_campaign(Path(scratch), args.bundle, args.kills, args.seed, args.cameras)), args.json)
 
 
-def kill_campaign(folder: Path, bundle: Path, kills: int, seed: int) -> Campaign:
-    """Run a station over a folder of pictures, killing it `kills` times, then let it finish."""
+def kill_campaign(folder: Path, bundle: Path, kills: int, seed: int, cameras: int = 1) -> Campaign:
+    """Run a station over a folder of pictures, killing it `kills` times, then let it finish.
+
+    With two cameras both show the same folder, each in a process of its own: the views of a row must be one picture.
+    """
     chance = random.Random(seed)
     names = _write_pictures(folder / "pictures", bundle, count=30 * kills + 60)
-    config = _write_config(folder, bundle)
+    config = _write_config(folder, bundle, cameras)
+    images = folder / "station" / "images"
     done: Counter[str] = Counter()
     starts = 0
     while done.total() < kills:
         station = _start(config)
         starts += 1
-        victim = _kill_once(station, chance)
+        victim = _kill_once(station, chance, images)
         if victim == "vision":
             done[victim] += 1
-            victim = _kill_once(station, chance, only="line")
+            victim = _kill_once(station, chance, images, only="line")
         if victim is None:
             break
         done[victim] += 1
         station.wait()
     _start(config).wait(600)
-    return Campaign(folder, names, done, starts + 1)
+    return Campaign(folder, names, done, starts + 1, cameras)
 
 
 def figures(campaign: Campaign) -> dict[str, float | int | str]:
@@ -95,7 +101,14 @@ def figures(campaign: Campaign) -> dict[str, float | int | str]:
         "pictures_with_two_rows": sum(count > 1 for count in per_picture.values()),
         "open_rows": still_open,
         "rows_without_reason": sum(part.outcome is not Outcome.PASS and not part.reasons for part in rows),
-        "images_missing_or_wrong": sum(not _image_is_right(part, campaign.folder) for part in rows),
+        "images_missing_or_wrong": sum(not _is_right(part, campaign.folder) for part in rows),
+        "views_of_another_picture": sum(view.source != part.source for part in rows for view in part.views),
+        "view_images_missing_or_wrong": sum(
+            not _is_right(view, campaign.folder) for part in rows for view in part.views
+        ),
+        "passed_without_every_view": sum(
+            part.outcome is Outcome.PASS and len(part.views) < campaign.cameras for part in rows
+        ),
         "images_stored": sum(part.image_sha256 is not None for part in rows),
         "pictures": len(campaign.pictures),
         "rows": len(rows),
@@ -106,8 +119,8 @@ def figures(campaign: Campaign) -> dict[str, float | int | str]:
     }
 
 
-def _image_is_right(part: InspectionRecord, folder: Path) -> bool:
-    """Tell whether the row's image is there and shows the row's picture: another one differs by some 17 grey levels."""
+def _is_right(part: InspectionRecord | ViewInspection, folder: Path) -> bool:
+    """Tell whether the image of a row or a view is there and shows its picture; others differ by some 17 levels."""
     if part.image_sha256 is None:
         return True
     try:
@@ -131,13 +144,19 @@ def _write_pictures(folder: Path, bundle: Path, count: int) -> tuple[str, ...]:
     return names
 
 
-def _write_config(folder: Path, bundle: Path) -> Path:
+def _write_config(folder: Path, bundle: Path, cameras: int) -> Path:
     config = folder / "station.toml"
     config.write_text(
         f'[station]\nname = "faults"\nfolder = "station"\nbundle = "{bundle.absolute()}"\nkeep_images = "all"\n'
-        f'[camera]\nkind = "folder"\npath = "pictures"\npace_hz = {PACE_HZ}\n'
+        + "".join(_camera(number) for number in range(cameras))
     )
     return config
+
+
+def _camera(number: int) -> str:
+    """Return the block of a camera; only the first one, whose exposures are the parts, keeps a pace."""
+    pace = f"pace_hz = {PACE_HZ}\n" if number == 0 else ""
+    return f'[[camera]]\nkind = "folder"\nname = "view-{number}"\ngroup = "vision-{number}"\npath = "pictures"\n{pace}'
 
 
 def _start(config: Path) -> subprocess.Popen[bytes]:
@@ -145,30 +164,41 @@ def _start(config: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _kill_once(station: subprocess.Popen[bytes], chance: random.Random, only: str | None = None) -> str | None:
-    """Wait until the vision process is there and a random moment more, kill one; None if the station has ended."""
-    delay_s = chance.uniform(0.0, 0.9)
+def _kill_once(
+    station: subprocess.Popen[bytes], chance: random.Random, images: Path, only: str | None = None
+) -> str | None:
+    """Wait until the vision process is there and a random moment more, kill one; None if the station has ended.
+
+    Four times in five the moment counts from the first new image: on a busy machine it would else come before any part.
+    """
+    delay_s = chance.uniform(0.0, 0.3)
     victim = only or chance.choice(("line", "vision"))
-    while (vision := _vision(station.pid)) is None:
+    while (vision := _vision(station.pid, chance)) is None:
         if station.poll() is not None:
             return None
         time.sleep(0.01)
-    time.sleep(chance.choice((0.0, 0.6)) + delay_s)
+    if chance.random() < 0.8:
+        _await_an_image(station, images)
+    time.sleep(delay_s)
     if station.poll() is not None:
         return None
-    os.kill(station.pid if victim == "line" else (_vision(station.pid) or vision), signal.SIGKILL)
+    os.kill(station.pid if victim == "line" else (_vision(station.pid, chance) or vision), signal.SIGKILL)
     return victim
 
 
-def _vision(pid: int) -> int | None:
-    """Return the id of a station's vision process; it is started by multiprocessing's spawn."""
+def _await_an_image(station: subprocess.Popen[bytes], images: Path) -> None:
+    before = len(list(images.rglob("*.jpg")))
+    while station.poll() is None and len(list(images.rglob("*.jpg"))) == before:
+        time.sleep(0.01)
+
+
+def _vision(pid: int, chance: random.Random) -> int | None:
+    """Return the id of one of a station's vision processes; multiprocessing's spawn starts them."""
     try:
-        for child in psutil.Process(pid).children():
-            if "spawn_main" in " ".join(child.cmdline()):
-                return int(child.pid)
+        found = [child for child in psutil.Process(pid).children() if "spawn_main" in " ".join(child.cmdline())]
     except psutil.Error:
         return None
-    return None
+    return int(chance.choice(found).pid) if found else None
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ verdict acted on) at 70 % of the bare rate, since a saturated queue says nothing
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +29,7 @@ import cv2
 import numpy as np
 import psutil
 
-from benchmarks import report
+from benchmarks import overload, report
 from db.engine import open_engine
 from db.queries import records
 from inspector.bundle import load_bundle
@@ -36,7 +38,7 @@ from inspector.model import load_model
 from inspector.preprocess import preprocess, read_image
 from inspector.recipe import Recipe
 from inspector.runtimes import RuntimeSettings
-from inspector.values import Frame, Outcome
+from inspector.values import Frame, InspectionRecord, Outcome
 from inspector.verdict import Policy
 from station.config import StationConfig, station_config
 from station.running import RunSummary, run_station
@@ -50,6 +52,7 @@ class StationRun:
     """One run with what it used."""
 
     summary: RunSummary
+    rows: list[InspectionRecord]
     latencies_s: list[float]
     rate_hz: float
     rejects: int
@@ -65,12 +68,87 @@ def main() -> None:
     parser.add_argument("--stored", type=int, default=2, help=f"of {FRAMES} pictures, how many are rejected and stored")
     parser.add_argument("--soak", type=int, default=0, help="frames of a further run that watches memory")
     parser.add_argument("--bare", type=Path, default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--cameras", type=int, choices=(1, 2), default=1, help="2: two views of each part")
+    parser.add_argument("--groups", type=int, choices=(1, 2), default=2, help="vision processes of two cameras")
+    parser.add_argument(
+        "--overload", type=_factors, default=(), metavar="X,X", help="multiples of the capacity to offer"
+    )
+    parser.add_argument("--seconds", type=float, default=300, help="seconds of each overload run")
+    parser.add_argument("--deadline", type=float, default=200, help="deadline of the overload runs, in ms")
     args = parser.parse_args()
     if args.bare is not None:
         _bare_loop(args.bundle, args.bare, args.frames)
         return
     with tempfile.TemporaryDirectory() as scratch:
-        report.write(_measure(args, Path(scratch)), args.json)
+        measured = _measure_overload if args.overload else _measure_two if args.cameras == 2 else _measure
+        report.write(measured(args, Path(scratch)), args.json)
+
+
+def _measure_two(args: argparse.Namespace, scratch: Path) -> dict[str, float | int | str]:
+    """Pictures a second of a station with two views, over those of two bare loops at once on the same cores."""
+    pictures = _write_pictures(scratch / "pictures")
+    _write_recipe(scratch, args.bundle, pictures, args.stored)
+    os.sync()
+    ratios: list[float] = []
+    single_ratios: list[float] = []
+    rates: list[float] = []
+    not_inspected = 0
+    for turn in range(args.turns):
+        both_hz = _bare_pair_hz(args.bundle, pictures, args.frames)
+        alone_hz = _rate_hz(_run_bare(args.bundle, pictures, args.frames))
+        folder = scratch / f"two-{turn}"
+        run = _run_config(_config(folder, args.bundle, pictures, args.frames, 0.0, views=2, groups=args.groups))
+        rates.append(2 * run.rate_hz)
+        ratios.append(rates[-1] / both_hz)
+        single_ratios.append(rates[-1] / alone_hz)
+        not_inspected += run.summary.status.outcomes[Outcome.NOT_INSPECTED]
+    return {
+        "two_cameras_throughput_ratio": median(ratios),
+        "two_cameras_throughput_ratio_least": min(ratios),
+        "two_cameras_to_one_bare_loop_ratio": median(single_ratios),
+        "two_cameras_views_hz": median(rates),
+        "vision_processes": args.groups,
+        "not_inspected": not_inspected,
+        "turns": args.turns,
+    }
+
+
+def _bare_pair_hz(bundle: Path, pictures: Path, frames: int) -> float:
+    with ThreadPoolExecutor(2) as pair:
+        seconds = list(pair.map(lambda _: _run_bare(bundle, pictures, frames), range(2)))
+    return sum(_rate_hz(each) for each in seconds)
+
+
+def _factors(words: str) -> tuple[float, ...]:
+    return tuple(float(word) for word in words.split(","))
+
+
+def _measure_overload(args: argparse.Namespace, scratch: Path) -> dict[str, float | int | str]:
+    pictures = _write_pictures(scratch / "pictures")
+    _write_recipe(scratch, args.bundle, pictures, args.stored)
+    os.sync()
+    capacity = _run_station(scratch / "fast", args.bundle, pictures, args.frames, 0.0)
+
+    def run(factor: float, rate_hz: float) -> overload.OverloadRun:
+        folder = scratch / f"overload-{factor:g}"
+        trigger: dict[str, float | int | str] = {
+            "kind": "timer",
+            "rate_hz": rate_hz,
+            "count": int(rate_hz * args.seconds),
+        }
+        config = _config(folder, args.bundle, pictures, 10**7, 0.0, trigger, args.deadline)
+        done = _run_config(config)
+        return overload.OverloadRun(
+            factor=factor,
+            triggers=done.summary.status.triggers,
+            rows=done.rows,
+            deadline_ms=args.deadline,
+            seconds=(len(done.rows) - 1) / done.rate_hz,
+            restarts=done.summary.status.restarts,
+            rss_growth_mb=float(_memory(done)["rss_growth_mb"]),
+        )
+
+    return {**overload.measure(args.overload, capacity.rate_hz, run)}
 
 
 def _measure(args: argparse.Namespace, scratch: Path) -> dict[str, float | int | str]:
@@ -173,12 +251,16 @@ def _bare_loop(bundle_path: Path, pictures: Path, frames: int) -> None:
 
 
 def _run_station(folder: Path, bundle: Path, pictures: Path, frames: int, pace_hz: float) -> StationRun:
+    return _run_config(_config(folder, bundle, pictures, frames, pace_hz))
+
+
+def _run_config(config: StationConfig) -> StationRun:
     rss_mb: list[float] = []
     stop = threading.Event()
     watcher = threading.Thread(target=_watch_memory, args=(rss_mb, stop), name="memory")
     watcher.start()
     try:
-        summary = run_station(_config(folder, bundle, pictures, frames, pace_hz), threading.Event())
+        summary = run_station(config, threading.Event())
     finally:
         stop.set()
         watcher.join()
@@ -190,30 +272,47 @@ def _run_station(folder: Path, bundle: Path, pictures: Path, frames: int, pace_h
     span_s = (parts[-1].triggered_at - parts[0].triggered_at).total_seconds()
     latencies = [part.latency_ms / 1e3 for part in parts if part.latency_ms is not None]
     kept = sum(part.image_sha256 is not None for part in parts)
-    return StationRun(summary, latencies, (len(parts) - 1) / span_s, kept, rss_mb)
+    return StationRun(summary, parts, latencies, (len(parts) - 1) / span_s, kept, rss_mb)
 
 
-def _config(folder: Path, bundle: Path, pictures: Path, frames: int, pace_hz: float) -> StationConfig:
+def _config(
+    folder: Path,
+    bundle: Path,
+    pictures: Path,
+    frames: int,
+    pace_hz: float,
+    trigger: dict[str, float | int | str] | None = None,
+    deadline_ms: float = 1000,
+    views: int = 1,
+    groups: int = 1,
+) -> StationConfig:
     camera = {
         "kind": "folder",
         "path": str(pictures),
         "preload": True,
-        "loops": max(1, frames // FRAMES),
+        "loops": min(1_000_000, max(1, frames // FRAMES)),
         "pace_hz": pace_hz,
     }
     recipe = str(pictures.parent / "recipe.toml")
-    station = {"name": "bench", "folder": str(folder), "bundle": str(bundle.absolute()), "recipe": recipe}
-    return station_config({"station": station, "camera": camera}, "benchmark", folder)
+    station = {
+        "name": "bench",
+        "folder": str(folder),
+        "bundle": str(bundle.absolute()),
+        "recipe": recipe,
+        "deadline_ms": deadline_ms,
+    }
+    cameras = [{**camera, "name": f"view-{view}", "group": f"vision-{view % groups}"} for view in range(views)]
+    return station_config({"station": station, "camera": cameras, "trigger": trigger or {}}, "benchmark", folder)
 
 
 def _watch_memory(rss_mb: list[float], stop: threading.Event) -> None:
     """Sample the resident memory of this process and its vision process once they work."""
     line = psutil.Process()
     while not stop.wait(0.5):
-        vision = [child for child in line.children() if "resource_tracker" not in " ".join(child.cmdline())]
-        if vision:
-            total = sum(child.memory_info().rss for child in vision) + line.memory_info().rss
-            rss_mb.append(total / 1e6)
+        with contextlib.suppress(psutil.Error):  # a process that has just ended
+            vision = [child for child in line.children() if "resource_tracker" not in " ".join(child.cmdline())]
+            if vision:
+                rss_mb.append(sum(process.memory_info().rss for process in (line, *vision)) / 1e6)
 
 
 def _rate_hz(seconds: list[float]) -> float:

@@ -99,6 +99,7 @@ class Completion:
     image: StoredImage | None
     at: datetime
     draw: Draw | None = None
+    further: tuple[StoredImage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +219,10 @@ def _collect(entries: Sequence[Opening | Completion]) -> _Parts:
 
 def _collect_completion(parts: _Parts, entry: Completion) -> None:
     record, image = entry.record, entry.image
+    if image is not None and image.sha256 != record.image_sha256:
+        raise RowRefused(f"part {record.part_id} names image {record.image_sha256}, but {image.sha256} was stored")
     if image is not None:
-        if image.sha256 != record.image_sha256:
-            raise RowRefused(f"part {record.part_id} names image {record.image_sha256}, but {image.sha256} was stored")
-        parts.images.append(image_row(image, entry.at))
+        parts.images.extend(image_row(stored, entry.at) for stored in (image, *entry.further))
     key = {
         "of_part": record.part_id,
         "of_run": record.run_id,
@@ -329,6 +330,9 @@ _COMPLETED_COLUMNS = (
     "recipe",
     "bundle_id",
     "source",
+    "part_ref",
+    "lot",
+    "serial",
     "outcome",
     "reasons",
     "label",

@@ -149,13 +149,18 @@ class Ledger:
         return self._submit(Opening(record, simulated))
 
     def complete_part(
-        self, record: InspectionRecord, image: StoredImage | None = None, draw: Draw | None = None
+        self,
+        record: InspectionRecord,
+        image: StoredImage | None = None,
+        draw: Draw | None = None,
+        further: Sequence[StoredImage] = (),
     ) -> Future[None]:
-        """Give an open part its outcome, its findings, its image and its audit task, all or nothing, exactly once.
+        """Give an open part its outcome, its findings, its images and its audit task, all or nothing, exactly once.
 
+        `image` is the one that the part's own row names; `further` ones are those that only its findings name.
         Run, station, trigger and frame sequence must be those it was opened with: no record ends up at another part.
         """
-        return self._submit(Completion(record, image, self._clock(), draw))
+        return self._submit(Completion(record, image, self._clock(), draw, tuple(further)))
 
     def record_event(self, event: Event) -> Future[None]:
         return self._submit(Occurrence(event))

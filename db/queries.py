@@ -99,8 +99,11 @@ def images(connection: Connection) -> Iterator[StoredImage]:
 
 
 def images_referenced(connection: Connection, run_id: UUID | None = None) -> list[StoredImage]:
-    """The images that parts point to, each once."""
-    pointed = select(INSPECTIONS.c.image_sha256).where(_of_run(run_id), INSPECTIONS.c.image_sha256.is_not(None))
+    """The images that parts and their views point to, each once."""
+    parts = select(INSPECTIONS.c.image_sha256).where(_of_run(run_id), INSPECTIONS.c.image_sha256.is_not(None))
+    of_part = FINDINGS.join(INSPECTIONS, INSPECTIONS.c.part_id == FINDINGS.c.part_id)
+    views = select(FINDINGS.c.image_sha256).select_from(of_part)
+    pointed = parts.union(views.where(_of_run(run_id), FINDINGS.c.image_sha256.is_not(None)))
     query = select(IMAGES).where(IMAGES.c.sha256.in_(pointed)).order_by(IMAGES.c.sha256)
     return [StoredImage(row.sha256, row.path, row.size_bytes) for row in connection.execute(query)]
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from db.images import StoredImage
 from inspector.draws import Draw, Stratum
 from inspector.ids import new_id
-from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
+from inspector.values import Finding, InspectionRecord, Outcome, PartTag, Prediction, Quality, Verdict, ViewInspection
 
 Row = dict[str, Any]
 
@@ -25,6 +25,7 @@ PREDICTION_COLUMNS = (
     "defects",
     "novelty",
 )
+TAG_COLUMNS = ("part_ref", "lot", "serial")
 FINDING_NUMBERS = ("probability", "x", "y", "width", "height", "area_px", "longest_px")
 
 
@@ -86,6 +87,7 @@ def opening_row(record: InspectionRecord) -> Row:
         "trigger": record.trigger,
         "sequence": record.sequence,
         "source": storable(record.source),
+        **_tag_columns(record.tag),
         "triggered_at": record.triggered_at,
         "reasons": list(record.reasons),
     }
@@ -99,6 +101,7 @@ def completion_row(record: InspectionRecord) -> Row:
         "recipe": record.recipe,
         "bundle_id": record.bundle_id,
         "source": storable(record.source),
+        **_tag_columns(record.tag),
         "outcome": record.outcome.value,
         "reasons": list(record.reasons),
         "label": record.label,
@@ -107,6 +110,10 @@ def completion_row(record: InspectionRecord) -> Row:
         "completed_at": record.completed_at,
         "image_sha256": record.image_sha256,
     }
+
+
+def _tag_columns(tag: PartTag) -> Row:
+    return {name: None if (words := getattr(tag, name)) is None else storable(words) for name in TAG_COLUMNS}
 
 
 def finding_rows(record: InspectionRecord) -> list[Row]:
@@ -175,6 +182,7 @@ def inspection_from_rows(row: Mapping[Any, Any], findings: Iterable[Mapping[Any,
         completed_at=row["completed_at"],
         image_sha256=row["image_sha256"],
         views=tuple(_view_from_row(finding) for finding in findings),
+        tag=PartTag(row["part_ref"], row["lot"], row["serial"]),
     )
 
 
@@ -197,6 +205,7 @@ def _finding_row(part_id: UUID, view: int, inspection: ViewInspection) -> Row:
         "saturated_share": _finite(quality.saturated_share, "saturated_share"),
         "quality_faults": list(quality.faults),
         "timings_ms": {name: _finite(value, name) for name, value in inspection.timings_ms.items()},
+        "image_sha256": inspection.image_sha256,
     }
 
 
@@ -240,6 +249,7 @@ def _view_from_row(row: Mapping[Any, Any]) -> ViewInspection:
         prediction=_prediction_from_row(row),
         verdict=Verdict(Outcome(row["outcome"]), tuple(row["reasons"]), row["defect_probability"], row["label"]),
         timings_ms={name: float(value) for name, value in row["timings_ms"].items()},
+        image_sha256=row["image_sha256"],
     )
 
 

@@ -35,6 +35,8 @@ NAMING = {
 
 IS_OPEN = text("outcome IS NULL")
 HAS_IMAGE = text("image_sha256 IS NOT NULL")
+HAS_LOT = text("lot IS NOT NULL")
+HAS_SERIAL = text("serial IS NOT NULL")
 IS_AUDIT = text("kind = 'AUDIT'")
 IS_ANSWER = text("task_id IS NOT NULL AND supersedes IS NULL")
 OUTCOMES = "('PASS', 'REJECT', 'REVIEW', 'NOT_INSPECTED')"
@@ -132,6 +134,8 @@ class InspectionRow(Base):
         Index(None, "triggered_at"),
         Index("ix_inspections_open", "run_id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
         Index(None, "image_sha256", sqlite_where=HAS_IMAGE, postgresql_where=HAS_IMAGE),
+        Index(None, "lot", sqlite_where=HAS_LOT, postgresql_where=HAS_LOT),
+        Index(None, "serial", sqlite_where=HAS_SERIAL, postgresql_where=HAS_SERIAL),
     )
 
     part_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -143,6 +147,10 @@ class InspectionRow(Base):
     sequence: Mapped[int] = mapped_column(BigCount)
     """Frame sequence number that the trigger announced."""
     source: Mapped[str]
+    part_ref: Mapped[str | None] = mapped_column(String(128))
+    """The part's id in the plant's own numbering, as it came with the trigger."""
+    lot: Mapped[str | None] = mapped_column(String(128))
+    serial: Mapped[str | None] = mapped_column(String(128))
     triggered_at: Mapped[datetime]
     outcome: Mapped[str | None] = mapped_column(String(16))
     reasons: Mapped[list[str]] = mapped_column(Document)
@@ -151,6 +159,7 @@ class InspectionRow(Base):
     latency_ms: Mapped[float | None]
     completed_at: Mapped[datetime | None]
     image_sha256: Mapped[str | None] = mapped_column(ForeignKey("images.sha256"))
+    """Of several views' images, that of one which says what the part's verdict says."""
 
 
 class FindingRow(Base):
@@ -186,6 +195,8 @@ class FindingRow(Base):
     saturated_share: Mapped[float]
     quality_faults: Mapped[list[str]] = mapped_column(Document)
     timings_ms: Mapped[dict[str, float]] = mapped_column(Document)
+    image_sha256: Mapped[str | None] = mapped_column(ForeignKey("images.sha256"))
+    """The view's stored image; NULL where none was kept, and in rows of before migration 6."""
 
 
 class EventRow(Base):

@@ -25,6 +25,8 @@
         |   `-- FrameStale           a frame that came before, or after its successor
         |-- RuntimeFault         a network that raised or answered NaN
         |-- StorageFault         a disk that is full or read-only
+        |-- TriggerLost          a trigger's peer that is not there
+        |-- TriggerRefused       a message that is no trigger
         |-- PeerFault            a broker, a server or a controller that does not take what it is told
         |   `-- ReportRefused        it never will: this report is not to its liking
         `-- RowRefused           a row that the ledger will never take (db.entries)
@@ -136,6 +138,14 @@ class RuntimeFault(StationError):
 
 class StorageFault(StationError):
     """A disk that is full or read-only."""
+
+
+class TriggerLost(StationError):
+    """A trigger's peer is not there, or no longer."""
+
+
+class TriggerRefused(StationError):
+    """A message that is no trigger: nobody knows whether a part is there."""
 
 
 class PeerFault(StationError):

@@ -126,6 +126,8 @@ class ViewInspection:
     verdict: Verdict
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     """Durations from a monotonic clock: assess, preprocess, infer."""
+    image_sha256: str | None = None
+    """The stored picture of this view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,19 @@ def _without_heat(view: ViewInspection) -> ViewInspection:
     if view.prediction is None or view.prediction.heat is None:
         return view
     return replace(view, prediction=replace(view.prediction, heat=None))
+
+
+@dataclass(frozen=True, slots=True)
+class PartTag:
+    """What the line calls a part, as it came with the trigger or was read from the picture; None where nobody said."""
+
+    part_ref: str | None = None
+    """The part's id in the plant's own numbering."""
+    lot: str | None = None
+    serial: str | None = None
+
+
+NO_TAG = PartTag()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,4 +184,6 @@ class InspectionRecord:
     """Trigger to verdict acted on."""
     completed_at: datetime | None = None
     image_sha256: str | None = None
+    """The stored picture; of several views, one that says what the part's verdict says."""
     views: tuple[ViewInspection, ...] = ()
+    tag: PartTag = NO_TAG

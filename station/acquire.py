@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 import time
@@ -11,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 
 from inspector.errors import CameraEnded, CameraError, FrameLost, FrameStale, TriggerTimeout, UserError
 from inspector.inspection import PreparedView
@@ -18,7 +18,8 @@ from inspector.values import Frame
 from station.cameras import camera_factory
 from station.cameras.base import Camera, CameraSettings, OnDemand
 from station.cameras.notes import CameraNotes
-from station.messages import CameraState, Ended, Exposed, FromVision, Trigger, Unfit
+from station.detection import PartDetector
+from station.messages import CameraState, Ended, Exposed, FromVision, Trigger, Unexposed, Unfit
 
 _SLICE_S = 0.2
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
@@ -29,9 +30,9 @@ Announce = Callable[[FromVision], None]
 class FrameShelf:
     """Frames announced and not yet judged: at most `room` of them, each taken once.
 
-    The acquire thread waits for room before it exposes, so that a source which can wait is never hurried. A frame is
-    prepared (assessed, preprocessed) by a thread of its own while the one before it is inferred and while its
-    ledger row becomes durable; the inspecting thread takes it by its number.
+    The acquire thread reserves a place before it exposes; a source that can wait waits for it. A frame is prepared
+    (assessed, preprocessed) by a thread of its own while the one before it is inferred and while its ledger row becomes
+    durable; the inspecting thread takes it by its number.
     """
 
     def __init__(self, room: int, prepare: Callable[[Frame], PreparedView]) -> None:
@@ -39,6 +40,7 @@ class FrameShelf:
         self._lock = threading.Lock()
         self._views: dict[int, Future[PreparedView]] = {}
         self._prepare = prepare
+        self.why_full = f"overload: {room} frames wait to be inspected"
         self._preparer = ThreadPoolExecutor(1, thread_name_prefix="prepare")
         for _ in range(room):
             self._room.put(None)
@@ -76,8 +78,9 @@ class FrameShelf:
 class Acquisition:
     """Exposes, announces, and keeps the camera open: a lost one is opened again without limit, backing off.
 
-    With `triggers`, it exposes once for each sequence number that the line puts there; without, as fast as the
-    camera delivers and the shelf has room.
+    With `triggers`, the pipe's end where the line asks, it exposes once for each Trigger. Without, a source that can
+    wait (files, renderings) exposes whenever the shelf has room, and a sensor, which cannot, as fast as it delivers: an
+    exposure that finds the shelf full is announced without its picture.
     """
 
     def __init__(
@@ -87,7 +90,9 @@ class Acquisition:
         shelf: FrameShelf,
         announce: Announce,
         notes: CameraNotes,
-        triggers: queue.Queue[Trigger] | None = None,
+        triggers: Connection | None = None,
+        aligned: bool = False,
+        detector: PartDetector | None = None,
     ) -> None:
         self._settings = settings
         self._start = start
@@ -95,21 +100,28 @@ class Acquisition:
         self._announce = announce
         self._notes = notes
         self._triggers = triggers
+        self._detector = detector
+        self._aligned = aligned
+        """Show a replayed source's picture of the trigger's own number: it stands for one of several views."""
         self._stop = threading.Event()
         self._well = True
         self._opened = False
         """Before the first opening a wrong setting is the user's fault; later, a source that has gone may come back."""
         self._pending: Trigger | None = None
+        self._idle = True
         self._exposed_at_s = time.monotonic()
         self._round_s = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="acquire", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"acquire-{settings.name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
         self._stop.set()
-        self._thread.join(timeout_s)
+        if self._thread.ident is None:  # never begun
+            self._announce(Ended(self._settings.name, "stopped"))
+        else:
+            self._thread.join(timeout_s)
 
     def silent_s(self) -> float:
         """Return how long the thread has not gone round; 0 after its end. Called by the inspecting thread."""
@@ -127,7 +139,7 @@ class Acquisition:
                     self._exposed_at_s = time.monotonic()
                     self._expose_until_stopped(camera)
             except CameraEnded as error:
-                self._announce(Ended(str(error)))
+                self._announce(Ended(self._settings.name, str(error)))
                 return
             except (CameraError, UserError) as error:
                 if isinstance(error, UserError) and not self._opened:
@@ -136,31 +148,39 @@ class Acquisition:
                 self._report(False, f"{error}; opening it again")
                 self._stop.wait(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        self._announce(Ended("stopped"))
+        self._announce(Ended(self._settings.name, "stopped"))
 
     def _expose_until_stopped(self, camera: Camera) -> None:
         while not self._stop.is_set():
             self._round_s = time.monotonic()
-            if not self._shelf.wait_for_room(_SLICE_S):
+            if self._triggers is not None and not self._await_trigger(self._triggers, camera):
                 continue
-            frame = None
-            try:
-                frame = self._expose_once(camera)
-            finally:
-                if frame is None:
-                    self._shelf.give_back()
-            if frame is not None:
-                self._shelf.put(frame)
-                exposed_ns = frame.exposed_ns or time.monotonic_ns()
-                self._tell(Exposed(frame.sequence, frame.captured_at, exposed_ns, frame.source))
+            cannot_wait = self._triggers is not None or camera.live
+            has_place = self._shelf.wait_for_room(0.0 if cannot_wait else _SLICE_S)
+            if has_place or cannot_wait:
+                self._expose(camera, has_place)
+
+    def _expose(self, camera: Camera, has_place: bool) -> None:
+        frame = None
+        try:
+            frame = self._expose_once(camera)
+        finally:
+            if frame is None and has_place:
+                self._shelf.give_back()
+        if frame is None:
+            return
+        if has_place:
+            self._shelf.put(frame)
+        exposed_ns = frame.exposed_ns or time.monotonic_ns()
+        fault = None if has_place else self._shelf.why_full
+        name = self._settings.name
+        self._tell(Exposed(name, frame.sequence, frame.captured_at, exposed_ns, frame.source, fault, not has_place))
 
     def _expose_once(self, camera: Camera) -> Frame | None:
-        """Return one exposure, or None where none was wanted, none came, or its picture cannot be had."""
-        trigger = self._next_trigger(camera)
-        if self._triggers is not None and trigger is None:
-            return None
+        """Return one exposure, or None where none came in time, or its picture cannot be had."""
+        trigger = self._pending
         try:
-            frame = camera.grab(_SLICE_S)
+            frame = self._grab(camera, trigger)
         except FrameStale as error:
             self._notes.stale(str(error), time.monotonic())
             self._note_silence()
@@ -169,29 +189,55 @@ class Acquisition:
             self._note_silence()
             return None
         except FrameLost as error:
+            if self._detector is not None:  # a part is in view for longer than a frame
+                self._notes.stale(str(error), time.monotonic())
+                return None
             sequence, self._pending = (error.sequence if trigger is None else trigger.sequence), None
-            self._tell(Exposed(sequence, datetime.now(UTC), time.monotonic_ns(), error.source, str(error)))
+            now = datetime.now(UTC)
+            self._tell(Exposed(self._settings.name, sequence, now, time.monotonic_ns(), error.source, str(error)))
             return None
         if trigger is None:
-            return frame
+            return frame if self._detector is None or self._is_part(self._detector, frame) else None
         self._pending = None
-        return replace(frame, sequence=trigger.sequence) if time.monotonic_ns() < trigger.deadline_ns else None
-
-    def _next_trigger(self, camera: Camera) -> Trigger | None:
-        """Return the trigger to expose for, the oldest whose deadline has not passed; None without one."""
-        if self._triggers is None:
+        if time.monotonic_ns() >= trigger.deadline_ns:
+            self._announce(Unexposed(self._settings.name, trigger.sequence))
             return None
-        if self._pending is None or self._pending.deadline_ns <= time.monotonic_ns():
-            with contextlib.suppress(queue.Empty):
-                self._pending = None
-                self._pending = self._triggers.get(timeout=_SLICE_S)
-                if isinstance(camera, OnDemand):
-                    camera.expose()
-        return self._pending
+        return replace(frame, sequence=trigger.sequence)
+
+    def _is_part(self, detector: PartDetector, frame: Frame) -> bool:
+        """Whether the frame shows a part that has just come; any frame shows that the camera delivers."""
+        self._exposed_at_s = time.monotonic()
+        return detector.comes(frame.image)
+
+    def _grab(self, camera: Camera, trigger: Trigger | None) -> Frame:
+        frame = camera.grab(_SLICE_S)
+        while trigger is not None and self._aligned and not camera.live and frame.sequence < trigger.sequence:
+            frame = camera.grab(_SLICE_S)
+        return frame
+
+    def _await_trigger(self, triggers: Connection, camera: Camera) -> bool:
+        """Wait a while for a trigger whose time has not passed; True when there is one to expose for."""
+        if self._pending is not None and self._pending.deadline_ns <= time.monotonic_ns():
+            self._announce(Unexposed(self._settings.name, self._pending.sequence))
+            self._pending = None
+        if self._pending is not None:
+            return True
+        try:
+            if not triggers.poll(_SLICE_S):
+                return False
+            self._pending = triggers.recv()
+            if isinstance(camera, OnDemand):
+                camera.expose()
+        except (EOFError, OSError):  # the line is gone
+            self._stop.set()
+            return False
+        if self._idle:
+            self._idle, self._exposed_at_s = False, time.monotonic()
+        return False  # asked again, now with its deadline
 
     def _tell(self, exposed: Exposed) -> None:
         self._start = exposed.sequence + 1
-        self._exposed_at_s = time.monotonic()
+        self._idle, self._exposed_at_s = True, time.monotonic()
         self._report(True, f"camera {self._settings.name!r} delivers")
         self._announce(exposed)
 
@@ -203,4 +249,4 @@ class Acquisition:
     def _report(self, well: bool, message: str) -> None:
         if well is not self._well:
             self._well = well
-            self._announce(CameraState(well, message))
+            self._announce(CameraState(self._settings.name, well, message))

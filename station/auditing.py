@@ -1,4 +1,4 @@
-"""Which passed parts of a station are drawn for audit: the settings, and the key that nobody at the line knows."""
+"""Which pictures are kept: those of passes drawn for audit, by a key that nobody at the line knows, and of the rest."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from inspector.documents import read_bytes
 from inspector.draws import KEY_BYTES, Stratum, fingerprint, strata_of
 from inspector.errors import ConfigError
+from inspector.values import Outcome, Verdict
 from inspector.verdict import Policy
 from station.config import StationConfig
 
@@ -63,3 +64,8 @@ def read_key(folder: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise ConfigError(f"{path}: key of the audit draws: expected {2 * KEY_BYTES} hexadecimal digits")
     return key
+
+
+def keeps_image(verdict: Verdict, policy: str) -> bool:
+    """Tell whether a part's images are stored whatever is drawn: `all`, `none`, or `not-pass`."""
+    return policy == "all" or (policy == "not-pass" and verdict.outcome is not Outcome.PASS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from db.engine import name_of, open_any_version, open_engine, storage_errors
@@ -14,6 +15,7 @@ from inspector.certificate import require_certified, standing
 from inspector.errors import ConfigError, InspectorError
 from inspector.inspection import Inspector
 from station.cameras import camera_factory
+from station.cameras.base import CameraSettings
 from station.config import StationConfig
 from station.measuring import standing_of
 from station.outputs import act_outputs, make_teller, tell_settings
@@ -35,7 +37,8 @@ def check_station(config: StationConfig, report: Report) -> list[str]:
 
 def _checks(config: StationConfig) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "bundle", lambda: _check_bundle(config)
-    yield "camera", lambda: _check_camera(config)
+    for camera in config.cameras:
+        yield "camera" if len(config.cameras) == 1 else camera.name, partial(_check_camera, camera)
     yield "folder", lambda: _check_folder(config.station.folder)
     yield "database", lambda: _check_database(config)
     yield "outputs", lambda: _check_outputs(config)
@@ -56,11 +59,11 @@ def _check_bundle(config: StationConfig) -> str:
     return f"{inspector.bundle.id[:16]}, {n} golden samples as recorded, {runs}; {limits}"
 
 
-def _check_camera(config: StationConfig) -> str:
-    with camera_factory(config.camera.kind)(config.camera) as camera:
-        frame = camera.grab(config.camera.grab_timeout_s)
+def _check_camera(settings: CameraSettings) -> str:
+    with camera_factory(settings.kind)(settings) as camera:
+        frame = camera.grab(settings.grab_timeout_s)
     rows, columns = frame.image.shape[:2]
-    return f"{config.camera.name} ({config.camera.kind}) gives {columns}x{rows} px"
+    return f"{settings.name} ({settings.kind}) gives {columns}x{rows} px"
 
 
 def _check_folder(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,22 +16,18 @@ from inspector.post import Post
 from inspector.recipe import Recipe, load_recipe
 from station.cameras import camera_settings
 from station.cameras.base import CameraSettings
+from station.codes import CodeKind
 from station.outputs import outputs_settings
 from station.outputs.base import OutputSettings
+from station.triggers import is_by_camera, trigger_settings
+from station.triggers.base import TriggerSettings
 
-_PATHS = ("folder", "bundle", "recipe")
-_CAMERA_PATHS = ("path", "names", "producer")
-_OUTPUT_PATHS = ("secret_file", "ca_file", "password_file")
-
-
-class TriggerSettings(Document):
-    """What says that a part is here."""
-
-    kind: Literal["camera", "timer"] = Field(
-        default="camera", description="camera: every exposure is a part; timer: the line asks for one at a steady rate"
-    )
-    rate_hz: float = Field(default=1.0, gt=0, le=1000, description="parts per second asked for by the timer")
-    count: int | None = Field(default=None, ge=1, description="the timer stops after so many parts; unset: never")
+_PATHS_OF = {
+    "station": ("folder", "bundle", "recipe"),
+    "camera": ("path", "names", "producer"),
+    "output": ("secret_file", "ca_file", "password_file"),
+    "trigger": ("token_file", "password_file"),
+}
 
 
 class StationBlock(Document):
@@ -50,6 +47,9 @@ class StationBlock(Document):
         default=True, description="serve what a part waits for before other programs, where the system allows it"
     )
     keep_images: Literal["not-pass", "all", "none"] = Field(default="not-pass", description="whose images are stored")
+    read_code: CodeKind | None = Field(
+        default=None, description="read the part's serial number from a code in the picture, where the trigger has none"
+    )
     image_format: Literal["jpeg", "png"] = Field(
         default="jpeg", description="jpeg (quality 95), or png: lossless and some 15 times slower"
     )
@@ -67,10 +67,32 @@ class StationConfig(Document):
     station: StationBlock
     trigger: TriggerSettings
     recipe: Recipe
-    camera: CameraSettings
+    cameras: tuple[CameraSettings, ...]
+    """Each is a view of every part. Without a trigger of its own, the first one's exposures are the parts."""
     outputs: tuple[OutputSettings, ...]
     audit: AuditSettings | None = None
     plant: PlantSettings | None = None
+
+    @property
+    def camera(self) -> CameraSettings:
+        """The first camera."""
+        return self.cameras[0]
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Names of the cameras of each vision process."""
+        names: dict[str, list[str]] = {}
+        for camera in self.cameras:
+            names.setdefault(camera.group, []).append(camera.name)
+        return {group: tuple(cameras) for group, cameras in names.items()}
+
+    def triggered(self, group: str) -> tuple[str, ...]:
+        """Cameras of a group that expose when the line asks; one whose exposures are the parts is not among them."""
+        leader = self.camera.name if is_by_camera(self.trigger) else None
+        return tuple(camera.name for camera in self.of_group(group) if camera.name != leader)
+
+    def of_group(self, group: str) -> tuple[CameraSettings, ...]:
+        return tuple(camera for camera in self.cameras if camera.group == group)
 
     @property
     def database_url(self) -> str:
@@ -88,8 +110,8 @@ class StationConfig(Document):
 
 class _File(Document):
     station: StationBlock
-    trigger: TriggerSettings = Field(default_factory=TriggerSettings)
-    camera: dict[str, Any]
+    trigger: dict[str, Any] = Field(default_factory=dict)
+    camera: dict[str, Any] | list[dict[str, Any]]
     output: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"kind": "log"})
     audit: AuditSettings | None = None
     plant: PlantSettings | None = None
@@ -114,19 +136,32 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
     file = parse(source, _anchored(content, folder), _File, ConfigError)
     return StationConfig(
         station=file.station,
-        trigger=file.trigger,
+        trigger=trigger_settings(file.trigger, source),
         recipe=load_recipe(file.station.recipe) if file.station.recipe else Recipe(),
-        camera=camera_settings(file.camera, source),
+        cameras=_cameras(file.camera, source),
         outputs=outputs_settings(file.output, source),
         audit=file.audit,
         plant=file.plant,
     )
 
 
+def _cameras(blocks: dict[str, Any] | list[dict[str, Any]], source: str) -> tuple[CameraSettings, ...]:
+    """Validate one `[camera]`, or several `[[camera]]`: camera-1, camera-2 unless they have names."""
+    if isinstance(blocks, dict):
+        return (camera_settings(blocks, source),)
+    if not blocks:
+        raise ConfigError(f"{source}: camera: expected at least one")
+    numbered = [{"name": f"camera-{number}", **block} for number, block in enumerate(blocks, start=1)]
+    cameras = tuple(camera_settings(block, f"{source}: {block['name']}") for block in numbered)
+    if doubled := [name for name, count in Counter(camera.name for camera in cameras).items() if count > 1]:
+        raise ConfigError(f"{source}: camera.name: {doubled[0]!r} is the name of two cameras; expected one of each")
+    return cameras
+
+
 def _anchored(content: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the tables with relative paths joined to `folder`; what is no text is left for validation to refuse."""
     anchored = dict(content)
-    for block, fields in (("station", _PATHS), ("camera", _CAMERA_PATHS), ("output", _OUTPUT_PATHS)):
+    for block, fields in _PATHS_OF.items():
         tables = content.get(block)
         if isinstance(tables, list):
             anchored[block] = [_table(table, fields, folder) for table in tables]

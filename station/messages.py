@@ -35,49 +35,70 @@ class Alive:
 
 @dataclass(frozen=True, slots=True)
 class Exposed:
-    """Vision: an exposure was made. With `fault` there is no picture, and nothing to inspect."""
+    """Vision: an exposure was made. With `fault` there is no picture, and nothing to inspect.
 
+    With `overload` there is none because too many wait to be inspected.
+    """
+
+    camera: str
     sequence: int
     captured_at: datetime
     exposed_ns: int
     """time.monotonic_ns() at the exposure; the clock is the same in both processes."""
     source: str
     fault: str | None = None
+    overload: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unexposed:
+    """Vision: no exposure was made for the trigger in its time."""
+
+    camera: str
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """Vision: the verdict on a part. With `image_follows`, an ImageStored or ImageFailed will come.
+    """Vision: the verdict on one view of a part. With `image_follows`, an ImageStored or ImageFailed will come.
 
-    `draw` tells that a passed part was drawn for audit: its task is written with its row.
+    `draw` tells that a passed part was drawn for audit: its task is written with its row. Where a part has several
+    views, the line decides on both, and asks for the images by Keep.
     """
 
     part_id: UUID
+    camera: str
     part: PartResult
     image_follows: bool
     draw: Draw | None = None
+    code: str | None = None
+    """What a code in the picture says, where codes are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotHeld:
-    """Vision: the frame that the line asked for is not here (discarded, or announced by a process that died)."""
+    """Vision: the frame that the line asked for is not here (discarded, or of a process that died), or too late."""
 
     part_id: UUID
+    camera: str
+    why: str = "frame no longer held"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageStored:
-    """Vision: the part's image is on disk."""
+    """Vision: the image of a view is on disk."""
 
     part_id: UUID
+    camera: str
     image: StoredImage
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFailed:
-    """Vision: the part's image could not be stored."""
+    """Vision: the image of a view could not be stored."""
 
     part_id: UUID
+    camera: str
     message: str
 
 
@@ -85,6 +106,7 @@ class ImageFailed:
 class CameraState:
     """Vision: the camera's state changed."""
 
+    camera: str
     well: bool
     message: str
 
@@ -108,8 +130,9 @@ class RuntimeFailed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Vision: no further exposure will come."""
+    """Vision: no further exposure will come of this camera."""
 
+    camera: str
     message: str
 
 
@@ -125,6 +148,7 @@ class Drifted:
 class DriftStatus:
     """Vision: the drift watch in a few words, for the screen; one that is not `well` is a fault of the watch itself."""
 
+    camera: str
     message: str
     well: bool
 
@@ -152,6 +176,7 @@ FromVision = (
     | Unfit
     | Alive
     | Exposed
+    | Unexposed
     | Inspected
     | NotHeld
     | ImageStored
@@ -165,24 +190,44 @@ FromVision = (
 
 
 @dataclass(frozen=True, slots=True)
+class Begin:
+    """Line: every camera group is ready; expose from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inspect:
-    """Line: inspect the frame announced as `sequence`; the line acts on the verdict when the part's row is durable."""
+    """Line: inspect the frame announced as `sequence`; the line acts on the verdict when the part's row is durable.
+
+    After `deadline_ns` (time.monotonic_ns()) nobody waits for the verdict any more.
+    """
 
     part_id: UUID
+    camera: str
     sequence: int
+    deadline_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Line: store the image of a view that was inspected; told where a part has several views."""
+
+    part_id: UUID
+    camera: str
 
 
 @dataclass(frozen=True, slots=True)
 class Discard:
     """Line: the part was answered without this frame; let it go."""
 
+    camera: str
     sequence: int
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Line: a part is here; expose, unless `deadline_ns` (time.monotonic_ns()) has passed (trigger kind `timer`)."""
+    """Line: a part is here; expose, unless `deadline_ns` (time.monotonic_ns()) has passed."""
 
+    camera: str
     sequence: int
     deadline_ns: int
 
@@ -192,4 +237,4 @@ class Stop:
     """Line: expose no more, finish what was announced, and end."""
 
 
-FromLine = Inspect | Discard | Trigger | Stop
+FromLine = Begin | Inspect | Keep | Discard | Trigger | Stop

@@ -9,11 +9,10 @@ from uuid import UUID
 
 from db.ledger import Ledger
 from inspector.values import InspectionRecord
+from station.inbox import Action
 
 ROWS_AHEAD = 16
 """Parts inspected before their rows are durable. While the ledger stalls, a source that can wait is not hurried."""
-
-Action = Callable[[], None]
 
 
 class Openings:

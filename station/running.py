@@ -21,9 +21,10 @@ from inspector.errors import ConfigError, StorageFault
 from station.auditing import AuditPlan, audit_plan, make_key
 from station.config import StationConfig
 from station.forwarding import forwarding
-from station.line import Identity, LineLoop
+from station.line import LineLoop
 from station.outputs import act_outputs, tell_settings
 from station.outputs.base import About
+from station.parts import Identity
 from station.scheduling import line_first
 from station.status import StationStatus, Tally
 from station.telling import TellingOutputs
@@ -97,7 +98,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         about = About(run.station, run.recipe, run.bundle_id)
         with TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally):
             with settled_heap(), _realtime(config, ledger):
-                LineLoop(config, identity, ledger, output, tally, stop, start).run()
+                LineLoop(config, identity, ledger, output, tally, stop, start, plan=plan).run()
             _end_run(ledger, run.run_id)
             tally.state = "ended"
     seconds = time.monotonic() - started_s

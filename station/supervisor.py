@@ -10,7 +10,7 @@ from collections import deque
 from inspector.errors import StationError
 from station import vision
 from station.config import StationConfig
-from station.messages import FromLine, FromVision, Stop
+from station.messages import FromLine, FromVision, Stop, Trigger
 
 _BUDGET_WINDOW_S = 600.0
 
@@ -22,13 +22,18 @@ class VisionLost(StationError):
 class VisionProcess:
     """One vision process and the line's end of its pipe. `send` may be called from any thread."""
 
-    def __init__(self, config: StationConfig, start: int) -> None:
+    def __init__(self, config: StationConfig, group: str, start: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._lock = threading.Lock()
-        self._process = context.Process(target=vision.main, args=(theirs, config, start), name="vision", daemon=True)
+        pipes = {name: context.Pipe(duplex=False) for name in config.triggered(group)}
+        self._triggers = {name: asking for name, (_, asking) in pipes.items()}
+        asked = {name: end for name, (end, _) in pipes.items()}
+        arguments = (theirs, asked, config, group, start)
+        self._process = context.Process(target=vision.main, args=arguments, name=group, daemon=True)
         self._process.start()
-        theirs.close()
+        for end in (theirs, *asked.values()):
+            end.close()
         self.started_s = time.monotonic()
         self._gone = False
 
@@ -40,7 +45,8 @@ class VisionProcess:
         """Tell the vision process; what is told to a dead one is lost, and the line notices the death on its own."""
         try:
             with self._lock:
-                self.connection.send(message)
+                pipe = self._triggers[message.camera] if isinstance(message, Trigger) else self.connection
+                pipe.send(message)
         except OSError:
             return
 
@@ -55,8 +61,7 @@ class VisionProcess:
     def stop(self, timeout_s: float) -> None:
         """End it: ask, close the pipe, wait, and kill what still runs."""
         self.send(Stop())
-        with self._lock:
-            self.connection.close()
+        self._close()
         if not self._gone:
             self._process.join(timeout_s)
         self.kill()
@@ -69,8 +74,12 @@ class VisionProcess:
         self._process.kill()
         self._process.join()
         self._process.close()
+        self._close()
+
+    def _close(self) -> None:
         with self._lock:
-            self.connection.close()
+            for pipe in (self.connection, *self._triggers.values()):
+                pipe.close()
 
     def _cause(self) -> str:
         self._process.join(1.0)

@@ -1,6 +1,6 @@
-"""The vision process: owns the camera and the network. Grab, assess, preprocess, infer, decide, store the image.
+"""The vision process: owns the cameras of a group and the network. Grab, assess, preprocess, infer, store the image.
 
-Four threads: `acquire` exposes and announces, `prepare` assesses and preprocesses, the main thread infers and decides
+Per camera, `acquire` exposes and announces and `prepare` assesses and preprocesses; the main thread infers and decides
 what the line asks for, `encode` writes images.
 Nothing here decides what the line does: a verdict is only told. The process ends when the line process does: the pipe
 between them then ends, and where this process hangs and does not see it, Linux kills it.
@@ -12,6 +12,9 @@ import contextlib
 import gc
 import queue
 import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from uuid import UUID
@@ -25,14 +28,19 @@ from inspector.draws import draw_pass
 from inspector.drift import WatchKey
 from inspector.errors import StationError, StorageFault, UserError
 from inspector.inspection import Inspector, PreparedView
-from inspector.values import Image, Outcome, PartResult
+from inspector.values import Image, PartResult
 from station.acquire import Acquisition, FrameShelf
-from station.auditing import AuditPlan, audit_plan
+from station.admission import MOST_WAITING
+from station.auditing import AuditPlan, audit_plan, keeps_image
+from station.cameras.base import CameraSettings
 from station.cameras.notes import CameraNotes
 from station.child import live_with_line
+from station.codes import CodeReader
 from station.config import StationConfig
+from station.detection import PartDetectionSettings, PartDetector
 from station.messages import (
     Alive,
+    Begin,
     Discard,
     FromLine,
     FromVision,
@@ -40,11 +48,11 @@ from station.messages import (
     ImageStored,
     Inspect,
     Inspected,
+    Keep,
     NotHeld,
     Ready,
     RuntimeFailed,
     Stop,
-    Trigger,
     Unfit,
 )
 from station.scheduling import all_threads_first, this_thread_last
@@ -88,13 +96,18 @@ class Pipe:
         return message
 
 
-def main(connection: Connection, config: StationConfig, start: int) -> None:
-    """Entry point of the process. `start` is the sequence number of the first frame to take."""
+def main(
+    connection: Connection, triggers: Mapping[str, Connection], config: StationConfig, group: str, start: int
+) -> None:
+    """Entry point of the process. `start` is the sequence number of the first frame to take.
+
+    Through `triggers` the line asks each camera for exposures, past the inspecting thread, which may be busy.
+    """
     live_with_line()
     cv2.setNumThreads(1)
     pipe = Pipe(connection, threading.Lock())
     try:
-        _serve(pipe, config, start)
+        _serve(pipe, triggers, config, group, start)
     except LineGone:
         return
 
@@ -105,7 +118,7 @@ def _settle_heap() -> None:
     gc.freeze()
 
 
-def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
+def _serve(pipe: Pipe, triggers: Mapping[str, Connection], config: StationConfig, group: str, start: int) -> None:
     try:
         inspector = Inspector(load_bundle(config.station.bundle), config.recipe, post=config.post)
         plan = audit_plan(config, inspector.policy)
@@ -121,16 +134,45 @@ def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
         all_threads_first()
     with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder:
         pipe.send(Ready(inspector.describe(), golden_samples))
-        watch = _watch(pipe, inspector, config)
-        Vision(pipe, inspector, encoder, watch, config, start, plan).answer_until_line_ends()
+        lanes = {
+            camera.name: _lane(pipe, inspector, config, camera, start, triggers.get(camera.name))
+            for camera in config.of_group(group)
+        }
+        Vision(pipe, inspector, encoder, lanes, config, plan).answer_until_line_ends()
 
 
-def _watch(pipe: Pipe, inspector: Inspector, config: StationConfig) -> LineWatch:
-    camera = config.camera.name
-    key = WatchKey(bundle=inspector.bundle.id, recipe=config.recipe.revision(), camera=camera)
-    memory = memory_path(config.station.folder, camera)
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One camera's way through the process."""
+
+    shelf: FrameShelf
+    acquisition: Acquisition
+    watch: LineWatch
+
+
+def _lane(
+    pipe: Pipe,
+    inspector: Inspector,
+    config: StationConfig,
+    camera: CameraSettings,
+    start: int,
+    triggers: Connection | None,
+) -> Lane:
+    def announce(message: FromVision) -> None:
+        """Tell the line; when it is gone, the main thread notices it and ends."""
+        with contextlib.suppress(LineGone):
+            pipe.send(message)
+
+    key = WatchKey(bundle=inspector.bundle.id, recipe=config.recipe.revision(), camera=camera.name)
+    memory = memory_path(config.station.folder, camera.name)
     certified = is_certified(inspector.bundle, inspector.recipe)
-    return LineWatch(config.recipe, key, memory, pipe.send, certified=certified)
+    watch = LineWatch(config.recipe, key, memory, pipe.send, certified=certified)
+    notes = CameraNotes(camera, config.recipe, config.station.folder / "cameras", announce)
+    shelf = FrameShelf(FRAMES_IN_FLIGHT if triggers is None else MOST_WAITING, inspector.prepare)
+    aligned = len(config.cameras) > 1
+    sight = config.trigger if triggers is None and isinstance(config.trigger, PartDetectionSettings) else None
+    detector = PartDetector(sight) if sight else None
+    return Lane(shelf, Acquisition(camera, start, shelf, announce, notes, triggers, aligned, detector), watch)
 
 
 class Vision:
@@ -141,78 +183,128 @@ class Vision:
         pipe: Pipe,
         inspector: Inspector,
         encoder: Encoder,
-        watch: LineWatch,
+        lanes: Mapping[str, Lane],
         config: StationConfig,
-        start: int,
         plan: AuditPlan | None = None,
     ) -> None:
         self._pipe = pipe
-        self._watch = watch
         self._inspector = inspector
         self._encoder = encoder
+        self._lanes = lanes
         self._keep = config.station.keep_images
         self._plan = plan
         self._faults_told = 0
+        self._decides = len(config.cameras) == 1
+        """With one view, what is said of it is the part's verdict, and what is kept is decided here."""
+        self._codes = CodeReader(config.station.read_code) if config.station.read_code else None
+        self._judged = JudgedImages(MOST_WAITING * len(lanes))
+        self._heard: deque[FromLine] = deque()
         self._life_sign_s = config.station.hang_s / 4
-        self._shelf = FrameShelf(FRAMES_IN_FLIGHT, inspector.prepare)
-        self._triggers: queue.Queue[Trigger] | None = queue.Queue() if config.trigger.kind == "timer" else None
-        notes = CameraNotes(config.camera, config.recipe, config.station.folder / "cameras", self._announce)
-        self._acquisition = Acquisition(config.camera, start, self._shelf, self._announce, notes, self._triggers)
 
     def answer_until_line_ends(self) -> None:
         """Raise LineGone at the end; after Stop, what was announced is still inspected."""
-        self._acquisition.start()
         try:
             while True:
-                message = self._pipe.receive(self._life_sign_s)
+                message = self._hear(self._life_sign_s)
                 if message is not None:
                     self._answer(message)
-                elif self._acquisition.silent_s() < _ACQUIRE_HANG_S:
+                elif all(lane.acquisition.silent_s() < _ACQUIRE_HANG_S for lane in self._lanes.values()):
                     self._pipe.send(Alive())
         finally:
-            self._acquisition.stop(timeout_s=1.0)
-            self._shelf.close()
-            self._watch.save()
+            for lane in self._lanes.values():
+                lane.acquisition.stop(timeout_s=1.0)
+                lane.shelf.close()
+                lane.watch.save()
+
+    def _hear(self, timeout_s: float) -> FromLine | None:
+        return self._heard.popleft() if self._heard else self._pipe.receive(timeout_s)
 
     def _answer(self, message: FromLine) -> None:
         match message:
-            case Inspect(part_id, sequence):
-                self._inspect(part_id, self._shelf.take(sequence))
-            case Discard(sequence):
-                self._shelf.take(sequence)
-            case Trigger() if self._triggers is not None:
-                self._triggers.put(message)
+            case Begin():
+                for lane in self._lanes.values():
+                    lane.acquisition.start()
+            case Inspect():
+                self._inspect([message, *self._siblings(message)])
+            case Keep(part_id, camera):
+                self._store(part_id, camera, self._judged.take(part_id, camera))
+            case Discard(camera, sequence):
+                self._lanes[camera].shelf.take(sequence)
             case Stop():
-                self._acquisition.stop(timeout_s=0.0)
+                for lane in self._lanes.values():
+                    lane.acquisition.stop(timeout_s=0.0)
 
-    def _inspect(self, part_id: UUID, view: PreparedView | None) -> None:
-        if view is None:
-            self._pipe.send(NotHeld(part_id))
+    def _siblings(self, first: Inspect) -> list[Inspect]:
+        """Take the further views of the part that are asked for by now: one run of the network for all is cheaper."""
+        siblings: list[Inspect] = []
+        while len(siblings) + 1 < len(self._lanes) and (message := self._hear(0.0)) is not None:
+            if not isinstance(message, Inspect) or message.part_id != first.part_id:
+                self._heard.appendleft(message)
+                break
+            siblings.append(message)
+        return siblings
+
+    def _inspect(self, asked: Sequence[Inspect]) -> None:
+        taken = [(message, self._lanes[message.camera].shelf.take(message.sequence)) for message in asked]
+        wanted = [(message, view) for message, view in taken if self._is_wanted(message, view)]
+        if not wanted:
             return
-        judged = self._inspector.judge([view])
-        part = self._watch.guard(judged)
-        draw = draw_pass(self._plan.key, self._plan.strata, part_id, part.verdict) if self._plan else None
-        keep = draw is not None or keeps_image(part, self._keep)
-        self._pipe.send(Inspected(part_id, part.without_heat(), keep, draw))
+        judged = self._inspector.judge([view for _, view in wanted if view])
         self._tell_faults()
+        for (message, view), inspection in zip(wanted, judged.views, strict=True):
+            if view is not None:
+                self._tell(message, view.frame.image, PartResult(inspection.verdict, (inspection,)))
+
+    def _is_wanted(self, message: Inspect, view: PreparedView | None) -> bool:
+        if view is None:
+            self._pipe.send(NotHeld(message.part_id, message.camera))
+            return False
+        if time.monotonic_ns() > message.deadline_ns:
+            self._pipe.send(NotHeld(message.part_id, message.camera, "overload: its turn came after its deadline"))
+            return False
+        return True
+
+    def _tell(self, message: Inspect, image: Image, judged: PartResult) -> None:
+        watch = self._lanes[message.camera].watch
+        part = watch.guard(judged)
+        draw = None
+        if self._decides and self._plan:
+            draw = draw_pass(self._plan.key, self._plan.strata, message.part_id, part.verdict)
+        keep = self._decides and (draw is not None or keeps_image(part.verdict, self._keep))
+        code = self._codes.read(image) if self._codes else None
+        self._pipe.send(Inspected(message.part_id, message.camera, part.without_heat(), keep, draw, code))
         if keep:
-            self._encoder.put(part_id, view.frame.image)
-        self._watch.see(judged, view.frame.image)
+            self._encoder.put(message.part_id, message.camera, image)
+        elif not self._decides:
+            self._judged.put(message.part_id, message.camera, image)
+        watch.see(judged, image)
 
     def _tell_faults(self) -> None:
         for fault in self._inspector.faults[self._faults_told :]:
             self._pipe.send(RuntimeFailed(fault))
             self._faults_told += 1
 
-    def _announce(self, message: FromVision) -> None:
-        """Tell the line; called by the acquire thread. When the line is gone, the main thread notices it and ends."""
-        with contextlib.suppress(LineGone):
-            self._pipe.send(message)
+    def _store(self, part_id: UUID, camera: str, image: Image | None) -> None:
+        if image is None:
+            self._pipe.send(ImageFailed(part_id, camera, f"camera {camera!r}: the picture is no longer held"))
+        else:
+            self._encoder.put(part_id, camera, image)
 
 
-def keeps_image(part: PartResult, policy: str) -> bool:
-    """Tell whether a part's image is stored: `all`, `none`, or `not-pass`."""
-    return policy == "all" or (policy == "not-pass" and part.verdict.outcome is not Outcome.PASS)
+class JudgedImages:
+    """Pictures of views that were judged, until the line has the part's verdict: at most `room`, the oldest goes."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._images: dict[tuple[UUID, str], Image] = {}
+
+    def put(self, part_id: UUID, camera: str, image: Image) -> None:
+        if len(self._images) >= self._room:
+            del self._images[next(iter(self._images))]
+        self._images[part_id, camera] = image
+
+    def take(self, part_id: UUID, camera: str) -> Image | None:
+        return self._images.pop((part_id, camera), None)
 
 
 class Encoder:
@@ -225,7 +317,7 @@ class Encoder:
         self._pipe = pipe
         self._store = store
         self._format = _PNG if image_format == "png" else _JPEG
-        self._queue: queue.Queue[tuple[UUID, Image] | None] = queue.Queue(_IMAGES_WAITING)
+        self._queue: queue.Queue[tuple[UUID, str, Image] | None] = queue.Queue(_IMAGES_WAITING)
         self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
 
     def __enter__(self) -> Encoder:
@@ -236,17 +328,17 @@ class Encoder:
         self._queue.put(None)
         self._thread.join(5.0)
 
-    def put(self, part_id: UUID, image: Image) -> None:
-        self._queue.put((part_id, image))
+    def put(self, part_id: UUID, camera: str, image: Image) -> None:
+        self._queue.put((part_id, camera, image))
 
     def _run(self) -> None:
         this_thread_last()
         while (waiting := self._queue.get()) is not None:
-            part_id, image = waiting
+            part_id, camera, image = waiting
             try:
-                answer: FromVision = ImageStored(part_id, self._store_image(image))
+                answer: FromVision = ImageStored(part_id, camera, self._store_image(image))
             except (StorageFault, cv2.error) as error:
-                answer = ImageFailed(part_id, str(error))
+                answer = ImageFailed(part_id, camera, str(error))
             try:
                 self._pipe.send(answer)
             except LineGone:

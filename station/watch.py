@@ -93,7 +93,7 @@ class LineWatch:
         except InspectorError as error:
             refused, self._refused = self._refused, str(error)
             if refused != self._refused:
-                self._send(DriftStatus(f"order to learn anew not taken: {error}", False))
+                self._send(DriftStatus(self._key.camera, f"order to learn anew not taken: {error}", False))
             return
         self._send(Relearning(self._key.camera, order.by, order.why, self._watch.alarms))
         self._watch = self._make(None)
@@ -115,7 +115,7 @@ class LineWatch:
             _write(self._file, self._watch.state().model_dump_json())
         except StorageFault as fault:
             if self._writes:
-                self._send(DriftStatus(f"memory not written: {fault}", False))
+                self._send(DriftStatus(self._key.camera, f"memory not written: {fault}", False))
             self._writes = False
         else:
             self._writes = True
@@ -126,11 +126,11 @@ class LineWatch:
         try:
             return read_json(self._file, WatchState, UserError)
         except InspectorError as error:
-            self._send(DriftStatus(f"memory lost, learning anew: {error}", False))
+            self._send(DriftStatus(self._key.camera, f"memory lost, learning anew: {error}", False))
             return None
 
     def _tell_status(self) -> None:
-        self._send(DriftStatus(status_of(self._watch, self._settings.learn_parts), True))
+        self._send(DriftStatus(self._key.camera, status_of(self._watch, self._settings.learn_parts), True))
 
 
 def status_of(watch: DriftWatch | None, learn_parts: int) -> str:

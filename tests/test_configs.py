@@ -19,13 +19,15 @@ from inspector.rules import Rule
 from inspector.runtimes import RuntimeSettings
 from inspector.verdict import Policy
 from station.cameras import CAMERAS, camera_factory
-from station.config import PlantSettings, StationBlock, TriggerSettings, load_station_config, station_config
+from station.config import PlantSettings, StationBlock, load_station_config, station_config
 from station.outputs import OUTPUTS, output_factory
+from station.triggers import BY_CAMERA, TRIGGERS, trigger_settings
+from station.triggers.base import TriggerSettings
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 RECIPE = CONFIGS / "recipe.example.toml"
 STATION = CONFIGS / "station.example.toml"
-CHOSEN = {"name", "folder", "bundle", "path", "source", "roi", "kind", "rules"}
+CHOSEN = {"name", "folder", "bundle", "path", "source", "roi", "kind", "rules", "host", "topic", "url", "node"}
 """Fields whose example is a choice and not the default."""
 
 
@@ -44,7 +46,7 @@ def uncommented(text: str) -> str:
 
 
 def shown(table: str) -> dict[str, dict[str, Any]]:
-    """Return the example's tables of one name, `camera` or `output`, by kind, with the optional fields in force."""
+    """Return the example's tables of one name (camera, trigger, output) by kind, the optional fields in force."""
     found = [tomllib.loads(uncommented(block)).get(table) for block in blocks(STATION)]
     tables = [each[0] if isinstance(each, list) else each for each in found if each is not None]
     return {each["kind"]: each for each in tables}
@@ -61,6 +63,11 @@ def test_every_camera_of_the_product_has_its_block() -> None:
 
 def test_every_output_of_the_product_has_its_block() -> None:
     assert set(shown("output")) == set(OUTPUTS)
+
+
+def test_every_trigger_of_the_product_has_its_block_and_loads() -> None:
+    assert set(shown("trigger")) == {*TRIGGERS, *BY_CAMERA}
+    assert {trigger_settings(block, "example").kind for block in shown("trigger").values()} == set(shown("trigger"))
 
 
 @pytest.mark.parametrize("kind", CAMERAS)
@@ -84,6 +91,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
     return [
         (StationBlock, station["station"]),
         (TriggerSettings, station["trigger"]),
+        *[(type(trigger_settings(table, "example")), table) for table in shown("trigger").values()],
         (PlantSettings, station["plant"]),
         *[(output_factory(kind).Settings, table) for kind, table in shown("output").items()],
         *[(camera_factory(kind).Settings, table) for kind, table in shown("camera").items()],

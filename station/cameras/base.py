@@ -19,6 +19,9 @@ class CameraSettings(Document):
 
     kind: str = Field(description="folder, synthetic, opencv, pylon, gige, genicam, or an installed plug-in")
     name: str = Field(default="camera-1", min_length=1, max_length=64, description="name in records and messages")
+    group: str = Field(
+        default="vision", min_length=1, max_length=64, description="cameras of one group share a vision process"
+    )
     grab_timeout_s: float = Field(default=2.0, gt=0, le=3600, description="no exposure for so long is a fault")
 
 

@@ -11,16 +11,22 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from benchmarks.faults import figures, kill_campaign
 
 
-def test_station_killed_at_random_moments_has_one_row_per_picture(tmp_path: Path, bundle_path: Path):
-    campaign = kill_campaign(tmp_path, bundle_path, kills=8, seed=7)
+@pytest.mark.parametrize(("cameras", "kills"), [(1, 8), (2, 4)])
+def test_station_killed_at_random_moments_has_one_row_per_picture(
+    tmp_path: Path, bundle_path: Path, cameras: int, kills: int
+):
+    campaign = kill_campaign(tmp_path, bundle_path, kills=kills, seed=7, cameras=cameras)
     counted = figures(campaign)
-    assert campaign.kills.total() >= 8
+    assert campaign.kills.total() >= kills
     assert counted["rows"] == counted["pictures"]
     for name in ("pictures_without_a_row", "pictures_with_two_rows", "open_rows", "images_missing_or_wrong"):
+        assert counted[name] == 0, counted
+    for name in ("views_of_another_picture", "view_images_missing_or_wrong", "passed_without_every_view"):
         assert counted[name] == 0, counted
     assert counted["rows_without_reason"] == 0
     assert counted["images_stored"] > 0

@@ -22,7 +22,7 @@ from inspector.errors import UserError
 from inspector.ids import new_id
 from inspector.values import InspectionRecord, Outcome, PartResult, Verdict
 from station.config import StationConfig
-from station.line import Identity, LineLoop
+from station.line import LineLoop
 from station.messages import (
     Ended,
     Exposed,
@@ -38,6 +38,7 @@ from station.messages import (
 )
 from station.openings import ROWS_AHEAD
 from station.outputs.base import JudgedPart, LineState, Output, OutputState
+from station.parts import Identity
 from station.status import Tally
 from station.supervisor import VisionProcess
 
@@ -54,7 +55,7 @@ class FakeVision(VisionProcess):
         self._answer = answer
         self._send(Ready({}, 0))
         for sequence in range(exposures):
-            self._send(Exposed(sequence, datetime.now(UTC), time.monotonic_ns(), f"{sequence}.png"))
+            self._send(Exposed("camera-1", sequence, datetime.now(UTC), time.monotonic_ns(), f"{sequence}.png"))
         self._left = exposures
 
     def send(self, message: FromLine) -> None:
@@ -63,7 +64,7 @@ class FakeVision(VisionProcess):
                 self._send(reply)
             self._left -= 1
             if not self._left:
-                self._send(Ended("no more"))
+                self._send(Ended("camera-1", "no more"))
 
     def stop(self, timeout_s: float) -> None:
         self.kill()
@@ -147,7 +148,7 @@ def serve(make_config, tmp_path: Path):
                 Tally("test-1"),
                 threading.Event(),
                 0,
-                start_vision=lambda _config, _start: FakeVision(answer, exposures),
+                start_vision=lambda *_: FakeVision(answer, exposures),
             )
             loop.run()
         engine = open_engine(tmp_path / "ledger.sqlite")
@@ -170,7 +171,7 @@ def test_part_is_inspected_while_its_row_becomes_durable_and_acted_on_when_it_is
 
     def at_once(message: Inspect) -> Iterable[FromVision]:
         durable_when_asked.append(message.part_id in ledger.durable)
-        yield Inspected(message.part_id, PASS, image_follows=False)
+        yield Inspected(message.part_id, "camera-1", PASS, image_follows=False)
 
     rows, gate = serve(at_once, ledger=ledger)
     assert durable_when_asked == [False]
@@ -181,15 +182,14 @@ def test_part_is_inspected_while_its_row_becomes_durable_and_acted_on_when_it_is
 
 def test_verdict_whose_row_is_refused_is_not_acted_on(serve, make_ledger):
     ledger = make_ledger(0.1, RowRefused("the row is wrong"))
-    _, gate = serve(lambda message: [Inspected(message.part_id, PASS, image_follows=False)], ledger=ledger)
+    _, gate = serve(lambda message: [Inspected(message.part_id, "camera-1", PASS, image_follows=False)], ledger=ledger)
     assert gate.acts == [(1, Outcome.NOT_INSPECTED)]
 
 
 def test_deadline_passes_while_the_row_is_not_durable_and_the_part_is_diverted_once(serve, make_ledger):
     ledger = make_ledger(0.5)
-    rows, gate = serve(
-        lambda message: [Inspected(message.part_id, PASS, image_follows=False)], ledger=ledger, deadline_ms=100
-    )
+    at_once: Answer = lambda message: [Inspected(message.part_id, "camera-1", PASS, image_follows=False)]  # noqa: E731
+    rows, gate = serve(at_once, ledger=ledger, deadline_ms=100)
     assert gate.acts == [(1, Outcome.NOT_INSPECTED)]
     assert [row.outcome for row in rows] == [Outcome.NOT_INSPECTED]
     assert "deadline of 100 ms passed: ledger row not durable" in rows[0].reasons[0]
@@ -200,8 +200,8 @@ def test_image_that_was_stored_before_the_row_was_durable_is_recorded_with_it(se
     image = StoredImage("1" * 64, "11/11/1.jpg", 1)
 
     def at_once(message: Inspect) -> Iterable[FromVision]:
-        yield Inspected(message.part_id, PASS, image_follows=True)
-        yield ImageStored(message.part_id, image)
+        yield Inspected(message.part_id, "camera-1", PASS, image_follows=True)
+        yield ImageStored(message.part_id, "camera-1", image)
 
     rows, gate = serve(at_once, ledger=make_ledger(0.2))
     assert (gate.acts, gate.durable) == ([(1, Outcome.PASS)], [True])
@@ -210,8 +210,8 @@ def test_image_that_was_stored_before_the_row_was_durable_is_recorded_with_it(se
 
 def test_image_that_failed_before_the_row_was_durable_leaves_the_verdict(serve, make_ledger):
     def at_once(message: Inspect) -> Iterable[FromVision]:
-        yield Inspected(message.part_id, PASS, image_follows=True)
-        yield ImageFailed(message.part_id, "disk is full")
+        yield Inspected(message.part_id, "camera-1", PASS, image_follows=True)
+        yield ImageFailed(message.part_id, "camera-1", "disk is full")
 
     rows, gate = serve(at_once, ledger=make_ledger(0.2))
     assert gate.acts == [(1, Outcome.PASS)]
@@ -224,7 +224,7 @@ def test_while_the_ledger_stalls_only_a_few_parts_are_inspected_ahead_of_their_r
 
     def at_once(message: Inspect) -> Iterable[FromVision]:
         ahead.append(message.part_id not in ledger.durable)
-        yield Inspected(message.part_id, PASS, image_follows=False)
+        yield Inspected(message.part_id, "camera-1", PASS, image_follows=False)
 
     rows, gate = serve(at_once, exposures=3 * ROWS_AHEAD, ledger=ledger)
     assert [row.outcome for row in rows] == [Outcome.PASS] * 3 * ROWS_AHEAD
@@ -235,7 +235,7 @@ def test_while_the_ledger_stalls_only_a_few_parts_are_inspected_ahead_of_their_r
 def test_verdict_after_the_deadline_is_not_acted_on(serve):
     def late(message: Inspect) -> Iterable[FromVision]:
         time.sleep(0.3)
-        yield Inspected(message.part_id, PASS, image_follows=False)
+        yield Inspected(message.part_id, "camera-1", PASS, image_follows=False)
 
     rows, gate = serve(late, deadline_ms=100)
     assert [row.outcome for row in rows] == [Outcome.NOT_INSPECTED]
@@ -244,8 +244,8 @@ def test_verdict_after_the_deadline_is_not_acted_on(serve):
 
 def test_verdict_told_twice_is_acted_on_once(serve):
     def twice(message: Inspect) -> Iterable[FromVision]:
-        yield Inspected(message.part_id, PASS, image_follows=False)
-        yield Inspected(message.part_id, PASS, image_follows=False)
+        yield Inspected(message.part_id, "camera-1", PASS, image_follows=False)
+        yield Inspected(message.part_id, "camera-1", PASS, image_follows=False)
 
     rows, gate = serve(twice)
     assert [row.outcome for row in rows] == [Outcome.PASS]
@@ -254,9 +254,9 @@ def test_verdict_told_twice_is_acted_on_once(serve):
 
 def test_verdict_and_image_of_an_unknown_part_reach_no_row(serve):
     def stray(message: Inspect) -> Iterable[FromVision]:
-        yield Inspected(new_id(), PASS, image_follows=True)
-        yield ImageStored(new_id(), StoredImage("0" * 64, "00/00/0.jpg", 1))
-        yield Inspected(message.part_id, PASS, image_follows=False)
+        yield Inspected(new_id(), "camera-1", PASS, image_follows=True)
+        yield ImageStored(new_id(), "camera-1", StoredImage("0" * 64, "00/00/0.jpg", 1))
+        yield Inspected(message.part_id, "camera-1", PASS, image_follows=False)
 
     rows, gate = serve(stray)
     assert [(row.outcome, row.image_sha256) for row in rows] == [(Outcome.PASS, None)]
@@ -264,7 +264,7 @@ def test_verdict_and_image_of_an_unknown_part_reach_no_row(serve):
 
 
 def test_frame_that_is_no_longer_held_is_a_part_that_was_not_inspected(serve):
-    rows, _ = serve(lambda message: [NotHeld(message.part_id)])
+    rows, _ = serve(lambda message: [NotHeld(message.part_id, "camera-1")])
     assert rows[0].reasons == ("frame no longer held",)
 
 
@@ -275,8 +275,8 @@ def test_verdicts_out_of_order_go_to_their_own_rows(serve):
         asked.append(message)
         if len(asked) == 2:
             reject = PartResult(Verdict(Outcome.REJECT, ("scratch",), 0.99, "scratch"), ())
-            yield Inspected(asked[1].part_id, reject, image_follows=False)
-            yield Inspected(asked[0].part_id, PASS, image_follows=False)
+            yield Inspected(asked[1].part_id, "camera-1", reject, image_follows=False)
+            yield Inspected(asked[0].part_id, "camera-1", PASS, image_follows=False)
 
     rows, _ = serve(reversed_pair, exposures=2)
     assert [(row.sequence, row.source, row.outcome) for row in rows] == [
@@ -291,7 +291,7 @@ def test_verdict_that_waited_past_its_deadline_behind_a_slow_gate_is_not_acted_o
     def both(message: Inspect) -> Iterable[FromVision]:
         asked.append(message)
         if len(asked) == 2:
-            yield from (Inspected(request.part_id, PASS, image_follows=False) for request in asked)
+            yield from (Inspected(request.part_id, "camera-1", PASS, image_follows=False) for request in asked)
 
     rows, gate = serve(both, exposures=2, gate_s=0.4, deadline_ms=300)
     assert [row.outcome for row in rows] == [Outcome.PASS, Outcome.NOT_INSPECTED]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import multiprocessing
 import os
 import signal
@@ -12,8 +14,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
 import pytest
 
+from benchmarks.peers import free_port
 from db.engine import open_engine
 from db.images import ImageStore
 from db.queries import events, records
@@ -21,7 +25,7 @@ from inspector.bundle import load_bundle
 from inspector.errors import ConfigError, DatabaseError, StationError, UserError
 from inspector.inspection import Inspector
 from inspector.preprocess import read_image
-from inspector.values import Frame, InspectionRecord, Outcome
+from inspector.values import Frame, InspectionRecord, Outcome, PartTag
 from station.config import StationConfig
 from station.running import RunSummary, run_station
 
@@ -291,3 +295,74 @@ def test_records_of_a_run_are_of_that_run_only(make_config, run: Run):
         assert {part.run_id for part in records(connection, first.run_id)} == {first.run_id}
         assert {part.run_id for part in records(connection, second.run_id)} == {second.run_id}
     engine.dispose()
+
+
+@pytest.fixture
+def preloaded(picture_folder: Path) -> Callable[[], dict[str, object]]:
+    return lambda: {"kind": "folder", "path": str(picture_folder), "loops": 1_000_000, "preload": True}
+
+
+def test_more_parts_than_can_be_inspected_are_in_time_or_told_at_their_deadline(
+    make_config, run: Run, rows: Rows, preloaded
+):
+    trigger = {"kind": "timer", "rate_hz": 3000, "count": 900}
+    summary = run(make_config(trigger=trigger, camera=preloaded(), deadline_ms=100))
+    parts = rows(summary)
+    shed = [part for part in parts if part.outcome is Outcome.NOT_INSPECTED]
+    assert [part.trigger for part in parts] == list(range(1, 901))
+    assert summary.status.triggers == summary.status.accounted == 900
+    assert 0 < len(shed) < 900
+    assert sum("overload" in part.reasons[0] for part in shed) > 0.9 * len(shed)
+    assert all(99 < part.latency_ms < 300 for part in shed)
+    assert all(part.latency_ms <= 101 for part in parts if part.outcome is not Outcome.NOT_INSPECTED)
+
+
+def test_parts_that_come_into_view_are_triggers_and_an_empty_belt_is_none(
+    make_config, run: Run, rows: Rows, picture_folder: Path, part_image
+):
+    belt = picture_folder.parent / "belt"
+    belt.mkdir()
+    for number in range(24):
+        level = 215 if number % 8 in (4, 5, 6) else 90
+        cv2.imwrite(str(belt / f"{number:03}.png"), part_image(level, number))
+    camera = {"kind": "folder", "path": str(belt)}
+    parts = rows(run(make_config(camera=camera, trigger={"kind": "part-detection", "frames": 2})))
+    assert [part.source for part in parts] == ["005.png", "013.png", "021.png"]
+    assert [part.outcome for part in parts] == [Outcome.PASS] * 3
+
+
+def test_lot_and_serial_come_with_the_trigger_and_stand_in_the_row(make_config, rows: Rows, preloaded):
+    port = free_port()
+    config = make_config(camera=preloaded(), trigger={"kind": "http", "port": port})
+    stop = threading.Event()
+    summaries: list[RunSummary] = []
+    thread = threading.Thread(target=lambda: summaries.append(run_station(config, stop)))
+    thread.start()
+    try:
+        for number in range(3):
+            _announce(port, {"part_id": f"A-{number}", "lot": "L4", "serial": f"S{number}", "count": number + 1})
+        while _rows_written(config) < 3:
+            time.sleep(0.02)
+    finally:
+        stop.set()
+        thread.join(30)
+    parts = rows(summaries[0])
+    assert [part.tag for part in parts] == [PartTag(f"A-{number}", "L4", f"S{number}") for number in range(3)]
+    assert all(part.outcome in (Outcome.PASS, Outcome.REJECT) for part in parts)
+
+
+def _announce(port: int, words: dict[str, object]) -> None:
+    """Trigger a part, as soon as the station takes triggers."""
+    until_s = time.monotonic() + 30
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("POST", "/trigger", json.dumps(words))
+            assert connection.getresponse().read()
+        except ConnectionRefusedError:
+            assert time.monotonic() < until_s
+            time.sleep(0.05)
+        else:
+            return
+        finally:
+            connection.close()
