@@ -154,7 +154,7 @@ def _watch(pipes: list[Connection], server: Any, args: Namespace) -> tuple[list[
     caught_up_s: float | None = None
     while not all(told.done for told in last):
         for number, pipe in enumerate(pipes):
-            while pipe.poll(0.05):
+            while not last[number].done and pipe.poll(0.05):
                 last[number] = pipe.recv()
         now_s = time.monotonic() - began_s
         due, written = sum(told.due for told in last), sum(told.written for told in last)
@@ -176,13 +176,8 @@ def _counted(engine: Engine, history: list[tuple[float, int, int]]) -> dict[str,
     with engine.connect() as connection:
         parts = connection.execute(select(func.count()).select_from(INSPECTIONS)).scalar_one()
         findings = connection.execute(select(func.count()).select_from(FINDINGS)).scalar_one()
-        distinct = connection.execute(
-            select(INSPECTIONS.c.run_id, INSPECTIONS.c.trigger)
-            .distinct()
-            .subquery()
-            .select()
-            .with_only_columns(func.count())
-        ).scalar_one()
+        triggers = select(INSPECTIONS.c.run_id, INSPECTIONS.c.trigger).distinct().subquery()
+        distinct = connection.execute(select(func.count()).select_from(triggers)).scalar_one()
     lags = [due - written for _, due, written in history]
     seconds = history[-1][0]
     return {
