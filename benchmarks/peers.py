@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 _PATIENCE_S = 10.0
 
@@ -81,12 +84,14 @@ class Listener:
         self.heard: list[tuple[str, bytes, bool]] = []
         self.properties: list[Any] = []
         self._topic, self._subscribed = topic, threading.Event()
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "listener", protocol=mqtt.MQTTv5)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, f"listener-{id(self)}", protocol=mqtt.MQTTv5)
         self._client.on_connect = lambda client, *_: client.subscribe(topic, 2)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message
         self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
+        lasting: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        lasting.SessionExpiryInterval = 3600
+        self._client.connect("127.0.0.1", port, clean_start=False, properties=lasting)
         self._client.loop_start()
 
     def __enter__(self) -> Self:

@@ -35,6 +35,36 @@ def forbid_changes(connection: Connection, table: str) -> None:
         )
 
 
+def end_once(connection: Connection) -> None:
+    """Have the database refuse to end a run a second time, or otherwise."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_MAKE_FUNCTION)
+        connection.exec_driver_sql(
+            "CREATE TRIGGER runs_end_once BEFORE UPDATE ON runs FOR EACH ROW WHEN (OLD.ended_at IS NOT NULL) "
+            f"EXECUTE FUNCTION {FUNCTION}()"
+        )
+        return
+    connection.exec_driver_sql(
+        "CREATE TRIGGER runs_end_once BEFORE UPDATE ON runs WHEN OLD.ended_at IS NOT NULL "
+        f"BEGIN SELECT RAISE(ABORT, 'runs: {_REFUSAL}'); END"
+    )
+
+
+def end_any_time(connection: Connection) -> None:
+    """Undo `end_once`."""
+    on_table = " ON runs" if connection.dialect.name == "postgresql" else ""
+    connection.exec_driver_sql(f"DROP TRIGGER runs_end_once{on_table}")
+
+
+def allow_changes(connection: Connection, table: str) -> None:
+    """Undo `forbid_changes`."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"DROP TRIGGER {table}_append_only ON {table}")
+        return
+    for event in ("update", "delete"):
+        connection.exec_driver_sql(f"DROP TRIGGER {table}_no_{event}")
+
+
 def forget_function(connection: Connection) -> None:
     """Drop what the triggers of PostgreSQL call, when no table has one any more."""
     if connection.dialect.name == "postgresql":

@@ -53,7 +53,7 @@ def open_engine(url: str | Path, *, create: bool = False) -> Engine:
     return engine
 
 
-def open_any_version(url: str | Path, *, create: bool = False) -> Engine:
+def open_any_version(url: str | Path | URL, *, create: bool = False) -> Engine:
     """Like `open_engine`, whatever the schema: for those who upgrade or look at it."""
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -68,7 +68,9 @@ def open_any_version(url: str | Path, *, create: bool = False) -> Engine:
     return engine
 
 
-def parse_url(url: str | Path) -> URL:
+def parse_url(url: str | Path | URL) -> URL:
+    if isinstance(url, URL):
+        return url
     words = str(url)
     if "://" not in words:
         return URL.create("sqlite", database=words)
@@ -108,7 +110,9 @@ def name_of(url: URL) -> str:
 def cause_of(error: DBAPIError) -> str:
     """What the driver said, in our words where we have some."""
     folder_hint = "expected a folder and a file that may be written"
-    sentences = {
+    sentences: dict[int | str, str] = {
+        "55P03": "another program holds it locked",
+        "42501": "this login may not do that",
         sqlite3.SQLITE_NOTADB: "the file is no SQLite database",
         sqlite3.SQLITE_CANTOPEN: f"cannot be opened or made; {folder_hint}",
         sqlite3.SQLITE_READONLY: f"cannot be written; {folder_hint}",
@@ -116,8 +120,9 @@ def cause_of(error: DBAPIError) -> str:
         sqlite3.SQLITE_BUSY: "another program holds it locked",
         sqlite3.SQLITE_CORRUPT: "the file is damaged",
     }
-    said = str(error.orig).strip().splitlines()[0]
-    known = sentences.get(sqlite_code(error) or 0)
+    said = str(error.orig).strip().partition("\n")[0]
+    code = getattr(error.orig, "sqlstate", None) or sqlite_code(error)
+    known = sentences.get(code or 0)
     return f"{known} ({said})" if known else said
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     Connection,
+    Select,
     Table,
     and_,
     bindparam,
@@ -33,6 +34,7 @@ from sqlalchemy.exc import (
     StatementError,
 )
 
+from db.audit_log import LONGEST_PERSON, Change, record_change
 from db.images import StoredImage
 from db.outbox import ADD_TO_OUTBOX, Delivered, Subscription, advance, subscribe
 from db.records import (
@@ -156,7 +158,7 @@ def write_one(connection: Connection, entry: Entry) -> Any:
 
 
 def _refusal(entry: Entry, error: BaseException) -> RowRefused:
-    refused = RowRefused(f"{type(entry).__name__.lower()} refused: {_first_line(error)}")
+    refused = RowRefused(f"{type(entry).__name__.lower()} refused: {first_line(error)}")
     refused.__cause__ = error
     return refused
 
@@ -187,7 +189,7 @@ def _write_parts(connection: Connection, entries: Sequence[Opening | Completion]
         connection.execute(_OPEN, parts.openings)
         connection.execute(ADD_TO_OUTBOX, parts.places)
     if parts.images:
-        connection.execute(_insert_new(connection, IMAGES), parts.images)
+        connection.execute(insert_new(connection, IMAGES), parts.images)
     if parts.completions:
         done = connection.execute(_COMPLETE, parts.completions).rowcount
         if done != len(parts.completions):
@@ -252,9 +254,14 @@ def _start_run(connection: Connection, run: Run) -> UUID:
         "classes": list(run.classes),
         "manifest": dict(run.manifest),
     }
-    connection.execute(_insert_new(connection, STATIONS), {"name": run.station})
-    connection.execute(_insert_new(connection, RECIPES), recipe)
-    connection.execute(_insert_new(connection, BUNDLES), bundle)
+    connection.execute(insert_new(connection, STATIONS), {"name": run.station})
+    before = connection.execute(_latest_recipe(run)).first()
+    if _is_new(connection, RECIPES, recipe):
+        old = {"revision": before.revision, "text": before.text} if before else None
+        new = {"revision": run.recipe_revision, "text": run.recipe_text}
+        record_change(connection, _first_run(run, f"recipe {run.recipe}", old, new))
+    if _is_new(connection, BUNDLES, bundle):
+        record_change(connection, _first_run(run, f"bundle {run.bundle_id}", None, {"task": run.task}))
     row = {
         "run_id": run.run_id,
         "station": run.station,
@@ -269,6 +276,19 @@ def _start_run(connection: Connection, run: Run) -> UUID:
     return run.run_id
 
 
+def _first_run(run: Run, subject: str, old: Row | None, new: Row) -> Change:
+    """A recipe or a bundle that this database had not seen: the line's limits may be others from now on."""
+    return Change(f"station {run.station}"[:LONGEST_PERSON], "first run", subject[:300], "", old, new, run.started_at)
+
+
+def _latest_recipe(run: Run) -> Select[Any]:
+    """What the station ran last under the recipe's name."""
+    of_run = and_(RECIPES.c.name == RUNS.c.recipe, RECIPES.c.revision == RUNS.c.recipe_revision)
+    query = select(RECIPES.c.revision, RECIPES.c.text).join(RUNS, of_run)
+    mine = and_(RUNS.c.station == run.station, RUNS.c.recipe == run.recipe)
+    return query.where(mine).order_by(RUNS.c.started_at.desc()).limit(1)
+
+
 def _end_run(connection: Connection, entry: RunEnd) -> None:
     is_open = and_(INSPECTIONS.c.run_id == entry.run_id, INSPECTIONS.c.outcome.is_(None))
     open_parts = connection.execute(select(func.count()).where(is_open)).scalar_one()
@@ -280,17 +300,23 @@ def _end_run(connection: Connection, entry: RunEnd) -> None:
 
 
 def _record_event(connection: Connection, event: Event) -> None:
-    connection.execute(_insert_new(connection, STATIONS), {"name": event.station})
+    connection.execute(insert_new(connection, STATIONS), {"name": event.station})
     connection.execute(insert(EVENTS), event_row(event))
 
 
-def _insert_new(connection: Connection, table: Table) -> Any:
-    """An insert that leaves a row be whose key is there already."""
+def _is_new(connection: Connection, table: Table, row: Row) -> bool:
+    """Write a row whose key is not there yet; whether it was not."""
+    statement = insert_new(connection, table)
+    return connection.execute(statement, row, execution_options={"preserve_rowcount": True}).rowcount == 1
+
+
+def insert_new(connection: Connection, table: Table, keys: Sequence[str] | None = None) -> Any:
+    """An insert that leaves a row be whose key is there already; given `keys`, any other clash is an error."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table).on_conflict_do_nothing()
+    return dialect.insert(table).on_conflict_do_nothing(index_elements=keys)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
     return f"{cause}".strip().partition("\n")[0]
 

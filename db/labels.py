@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, and_, exists, insert, or_, select
 
+from db.audit_log import Change, record_change
 from db.records import utc_now
 from db.tables import BUNDLES, IMAGES, INSPECTIONS, LABEL_TASKS, LABELS
 from inspector.errors import LabelRefused
@@ -93,6 +94,7 @@ def add_label(connection: Connection, label: Label, *, correct: bool = False, ne
     row["task_id"] = answers
     row["supersedes"] = before.label_id if correct and before is not None else None
     connection.execute(insert(LABELS), row)
+    record_change(connection, _change(label, before if correct else None))
     return answers
 
 
@@ -144,6 +146,18 @@ def current(rows: Iterable[Any]) -> list[Any]:
     rows = list(rows)
     superseded = {row.supersedes for row in rows}
     return [row for row in rows if row.label_id not in superseded]
+
+
+def _change(label: Label, before: Any) -> Change:
+    """What the audit log keeps of a label."""
+    return Change(
+        person=label.person,
+        action="label added" if before is None else "label corrected",
+        subject=f"part {label.part_id}",
+        reason=label.note,
+        old=None if before is None else {"label": before.label, "blind": before.blind},
+        new={"label": label.label, "blind": label.blind},
+    )
 
 
 def _require_words(label: Label) -> None:

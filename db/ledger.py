@@ -52,6 +52,10 @@ ENTRIES_PER_COMMIT = 1000
 QUEUE_LIMIT = 10_000
 BUSY_TIMEOUT_MS = 250
 """Shorter than elsewhere: a lock that lasts shows as a fault soon, and the row is tried again anyway."""
+_WAIT_BRIEFLY = {
+    "sqlite": f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+    "postgresql": f"SET lock_timeout = {BUSY_TIMEOUT_MS}",
+}
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 COMPLETIONS_WAIT_S = 0.005
 """What nobody waits for waits so long for the next part's opening, to be written with it: a commit costs more than its
@@ -307,14 +311,15 @@ def _commit(connection: Connection, entries: Sequence[Entry]) -> list[Any]:
 
 def _writing_engine(database: str | Path) -> Engine:
     engine = open_engine(database, create=True)
-    if engine.dialect.name == "sqlite":
-        engine.dispose()  # its connection has the longer timeout
-        event.listen(engine, "connect", _wait_briefly_for_locks)
+    engine.dispose()  # its connection has the longer timeout
+    limit = _WAIT_BRIEFLY[engine.dialect.name]
+    event.listen(engine, "connect", lambda connection, _: _wait_briefly_for_locks(connection, limit))
     return engine
 
 
-def _wait_briefly_for_locks(connection: Any, _: object) -> None:
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}").close()
+def _wait_briefly_for_locks(connection: Any, limit: str) -> None:
+    connection.execute(limit).close()
+    connection.commit()
 
 
 def _make_room(connection: Connection) -> None:

@@ -85,7 +85,7 @@ def opening_row(record: InspectionRecord) -> Row:
         "bundle_id": record.bundle_id,
         "trigger": record.trigger,
         "sequence": record.sequence,
-        "source": _storable(record.source),
+        "source": storable(record.source),
         "triggered_at": record.triggered_at,
         "reasons": list(record.reasons),
     }
@@ -98,7 +98,7 @@ def completion_row(record: InspectionRecord) -> Row:
     return {
         "recipe": record.recipe,
         "bundle_id": record.bundle_id,
-        "source": _storable(record.source),
+        "source": storable(record.source),
         "outcome": record.outcome.value,
         "reasons": list(record.reasons),
         "label": record.label,
@@ -151,7 +151,7 @@ def event_row(event: Event) -> Row:
         "at": event.at,
         "severity": event.severity.value,
         "kind": event.kind,
-        "message": _storable(event.message),
+        "message": storable(event.message),
     }
 
 
@@ -185,7 +185,7 @@ def _finding_row(part_id: UUID, view: int, inspection: ViewInspection) -> Row:
         "view": view,
         "camera": inspection.camera,
         "sequence": inspection.sequence,
-        "source": _storable(inspection.source),
+        "source": storable(inspection.source),
         "outcome": verdict.outcome.value,
         "reasons": list(verdict.reasons),
         "label": verdict.label,
@@ -266,7 +266,7 @@ def _finite(value: float | None, name: str) -> float | None:
     return float(value)
 
 
-def _storable(words: str) -> str:
+def storable(words: str) -> str:
     """A file name need not be valid UTF-8; what a database cannot store is kept as a backslash escape."""
     if words.isascii() and "\0" not in words:
         return words

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from db import migrations
 from db.engine import BUSY_TIMEOUT_MS, WRITES, name_of, storage_errors
-from db.tables import Base
+from db.plant_tables import METADATA
 from inspector.errors import DatabaseError
 
 _OTHERS_MIGRATE_MS = 60_000
@@ -37,7 +37,7 @@ def differences(engine: Engine) -> list[Any]:
     """What autogenerate would still change to make the database like `db.tables`; empty when they agree."""
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return list(compare_metadata(context, Base.metadata))
+        return list(compare_metadata(context, METADATA))
 
 
 def migration_config(connection: Connection | None = None) -> Config:

@@ -309,7 +309,7 @@ class LabelRow(Base):
     note: Mapped[str]
 
 
-def _table(row: type[Base]) -> Table:
+def table_of(row: type[Base]) -> Table:
     table = row.__table__
     if not isinstance(table, Table):
         raise TypeError(f"{row.__name__} is no plain table")
@@ -317,8 +317,8 @@ def _table(row: type[Base]) -> Table:
 
 
 # For statements: the writer and the queries speak SQLAlchemy Core, at a fraction of the ORM's time per row.
-STATIONS, RECIPES, BUNDLES, RUNS = _table(StationRow), _table(RecipeRow), _table(BundleRow), _table(RunRow)
-INSPECTIONS, FINDINGS = _table(InspectionRow), _table(FindingRow)
-IMAGES, EVENTS = _table(ImageRow), _table(EventRow)
-OUTBOX, DELIVERIES = _table(OutboxRow), _table(DeliveryRow)
-AUDIT_STRATA, LABEL_TASKS, LABELS = _table(AuditStratumRow), _table(LabelTaskRow), _table(LabelRow)
+STATIONS, RECIPES, BUNDLES, RUNS = table_of(StationRow), table_of(RecipeRow), table_of(BundleRow), table_of(RunRow)
+INSPECTIONS, FINDINGS = table_of(InspectionRow), table_of(FindingRow)
+IMAGES, EVENTS = table_of(ImageRow), table_of(EventRow)
+OUTBOX, DELIVERIES = table_of(OutboxRow), table_of(DeliveryRow)
+AUDIT_STRATA, LABEL_TASKS, LABELS = table_of(AuditStratumRow), table_of(LabelTaskRow), table_of(LabelRow)

@@ -27,7 +27,7 @@ _ORDER = (
     "report",
     "db",
 )
-_EXTRAS = {"training": "training", "gui": "gui"}
+_EXTRAS = {"training": "training", "gui": "gui", "db": "plant"}
 
 
 class Command(Protocol):

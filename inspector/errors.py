@@ -13,6 +13,7 @@
     |   |-- UnknownPlugin        a camera, output or runtime that nobody provides
     |   |-- RuntimeUnavailable   a runtime whose library or device this machine lacks
     |   |-- LabelRefused         a label without a part, a person or a known class
+    |   |-- AccessRefused        a person who cannot sign in, or may not do that
     |   |-- UndefinedFigure      a figure that the parts at hand do not define
     |   `-- DatabaseError        a database that cannot be opened, written or is of another version
     `-- StationError         a fault of the running line: a fail-safe verdict and an event
@@ -82,6 +83,10 @@ class RuntimeUnavailable(UserError):
 
 class LabelRefused(UserError):
     """A label that is not taken: no such part, no person, an unknown class, or a second one that nobody asked for."""
+
+
+class AccessRefused(UserError):
+    """A wrong name or password, a locked or disabled account, a session that is over, or a role that may not."""
 
 
 class UndefinedFigure(UserError):

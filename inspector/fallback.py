@@ -93,7 +93,7 @@ class SteadyModel:
     def _give_up(self, fault: RuntimeFault) -> None:
         failed = self._models.pop(0).describe()
         self.close()
-        self.faults.append(f"{failed['runtime']}: {fault}")
+        self.faults.append(f"{failed['runtime']}: {fault}; {self.describe()['runtime']} takes over")
         logger.error("runtime %s failed (%s); %s takes over", failed["runtime"], fault, self.describe()["runtime"])
 
 

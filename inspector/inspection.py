@@ -17,6 +17,7 @@ from inspector.enrolment import load_enrolment, require_fit
 from inspector.errors import BundleError, RuntimeFault, UnreadableImage
 from inspector.fallback import SteadyModel
 from inspector.model import AUTO, Model, load_model
+from inspector.post import Post
 from inspector.preprocess import Placement, Roi, placement, preprocess, read_image, require_8_bit
 from inspector.quality import assess
 from inspector.recipe import Recipe
@@ -50,23 +51,30 @@ class PreparedView:
 class Inspector:
     """A bundle and a recipe, ready to judge parts. Not thread-safe: one per inspecting thread."""
 
-    def __init__(self, bundle: Bundle, recipe: Recipe | None = None, model: Model | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, recipe: Recipe | None = None, model: Model | None = None, post: Post | None = None
+    ) -> None:
         self.bundle = bundle
         self.recipe = recipe or Recipe()
         self.policy = self.recipe.policy or bundle.manifest.limits
-        self._own_model: Model | SteadyModel = model or self._ready()
+        self._own_model: Model | SteadyModel = model or self._ready(post)
         self._model = _with_variants(self._own_model, bundle, self.recipe)
         self._template = read_image(self.recipe.template) if self.recipe.template else None
 
-    def _ready(self) -> Model | SteadyModel:
+    def _ready(self, post: Post | None) -> Model | SteadyModel:
         """Load the network; for `auto`, the recipe becomes the one that says what was chosen."""
-        if self.recipe.runtime.kind != AUTO:
+        if self.recipe.runtime.kind != AUTO and post is None:
             return load_model(self.bundle, self.recipe.precision, self.recipe.runtime)
         # Choosing measures with inspectors of its own, so it can only be imported when it is asked for.
         from inspector.choice import ready_model
 
-        model, self.recipe = ready_model(self.bundle, self.recipe)
+        model, self.recipe = ready_model(self.bundle, self.recipe, post)
         return model
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """Runtimes that failed since the start and what took over, in that order."""
+        return self._model.faults if isinstance(self._model, SteadyModel) else ()
 
     def inspect(self, frames: Sequence[Frame]) -> PartResult:
         """Judge one part from its frames, one per view. Never raises for a bad picture or a failing network.

@@ -12,6 +12,8 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -43,6 +45,13 @@ class Candidate(Document):
         threads = f" {self.runtime.threads} threads" if self.runtime.device == "cpu" else ""
         return f"{self.runtime.kind} {self.runtime.device}{threads} {self.runtime.arithmetic} {self.precision}"
 
+    def computes_as(self, other: Candidate) -> bool:
+        """Tell whether both compute the same numbers: threads and hints change the time alone."""
+        mine, theirs = (
+            (one.precision, one.runtime.kind, one.runtime.device, one.runtime.arithmetic) for one in (self, other)
+        )
+        return mine == theirs
+
 
 class Evidence(Document):
     """What was found of one candidate; times are of one part's inference."""
@@ -65,6 +74,8 @@ class RuntimeTable(Document):
 
     bundle: str
     machine: dict[str, str]
+    measured_at: datetime | None = Field(default=None, description="UTC; older tables do not say")
+    frames: int = Field(default=0, ge=0, description="parts of the station or a data set, besides golden samples")
     evidence: tuple[Evidence, ...]
 
     @property
@@ -156,10 +167,16 @@ def prove(
         except InspectorError as error:
             reason = str(error) if isinstance(error, RuntimeUnavailable) else f"fails: {error}"
             refused.append(Evidence(candidate=candidate, refused=reason))
-    _time(tried, clock)
+    _time(tried, frames, clock)
     evidence = [_evidence(one, _reference(one, tried), bundle) for one in tried] + refused
     ranked = sorted(evidence, key=lambda one: (one.refused is not None, one.p50_ms or float("inf")))
-    return RuntimeTable(bundle=bundle.id, machine=machine(), evidence=tuple(ranked))
+    return RuntimeTable(
+        bundle=bundle.id,
+        machine=machine(),
+        measured_at=datetime.now(UTC),
+        frames=len(frames),
+        evidence=tuple(ranked),
+    )
 
 
 def settled(recipe: Recipe, candidate: Candidate) -> Recipe:
@@ -184,12 +201,17 @@ def _said(inspector: Inspector, frame: Frame) -> tuple[Outcome, float]:
     return verdict.outcome, verdict.defect_probability
 
 
-def _time(tried: Sequence[_Tried], clock: Clock) -> None:
-    for _ in range(ROUNDS):
+def _time(tried: Sequence[_Tried], frames: Sequence[Frame], clock: Clock) -> None:
+    """Each judges the same frames, made ready beforehand, in turns; an even grey picture where there is no frame."""
+    for turn in range(ROUNDS):
         for one in tried:
-            for _ in range(ROUND):
+            for number in range(ROUND):
+                run: Callable[[], object] = one.inspector.warm_up
+                if frames:
+                    view = one.inspector.prepare(frames[(turn * ROUND + number) % len(frames)])
+                    run = partial(one.inspector.judge, [view])
                 started = clock()
-                one.inspector.warm_up()
+                run()
                 one.seconds.append(clock() - started)
 
 

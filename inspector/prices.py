@@ -14,7 +14,7 @@ MILLION = 1_000_000
 class Prices(Document):
     """A price file (TOML): what one machine and its energy cost, in one currency."""
 
-    currency: str = Field(default="EUR", min_length=1, max_length=8, description="only printed")
+    currency: str = Field(default="EUR", max_length=8, description="only printed")
     machine: float = Field(gt=0, description="price of the box that inspects, bought")
     life_years: float = Field(default=5.0, gt=0, le=50, description="after which it is worth nothing")
     hours_per_year: float = Field(default=6000.0, gt=0, le=8784, description="in which the line runs")

@@ -51,7 +51,7 @@ def made_frame(size: tuple[int, int] = FRAME_PX) -> Image:
     width, height = size
     rng = np.random.default_rng(0)
     soft = cv2.resize(rng.normal(128, 40, (height // 32, width // 32, 3)), size, interpolation=cv2.INTER_CUBIC)
-    return np.clip(soft + rng.normal(0, 4, soft.shape), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(soft + rng.normal(0, 4, soft.shape), 0, 255), dtype=np.uint8)
 
 
 def allocated_bytes(run: Callable[[], object]) -> int:

@@ -6,13 +6,18 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from db.engine import open_engine
+from db.engine import name_of, open_any_version, open_engine, storage_errors
+from db.forward import plant_url
+from db.receiving import require_terms
 from inspector.bundle import load_bundle
 from inspector.certificate import require_certified, standing
 from inspector.errors import ConfigError, InspectorError
 from inspector.inspection import Inspector
 from station.cameras import camera_factory
 from station.config import StationConfig
+from station.measuring import standing_of
+from station.outputs import act_outputs, make_teller, tell_settings
+from station.outputs.base import About
 
 Report = Callable[[str], None]
 
@@ -33,16 +38,22 @@ def _checks(config: StationConfig) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "camera", lambda: _check_camera(config)
     yield "folder", lambda: _check_folder(config.station.folder)
     yield "database", lambda: _check_database(config)
+    yield "outputs", lambda: _check_outputs(config)
+    if config.plant is not None:
+        plant = config.plant.database
+        yield "plant", lambda: _check_plant(plant)
 
 
 def _check_bundle(config: StationConfig) -> str:
-    inspector = Inspector(load_bundle(config.station.bundle), config.recipe)
+    inspector = Inspector(load_bundle(config.station.bundle), config.recipe, post=config.post)
     n = inspector.self_test()
     how = inspector.describe()
     if inspector.recipe.require_certificate:
         require_certified(inspector.bundle, inspector.recipe)
+    measured = standing_of(config, inspector.bundle)
     limits = standing(inspector.bundle, inspector.recipe)
-    return f"{inspector.bundle.id[:16]}, {n} golden samples as recorded, {how['runtime']} {how['precision']}; {limits}"
+    runs = f"{how['runtime']} {how['precision']}, runtimes {measured}"
+    return f"{inspector.bundle.id[:16]}, {n} golden samples as recorded, {runs}; {limits}"
 
 
 def _check_camera(config: StationConfig) -> str:
@@ -66,3 +77,21 @@ def _check_database(config: StationConfig) -> str:
         return "will be made at the first run"
     open_engine(config.database_url).dispose()
     return f"{config.database_url}, schema as expected"
+
+
+def _check_outputs(config: StationConfig) -> str:
+    """Make each output without opening it: its files are read, its peer is not asked."""
+    act_outputs(config.outputs)
+    for settings in tell_settings(config.outputs):
+        make_teller(settings, About(config.station.name, config.recipe.name, ""))
+    return ", ".join(f"{each.called} ({each.nature})" for each in config.outputs)
+
+
+def _check_plant(url: str) -> str:
+    engine = open_any_version(plant_url(url))
+    try:
+        with storage_errors(engine.url), engine.connect() as connection:
+            require_terms(connection)
+        return f"{name_of(engine.url)} takes rows of this station"
+    finally:
+        engine.dispose()

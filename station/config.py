@@ -11,6 +11,7 @@ from pydantic import Field
 from inspector.documents import Document, parse, read_bytes
 from inspector.draws import AuditSettings
 from inspector.errors import ConfigError
+from inspector.post import Post
 from inspector.recipe import Recipe, load_recipe
 from station.cameras import camera_settings
 from station.cameras.base import CameraSettings
@@ -18,7 +19,7 @@ from station.outputs import outputs_settings
 from station.outputs.base import OutputSettings
 
 _PATHS = ("folder", "bundle", "recipe")
-_CAMERA_PATHS = ("path", "names")
+_CAMERA_PATHS = ("path", "names", "producer")
 _OUTPUT_PATHS = ("secret_file", "ca_file", "password_file")
 
 
@@ -54,6 +55,12 @@ class StationBlock(Document):
     )
 
 
+class PlantSettings(Document):
+    """The `[plant]` table: where the station's rows go."""
+
+    database: str = Field(min_length=1, description="URL of the plant's database; rows are forwarded to it")
+
+
 class StationConfig(Document):
     """A whole configuration, checked: every block by the settings of its kind."""
 
@@ -63,6 +70,7 @@ class StationConfig(Document):
     camera: CameraSettings
     outputs: tuple[OutputSettings, ...]
     audit: AuditSettings | None = None
+    plant: PlantSettings | None = None
 
     @property
     def database_url(self) -> str:
@@ -72,6 +80,11 @@ class StationConfig(Document):
     def images(self) -> Path:
         return self.station.folder / "images"
 
+    @property
+    def post(self) -> Post:
+        """What measures and chooses runtimes knows of the station: half of a part's deadline is left to a spare."""
+        return Post(self.station.folder, self.station.deadline_ms / 2e3)
+
 
 class _File(Document):
     station: StationBlock
@@ -79,6 +92,7 @@ class _File(Document):
     camera: dict[str, Any]
     output: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"kind": "log"})
     audit: AuditSettings | None = None
+    plant: PlantSettings | None = None
 
 
 def load_station_config(path: Path) -> StationConfig:
@@ -105,6 +119,7 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         camera=camera_settings(file.camera, source),
         outputs=outputs_settings(file.output, source),
         audit=file.audit,
+        plant=file.plant,
     )
 
 

@@ -50,6 +50,7 @@ from station.messages import (
     NotHeld,
     Ready,
     Relearning,
+    RuntimeFailed,
     Stop,
     Trigger,
     Unfit,
@@ -221,7 +222,7 @@ class LineLoop:
             case DriftPoint(point):
                 self._record(Severity.INFO, "drift_figures", point.model_dump_json())
 
-    def _note_state(self, message: Ready | CameraState | CameraNote | Ended | Unfit) -> None:
+    def _note_state(self, message: Ready | CameraState | CameraNote | RuntimeFailed | Ended | Unfit) -> None:
         match message:
             case Ready(description, golden_samples):
                 self._start_running(description, golden_samples)
@@ -230,6 +231,8 @@ class LineLoop:
                 self._event(Severity.INFO if well else Severity.ALARM, "camera back" if well else "camera lost", why)
             case CameraNote(_, kind, why, warning):
                 self._event(Severity.WARNING if warning else Severity.INFO, kind, why)
+            case RuntimeFailed(why):
+                self._event(Severity.ALARM, "runtime failed", why)
             case Ended(why):
                 self._ended = True
                 self._event(Severity.INFO, "camera ended", why)

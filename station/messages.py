@@ -100,6 +100,13 @@ class CameraNote:
 
 
 @dataclass(frozen=True, slots=True)
+class RuntimeFailed:
+    """Vision: a runtime failed, and its spare has judged the part at hand and goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Vision: no further exposure will come."""
 
@@ -151,6 +158,7 @@ FromVision = (
     | ImageFailed
     | CameraState
     | CameraNote
+    | RuntimeFailed
     | Ended
     | FromWatch
 )

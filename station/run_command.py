@@ -1,4 +1,4 @@
-"""`inspector station run|check`."""
+"""`inspector station run|check|measure`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inspector.errors import ConfigError
+from inspector.errors import ConfigError, UserError
 from station.checking import check_station
 from station.config import StationConfig, load_station_config
+from station.measuring import lines_of, measure_station
 from station.relearning import give_order
 from station.running import run_station
 from station.screen import screen
 from station.watch import memory_path
 
-HELP = "run a station from its configuration, check that it could run, or have its drift watch learn anew"
+MOST_FRAMES = 1000
+"""They are held in memory."""
+HELP = "run a station, check that it could run, measure its runtimes, or have its drift watch learn anew"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check_verb = verbs.add_parser(
         "check",
         help="report every fault of a configuration at once",
-        description="Try bundle, camera, folder and database of a configuration without running it.",
+        description="Try bundle, camera, folder, database and outputs of a configuration without running it.",
     )
-    for verb, action in ((run_verb, _run), (check_verb, _check)):
+    measure_verb = verbs.add_parser(
+        "measure",
+        help="compare and time every runtime of this box with the station's own frames",
+        description="Run golden samples and frames of the station's camera through runtimes x precisions x threads; "
+        'keep the table in the station\'s folder, where `kind = "auto"` and spares come from.',
+    )
+    measure_verb.add_argument("--frames", type=int, default=20, metavar="N", help="frames of the station's camera")
+    measure_verb.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the evidence")
+    for verb, action in ((run_verb, _run), (check_verb, _check), (measure_verb, _measure)):
         verb.add_argument("config", type=Path, metavar="CONFIG", help="station configuration (TOML)")
         verb.set_defaults(run=action)
     relearn_verb = verbs.add_parser(
@@ -69,7 +80,7 @@ def _check(args: argparse.Namespace) -> int:
     config: StationConfig = load_station_config(args.config)
     faults = check_station(config, print)
     if faults:
-        raise ConfigError(f"{args.config}: {len(faults)} of 4 checks failed: {'; '.join(faults)}")
+        raise ConfigError(f"{args.config}: {len(faults)} checks failed: {'; '.join(faults)}")
     print(f"{args.config}: fit to run")
     return 0
 
@@ -83,6 +94,19 @@ def _relearn(args: argparse.Namespace) -> int:
     ended = give_order(memory_path(config.station.folder, config.camera.name), args.by, args.why)
     alarms = f"ends the alarms of {', '.join(ended)}" if ended else "there is no alarm to end"
     print(f"camera {config.camera.name} is to learn anew with its next part; {alarms}")
+    return 0
+
+
+def _measure(args: argparse.Namespace) -> int:
+    if not 1 <= args.frames <= MOST_FRAMES:
+        raise UserError(f"--frames {args.frames}: expected 1 to {MOST_FRAMES}")
+    table = measure_station(load_station_config(args.config), args.frames)
+    print("\n".join(lines_of(table)))
+    if args.json:
+        try:
+            args.json.write_text(table.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise UserError(f"--json: {args.json}: cannot be written ({error.strerror})") from error
     return 0
 
 

@@ -20,6 +20,7 @@ from inspector.bundle import Bundle, load_bundle
 from inspector.errors import ConfigError, StorageFault
 from station.auditing import AuditPlan, audit_plan, make_key
 from station.config import StationConfig
+from station.forwarding import forwarding
 from station.line import Identity, LineLoop
 from station.outputs import act_outputs, tell_settings
 from station.outputs.base import About
@@ -78,6 +79,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
     started_s = time.monotonic()
     with (
         _alone(config.station.folder),
+        forwarding(config, tally),
         Ledger(config.database_url) as ledger,
         act_outputs(config.outputs) as output,
         screen(tally) if screen else nullcontext(),

@@ -57,10 +57,11 @@ def _show_lines(tally: Tally, stop: threading.Event) -> None:
 def line(status: StationStatus) -> str:
     """Return the status as one plain line."""
     outcomes = " ".join(f"{outcome}={count}" for outcome, count in status.outcomes.items())
+    plant = "" if status.plant == "none" else f" plant={status.plant!r} unforwarded={_count_of(status)}"
     return (
         f"{status.station} {status.state}: triggers={status.triggers} {outcomes} rate={status.rate_hz:.1f}/s "
         f"p50={_ms(status.p50_ms)} p99={_ms(status.p99_ms)} restarts={status.restarts} camera={status.camera!r} "
-        f"ledger={status.ledger!r} drift={status.drift!r}"
+        f"ledger={status.ledger!r} drift={status.drift!r}{plant}"
         + "".join(f" {output.output}={output_words(output)!r}" for output in status.outputs)
     )
 
@@ -81,11 +82,17 @@ def table(status: StationStatus) -> Group:
     p50, p99 = _ms(status.p50_ms), _ms(status.p99_ms)
     head.add_row("restarts", str(status.restarts), "latency", f"p50 {p50}, p99 {p99}", "for", f"{status.since_s:.0f} s")
     head.add_row("drift", Text(status.drift, style="bold red" if "since part" in status.drift else ""))
+    if status.plant != "none":
+        head.add_row("plant", status.plant, "unforwarded", f"{_count_of(status)} rows")
     for output in status.outputs:
         head.add_row(output.output, Text(output_words(output), style="" if output.well else "bold red"))
     counts = Table.grid(padding=(0, 3))
     counts.add_row(*(_count(outcome, status) for outcome in Outcome))
     return Group(head, Text(), counts, Text(), _last(status))
+
+
+def _count_of(status: StationStatus) -> str:
+    return "-" if status.unforwarded is None else str(status.unforwarded)
 
 
 def _count(outcome: Outcome, status: StationStatus) -> Text:

@@ -41,6 +41,10 @@ class StationStatus:
     restarts: int
     camera: str
     ledger: str
+    plant: str
+    """Whether rows get to the plant's database: "none" where there is none, "well", or what is wrong."""
+    unforwarded: int | None
+    """Rows that are not known to be in the plant; None before the first report, or without a plant."""
     drift: str
     """What the drift watch says, in a few words."""
     last: tuple[LastVerdict, ...]
@@ -68,6 +72,8 @@ class Tally:
         self.state = "starting"
         self.camera = "opening"
         self.ledger = "well"
+        self.plant = "none"
+        self.unforwarded: int | None = None
         self.drift = "not known"
         self._outputs: dict[str, OutputState] = {}
 
@@ -97,6 +103,8 @@ class Tally:
             restarts=self.restarts,
             camera=self.camera,
             ledger=self.ledger,
+            plant=self.plant,
+            unforwarded=self.unforwarded,
             drift=self.drift,
             last=tuple(self._last.copy()),
             outputs=tuple(self._outputs.copy().values()),

@@ -42,6 +42,7 @@ from station.messages import (
     Inspected,
     NotHeld,
     Ready,
+    RuntimeFailed,
     Stop,
     Trigger,
     Unfit,
@@ -106,7 +107,7 @@ def _settle_heap() -> None:
 
 def _serve(pipe: Pipe, config: StationConfig, start: int) -> None:
     try:
-        inspector = Inspector(load_bundle(config.station.bundle), config.recipe)
+        inspector = Inspector(load_bundle(config.station.bundle), config.recipe, post=config.post)
         plan = audit_plan(config, inspector.policy)
         golden_samples = inspector.self_test()
         if inspector.recipe.require_certificate:
@@ -151,6 +152,7 @@ class Vision:
         self._encoder = encoder
         self._keep = config.station.keep_images
         self._plan = plan
+        self._faults_told = 0
         self._life_sign_s = config.station.hang_s / 4
         self._shelf = FrameShelf(FRAMES_IN_FLIGHT, inspector.prepare)
         self._triggers: queue.Queue[Trigger] | None = queue.Queue() if config.trigger.kind == "timer" else None
@@ -192,9 +194,15 @@ class Vision:
         draw = draw_pass(self._plan.key, self._plan.strata, part_id, part.verdict) if self._plan else None
         keep = draw is not None or keeps_image(part, self._keep)
         self._pipe.send(Inspected(part_id, part.without_heat(), keep, draw))
+        self._tell_faults()
         if keep:
             self._encoder.put(part_id, view.frame.image)
         self._watch.see(judged, view.frame.image)
+
+    def _tell_faults(self) -> None:
+        for fault in self._inspector.faults[self._faults_told :]:
+            self._pipe.send(RuntimeFailed(fault))
+            self._faults_told += 1
 
     def _announce(self, message: FromVision) -> None:
         """Tell the line; called by the acquire thread. When the line is gone, the main thread notices it and ends."""

@@ -19,8 +19,8 @@ from inspector.rules import Rule
 from inspector.runtimes import RuntimeSettings
 from inspector.verdict import Policy
 from station.cameras import CAMERAS, camera_factory
-from station.config import StationBlock, TriggerSettings, load_station_config, station_config
-from station.outputs import output_factory
+from station.config import PlantSettings, StationBlock, TriggerSettings, load_station_config, station_config
+from station.outputs import OUTPUTS, output_factory
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 RECIPE = CONFIGS / "recipe.example.toml"
@@ -43,9 +43,11 @@ def uncommented(text: str) -> str:
     return re.sub(r"^# (?=[a-z_]+ = |\[)", "", text, flags=re.MULTILINE)
 
 
-def cameras() -> dict[str, str]:
-    found = [uncommented(block) for block in blocks(STATION)]
-    return {tomllib.loads(block)["camera"]["kind"]: block for block in found}
+def shown(table: str) -> dict[str, dict[str, Any]]:
+    """Return the example's tables of one name, `camera` or `output`, by kind, with the optional fields in force."""
+    found = [tomllib.loads(uncommented(block)).get(table) for block in blocks(STATION)]
+    tables = [each[0] if isinstance(each, list) else each for each in found if each is not None]
+    return {each["kind"]: each for each in tables}
 
 
 def test_the_examples_load_as_they_stand() -> None:
@@ -54,16 +56,26 @@ def test_the_examples_load_as_they_stand() -> None:
 
 
 def test_every_camera_of_the_product_has_its_block() -> None:
-    assert set(cameras()) == set(CAMERAS)
+    assert set(shown("camera")) == set(CAMERAS)
+
+
+def test_every_output_of_the_product_has_its_block() -> None:
+    assert set(shown("output")) == set(OUTPUTS)
 
 
 @pytest.mark.parametrize("kind", CAMERAS)
 def test_the_station_example_loads_with_every_optional_field_and_each_camera(kind: str) -> None:
     content = tomllib.loads(uncommented(STATION.read_text()))
-    content["camera"] = tomllib.loads(cameras()[kind])["camera"]
+    content["camera"] = shown("camera")[kind]
     config = station_config(content, "example", CONFIGS)
     assert config.recipe.name == "flange-12"
     assert config.camera.kind == kind
+
+
+def test_the_station_example_loads_with_all_its_outputs_at_once() -> None:
+    content = tomllib.loads(uncommented(STATION.read_text()))
+    content["output"] = list(shown("output").values())
+    assert [output.kind for output in station_config(content, "example", CONFIGS).outputs] == list(shown("output"))
 
 
 def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
@@ -72,8 +84,9 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
     return [
         (StationBlock, station["station"]),
         (TriggerSettings, station["trigger"]),
-        (output_factory("log").Settings, station["output"]),
-        *[(camera_factory(kind).Settings, tomllib.loads(text)["camera"]) for kind, text in cameras().items()],
+        (PlantSettings, station["plant"]),
+        *[(output_factory(kind).Settings, table) for kind, table in shown("output").items()],
+        *[(camera_factory(kind).Settings, table) for kind, table in shown("camera").items()],
         (Recipe, recipe),
         (QualityLimits, recipe["quality"]),
         (RuntimeSettings, recipe["runtime"]),

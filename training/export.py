@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.graph import StationGraph, mirrored
+from training.graph import StationGraph, lit, mirrored
 from training.network import Backbone, ConvUnit, Padding
 
 OPSET = 18
@@ -54,7 +54,7 @@ class DeployedGraph(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         views = mirrored(image, getattr(self.network, "views", 1))
-        padded = functional.pad(views.permute(0, 3, 1, 2).float(), self.padding)
+        padded = functional.pad(lit(self.network, views.permute(0, 3, 1, 2).float()), self.padding)
         outputs: Tensor | tuple[Tensor, ...] = self.network.station(padded)  # type: ignore[operator]
         return outputs
 

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from inspector.documents import Document
 from inspector.errors import UserError
-from training.budget import Budget, Pace, Plan, plan_fit
+from training.budget import Budget, Pace, Plan, hopeful, plan_fit
 from training.graph import StationGraph
 from training.learning import Learner, Objective
 from training.recipe import FitRecipe
@@ -90,7 +90,7 @@ class FitRun:
     """Same fingerprint, same run: an unfinished one may be gone on with. See `fingerprint`."""
 
 
-AFTER_FITTING = {"quantise", "policy", "golden_per_bundle"}
+AFTER_FITTING = {"quantise", "policy", "golden_per_bundle", "banks", "beside"}
 """Fields of a recipe that a fitted network does not depend on: a run that was refused for them goes on with others."""
 
 
@@ -113,6 +113,8 @@ def fit(run: FitRun, out: Path, budget: Budget, *, must_resume: bool) -> Fitted:
     plan = plan_fit(budget, pace, epochs=run.recipe.epochs, done=done, **counts)
     if processes(run.recipe) > 1:  # all must plan the same epochs; the clock of the first process ends them
         plan = replace(plan, epochs=run.recipe.epochs)
+    else:
+        plan = hopeful(plan, run.recipe.epochs, done)
     logger.info("fitting %d epochs of %d steps (%.2f s a step)", plan.epochs, plan.steps, pace.step_s)
     learner = Learner(run.network, run.objective, run.recipe, plan, budget, run.seed)
     return _run(learner, run, out, checkpoint)

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from db.tables import Base
+from db.plant_tables import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=METADATA,
     render_as_batch=True,
     compare_type=True,
     # SQLite does roll back DDL, once the driver's own BEGIN is out of the way (db.engine): all or nothing.

@@ -5,9 +5,9 @@
     onnxruntime_cpu_int8_ratio    median time of float over that of cpu-int8; a key per runtime and int8 precision;
                                   further threads and batches are marked: onnxruntime_cpu_int8_t2_b8_ratio
     bundle, task, input           id, task, (height, width, channels) of one picture
-    networks                      per runtime, precision, threads and batch: best_ms, p50_ms, p99_ms, p999_ms,
+    networks                      by runtime, precision, threads and batch: best_ms, p50_ms, p99_ms, p999_ms,
                                   images_per_s, runs, memory_mb, file_mb, joules_per_image (null: nothing counts),
-                                  roofline (share of the limit, compute_ms, memory_ms, bound_by; null off the processor),
+                                  roofline (share of the limit, compute_ms, memory_ms, bound_by; null on other devices),
                                   cost_per_million, cost_of_energy, machines (null without prices), describes
     steps                         decode_jpg_ms, decode_png_ms, assess_ms, preprocess_ms of one frame on one thread,
                                   preprocess_allocated_bytes, and the frame's size
@@ -152,8 +152,8 @@ def _print(bench: Bench) -> None:
         print(
             f"{pace.runtime:12} {pace.precision:10} {threads_of(pace):7} {pace.batch:5} {pace.p50_ms:8.2f} "
             f"{pace.p99_ms:8.2f} {pace.p999_ms:8.2f} {pace.images_per_s:9.1f} {_or_dash(pace.memory_mb, 10, 0)} "
-            f"{_or_dash(limit and 100 * limit.share, 5, 0)}% {_or_dash(pace.joules_per_image, 8, 4)} "
-            f"{_or_dash(cost and cost.total, 10, 2)}"
+            f"{_or_dash(100 * limit.share if limit else None, 5, 0)}% {_or_dash(pace.joules_per_image, 8, 4)} "
+            f"{_or_dash(cost.total if cost else None, 10, 2)}"
         )
     print(
         f"one frame of {steps['frame_width_px']:.0f}x{steps['frame_height_px']:.0f}, one thread: "

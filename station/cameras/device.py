@@ -93,6 +93,7 @@ class DeviceCamera:
         """A software trigger was sent, and its picture has not come."""
         self._stamped = False
         self._last_id: int | None = None
+        self._silent_since_s: float | None = None
         self._repeats = PixelRepeats()
         self._differences: tuple[Difference, ...] = ()
 
@@ -171,10 +172,15 @@ class DeviceCamera:
             self._awaiting = True
 
     def _fetch(self, timeout_s: float) -> Delivery:
-        delivery = self._opened.fetch(timeout_s)
-        if delivery is None:
-            raise TriggerTimeout(f"camera {self._settings.name!r}: no frame in {timeout_s:g} s")
-        return delivery
+        delivery, now_s = self._opened.fetch(timeout_s), time.monotonic()
+        if delivery is not None:
+            self._silent_since_s = None
+            return delivery
+        self._silent_since_s = self._silent_since_s or now_s
+        if self._settings.trigger == "free" and now_s - self._silent_since_s > self._settings.grab_timeout_s:
+            silent_s = self._settings.grab_timeout_s
+            raise CameraLost(f"camera {self._settings.name!r} runs free and has delivered nothing for {silent_s:g} s")
+        raise TriggerTimeout(f"camera {self._settings.name!r}: no frame in {timeout_s:g} s")
 
     def _note(self, delivery: Delivery) -> None:
         self._awaiting, self._stamped = False, bool(delivery.device_ns)

@@ -66,9 +66,9 @@ class PylonDevice:
     def fetch(self, timeout_s: float) -> Delivery | None:
         with self._vendor_errors():
             grabbed = self._camera.RetrieveResult(int(timeout_s * 1000), self._pylon.TimeoutHandling_Return)
+            if self._camera.IsCameraDeviceRemoved():
+                raise CameraLost(f"camera {self._settings.name!r}: the device was removed")
             if not grabbed.IsValid():
-                if self._camera.IsCameraDeviceRemoved():
-                    raise CameraLost(f"camera {self._settings.name!r}: the device was removed")
                 return None
             with grabbed:
                 return self._delivery(grabbed)

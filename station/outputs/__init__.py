@@ -13,8 +13,12 @@ from station.outputs.acting import ActOutputs
 from station.outputs.base import About, Output, OutputSettings, Teller, TellSettings
 
 OUTPUTS = {
+    "gate": "station.outputs.gate:GateOutput",
     "log": "station.outputs.log:LogOutput",
+    "modbus": "station.outputs.modbus:ModbusOutput",
     "mqtt": "station.outputs.mqtt:MqttTeller",
+    "opcua": "station.outputs.opcua:OpcUaTeller",
+    "sparkplug": "station.outputs.sparkplug:SparkplugTeller",
     "webhook": "station.outputs.webhook:WebhookTeller",
 }
 

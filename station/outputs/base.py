@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from typing import ClassVar, Literal, Protocol, Self
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from pydantic import Field
 
 from db.outbox import Report
 from inspector.documents import Document
+from inspector.errors import RuntimeUnavailable
 from inspector.values import Outcome, Verdict
 
 Nature = Literal["act", "tell"]
@@ -158,3 +160,13 @@ class Teller(Protocol):
 def diverts(verdict: Verdict) -> bool:
     """Everything that is not PASS is diverted: the line fails safe."""
     return verdict.outcome is not Outcome.PASS
+
+
+def require_library(module: str, kind: str) -> None:
+    """Refuse an output whose protocol library is missing, without loading it; raise RuntimeUnavailable."""
+    try:
+        found = find_spec(module)
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise RuntimeUnavailable(f"output {kind}: {module} is missing; install open-inspector[industrial]")

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from db.outbox import Report
 from inspector.documents import read_bytes
 from inspector.errors import ConfigError, PeerFault
-from station.outputs.base import About, LineState, TellSettings
+from station.outputs.base import About, LineState, TellSettings, require_library
 from station.outputs.document import part_document
 from station.outputs.mqtt_session import Broker, MqttSession, Will
 
@@ -33,11 +33,14 @@ class BrokerSettings(TellSettings):
         default=15,
         ge=1,
         le=3600,
-        description="a broker that hears nothing for 1.5 times as long says that the station is offline",
+        description="silent for 1.5 times as long, a station is offline to the broker",
     )
 
     def broker(self, client_id: str) -> Broker:
-        """Return what a session needs; raise ConfigError for a password file that cannot be read."""
+        """Return what a session needs; raise ConfigError for a file that cannot be read."""
+        require_library("paho.mqtt", self.kind)
+        if self.ca_file is not None:
+            read_bytes(self.ca_file, ConfigError)
         password = read_bytes(self.password_file, ConfigError).strip().decode() if self.password_file else None
         return Broker(
             host=self.host,

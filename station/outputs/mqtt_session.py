@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inspector.errors import PeerFault, RuntimeUnavailable
+from inspector.errors import PeerFault
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessageInfo
@@ -113,7 +113,8 @@ class MqttSession:
         client, self._client = self._client, None
         if client is None:
             return
-        if (link := client.socket()) is not None:
+        link = client.socket()
+        if isinstance(link, socket.socket):
             with suppress(OSError):
                 link.shutdown(socket.SHUT_RDWR)  # the library's thread would else wait for a peer that is half-open
         client.loop_stop()
@@ -168,9 +169,11 @@ class MqttSession:
             raise self._fault(self._refusal)
 
     def _make_client(self) -> Client:
-        mqtt = _library()
+        from paho.mqtt import client as mqtt
+        from paho.mqtt.enums import CallbackAPIVersion
+
         client: Client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, self._broker.client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2, self._broker.client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
         )
         client.connect_timeout = self._broker.timeout_s
         if self._broker.username is not None:
@@ -181,7 +184,7 @@ class MqttSession:
         client.will_set(will.topic, will.payload, will.qos, will.retain)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_publish = self._on_publish
-        client.on_message = lambda _client, _userdata, message: self._hear(message.topic, message.payload)
+        client.on_message = lambda _client, _userdata, message: self._hear(message.topic, bytes(message.payload))
         return client
 
     def _on_connect(self, client: Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
@@ -209,17 +212,9 @@ def _properties(key: str | None) -> Any:
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.properties import Properties
 
-    properties = Properties(PacketTypes.PUBLISH)
+    properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     properties.UserProperty = ("part_id", key)
     return properties
-
-
-def _library() -> Any:
-    try:
-        from paho.mqtt import client
-    except ModuleNotFoundError as error:
-        raise RuntimeUnavailable("MQTT needs paho-mqtt; install open-inspector[industrial]") from error
-    return client
 
 
 def _words(error: Exception) -> str:

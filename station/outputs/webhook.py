@@ -53,6 +53,8 @@ class WebhookTeller:
         self._settings, self._now_s = settings, now_s
         self._url = urlsplit(settings.url)
         self._secret = read_bytes(settings.secret_file, ConfigError).strip() if settings.secret_file else None
+        if settings.ca_file is not None:
+            read_bytes(settings.ca_file, ConfigError)
         self._connection: http.client.HTTPConnection | None = None
 
     def __enter__(self) -> Self:

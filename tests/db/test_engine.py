@@ -23,7 +23,7 @@ def test_a_plain_path_and_a_url_open_the_same_file(path: Path, engine: Engine) -
     by_url.dispose()
 
 
-def test_sqlite_is_durable_and_checks_foreign_keys(engine: Engine) -> None:
+def test_sqlite_is_durable_and_checks_foreign_keys(path: Path, engine: Engine) -> None:
     expected = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
     with engine.connect() as connection:
         assert {name: connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in expected} == expected

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from db.engine import open_engine
 from db.ledger import Ledger
 from db.outbox import reports, waiting
 from db.recovery import RESTARTED
+from db.schema import differences
 from db.tables import DELIVERIES
 from inspector.values import Outcome
 
@@ -24,9 +24,9 @@ def told(engine: Engine, after: int = 0, limit: int = 100, station: str = "stati
 
 
 def test_parts_are_told_in_the_order_of_their_openings_whoever_is_judged_first(
-    path: Path, line: Any, engine: Engine
+    database: str, line: Any, engine: Engine
 ) -> None:
-    with Ledger(path) as ledger:
+    with Ledger(database) as ledger:
         run_id = ledger.start_run(line.run())
         parts = [line.part(run_id, trigger) for trigger in (1, 2, 3)]
         for part in parts:
@@ -39,8 +39,8 @@ def test_parts_are_told_in_the_order_of_their_openings_whoever_is_judged_first(
     assert told(engine, limit=2) == [1, 2]
 
 
-def test_a_report_says_all_that_the_row_says_but_its_views(path: Path, line: Any, engine: Engine) -> None:
-    with Ledger(path) as ledger:
+def test_a_report_says_all_that_the_row_says_but_its_views(database: str, line: Any, engine: Engine) -> None:
+    with Ledger(database) as ledger:
         run_id = ledger.start_run(line.run())
         opened = line.part(run_id, 1)
         ledger.open_part(opened, simulated=True)
@@ -52,9 +52,9 @@ def test_a_report_says_all_that_the_row_says_but_its_views(path: Path, line: Any
 
 
 def test_parts_of_before_are_not_told_to_a_new_output_and_a_known_one_goes_on(
-    path: Path, line: Any, engine: Engine
+    database: str, line: Any, engine: Engine
 ) -> None:
-    with Ledger(path) as ledger:
+    with Ledger(database) as ledger:
         assert ledger.subscribe("station-1", ["mes"]) == {"mes": 0}
         run_id = ledger.start_run(line.run())
         for trigger in (1, 2, 3):
@@ -67,8 +67,8 @@ def test_parts_of_before_are_not_told_to_a_new_output_and_a_known_one_goes_on(
         assert waiting(connection, "station-1", 2) == 1
 
 
-def test_a_cursor_never_goes_back(path: Path, engine: Engine) -> None:
-    with Ledger(path) as ledger:
+def test_a_cursor_never_goes_back(database: str, engine: Engine) -> None:
+    with Ledger(database) as ledger:
         ledger.subscribe("station-1", ["mes"])
         for position in (5, 3, 5):
             ledger.delivered("station-1", "mes", position, 5).result()
@@ -77,19 +77,19 @@ def test_a_cursor_never_goes_back(path: Path, engine: Engine) -> None:
     assert (row.position, row.delivered) == (5, 5)
 
 
-def test_what_a_crash_left_open_is_told_as_not_inspected(path: Path, line: Any, engine: Engine) -> None:
-    with Ledger(path) as ledger:
+def test_what_a_crash_left_open_is_told_as_not_inspected(database: str, line: Any, engine: Engine) -> None:
+    with Ledger(database) as ledger:
         run_id = ledger.start_run(line.run())
         ledger.open_part(line.part(run_id, 1)).result()
-    with Ledger(path) as ledger:
+    with Ledger(database) as ledger:
         ledger.recover("station-1")
     with engine.connect() as connection:
         (report,) = reports(connection, "station-1", 0, 10)
     assert (report.record.outcome, report.record.reasons) == (Outcome.NOT_INSPECTED, (RESTARTED,))
 
 
-def test_stations_of_one_database_have_orders_of_their_own(path: Path, line: Any, engine: Engine) -> None:
-    with Ledger(path) as ledger:
+def test_stations_of_one_database_have_orders_of_their_own(database: str, line: Any, engine: Engine) -> None:
+    with Ledger(database) as ledger:
         for station in ("station-1", "station-2"):
             run_id = ledger.start_run(line.run(station=station))
             ledger.open_part(part := line.part(run_id, 7, station=station))
@@ -100,13 +100,26 @@ def test_stations_of_one_database_have_orders_of_their_own(path: Path, line: Any
     assert report.record.station == "station-2"
 
 
-def test_a_row_that_is_refused_has_no_place_in_the_order(path: Path, line: Any, engine: Engine) -> None:
-    with Ledger(path) as ledger:
+def test_a_row_that_is_refused_has_no_place_in_the_order(database: str, line: Any, engine: Engine) -> None:
+    with Ledger(database) as ledger:
         run_id = ledger.start_run(line.run())
         part = line.part(run_id, 1)
         refused = [ledger.open_part(part), ledger.open_part(part), ledger.complete_part(line.judged(part))]
         assert [future.exception() is None for future in refused] == [True, False, True]
     assert told(engine) == [1]
+
+
+def test_a_cursor_stays_where_it_was_and_a_new_output_begins_behind_the_parts_of_today(
+    database: str, line: Any, engine: Engine
+) -> None:
+    with Ledger(database) as ledger:
+        assert ledger.subscribe("station-1", ["mes"]) == {"mes": 0}
+        run_id = ledger.start_run(line.run())
+        for trigger in (1, 2, 3):
+            ledger.open_part(line.part(run_id, trigger)).result()
+        ledger.delivered("station-1", "mes", 2, 2).result()
+        assert ledger.subscribe("station-1", ["mes", "scada"]) == {"mes": 2, "scada": 3}
+    assert differences(engine) == []
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])

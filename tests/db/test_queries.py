@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +20,9 @@ IMAGE = StoredImage("c" * 64, "cc/cc/" + "c" * 64 + ".png", 17)
 class Shift:
     """Two runs: four parts judged and one open, then one part of another station."""
 
-    def __init__(self, path: Path, line: Any) -> None:
+    def __init__(self, database: str, line: Any) -> None:
         self.line = line
-        with Ledger(path) as ledger:
+        with Ledger(database) as ledger:
             self.run_id: UUID = ledger.start_run(line.run())
             self.other_id: UUID = ledger.start_run(line.run(station="station-2"))
             self.written = [self._write(ledger, trigger) for trigger in (3, 1, 2, 4)]
@@ -52,8 +51,8 @@ class Shift:
 
 
 @pytest.fixture
-def shift(path: Path, line: Any) -> Shift:
-    return Shift(path, line)
+def shift(database: str, line: Any) -> Shift:
+    return Shift(database, line)
 
 
 @pytest.fixture

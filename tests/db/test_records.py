@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from db.records import Run, completion_row, finding_rows, opening_row
 from inspector.ids import new_id
 from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
 
+ENGINES = ("sqlite", "postgresql")
 RUN = Run("station-1", "bracket", "r" * 64, "[camera]", "b" * 64, "classify", ("good", "scratch"))
 IMAGE = StoredImage("c" * 64, "cc/cc/" + "c" * 64 + ".png", 17)
 
@@ -88,14 +90,19 @@ def completions(draw: st.DrawFn, opened: InspectionRecord) -> InspectionRecord:
     )
 
 
-@pytest.fixture(scope="module")
-def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    engine = open_engine(tmp_path_factory.mktemp("records") / "ledger.sqlite", create=True)
-    with engine.connect() as connection:
-        with connection.begin():
-            write_one(connection, RunStart(RUN))
-        yield connection
-    engine.dispose()
+@pytest.fixture(scope="module", params=ENGINES)
+def connection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            database = str(tmp_path_factory.mktemp("records") / "ledger.sqlite")
+        else:
+            database = stack.enter_context(request.getfixturevalue("server").database())
+        engine = open_engine(database, create=True)
+        with engine.connect() as connection:
+            with connection.begin():
+                write_one(connection, RunStart(RUN))
+            yield connection
+        engine.dispose()
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])

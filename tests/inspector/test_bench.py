@@ -115,9 +115,71 @@ def test_bench_writes_ratios_first_and_says_what_holds_int8_back(
     assert "slowest nodes that do not run in int8" in said
 
 
-@pytest.mark.parametrize("words", [["--seconds", "0"], ["--threads", "-1"], ["--hourly-cost", "nan"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--seconds", "0"],
+        ["--threads=-1"],
+        ["--batches", "0"],
+        ["--hourly-cost", "nan"],
+        ["--hourly-cost", "1", "--prices", "p.toml"],
+    ],
+)
 def test_bad_usage_of_bench_is_one_line(
     bundle_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["bench", str(bundle_path), *words]) == 2
-    assert words[0] in capsys.readouterr().err
+    assert words[0].partition("=")[0] in capsys.readouterr().err
+
+
+def test_further_threads_and_batches_are_measured_and_marked(bundle_path: Path, load: tuple) -> None:  # type: ignore[type-arg]
+    (clock, loader), bundle = load, load_bundle(bundle_path)
+    paces = measure_paces(bundle, 0.05, ways(bundle, ("fast",), (1, 2), (1, 8)), clock, loader)
+    assert {(pace.threads, pace.batch) for pace in paces} == {(1, 1), (1, 8), (2, 1), (2, 8)}
+    assert set(ratios(paces)) == {
+        "fast_cpu_int8_ratio",
+        "fast_cpu_int8_t1_b8_ratio",
+        "fast_cpu_int8_t2_b1_ratio",
+        "fast_cpu_int8_t2_b8_ratio",
+    }
+    assert {pace.batch: round(pace.images_per_s) for pace in paces if pace.precision == "float"} == {1: 200, 8: 1600}
+    assert all(pace.best_ms <= pace.p50_ms <= pace.p99_ms <= pace.p999_ms for pace in paces)
+
+
+class FakeMeter:
+    """A machine that takes 10 W."""
+
+    name = "fake"
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+
+    def joules(self) -> float:
+        return 10 * self.clock.now_s
+
+
+def test_energy_is_counted_per_picture(bundle_path: Path, load: tuple) -> None:  # type: ignore[type-arg]
+    (clock, loader), bundle = load, load_bundle(bundle_path)
+    wanted = ways(bundle, ("fast",), (0,), (4,))
+    paces = measure_paces(bundle, 0.05, wanted, clock, loader, [FakeMeter(clock)])
+    assert [pace.joules_per_image for pace in paces] == [pytest.approx(0.05 / 4), pytest.approx(0.02 / 4)]
+
+
+def test_a_page_with_plots_prices_and_limits_is_written(
+    bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib", reason="needs open-inspector[report]")
+    monkeypatch.setattr("inspector.commands.bench.RUNTIMES", {"onnxruntime": ""})
+    prices, page, out = (tmp_path / name for name in ("prices.toml", "bench.html", "bench.json"))
+    prices.write_text("machine = 900\ncurrency = 'CHF'\npart_hz = 2\n")
+    words = ["--seconds", "0.05", "--threads", "1,2", "--prices", str(prices), "--html", str(page), "--json", str(out)]
+    assert main(["bench", str(bundle_path), *words]) == 0
+    text, figures = page.read_text(), json.loads(out.read_text())
+    assert text.count("<svg") == 2
+    assert "CHF" in text
+    assert "<script" not in text
+    assert 'src="http' not in text
+    assert [peaks["threads"] for peaks in figures["peaks"]] == [1, 2]
+    assert all(net["roofline"]["share"] > 0 for net in figures["networks"])
+    assert {net["machines"] for net in figures["networks"]} == {1}
+    assert figures["steps"]["decode_jpg_ms"] > 0

@@ -99,7 +99,7 @@ def test_a_runtime_that_hangs_is_left_behind_within_the_time_it_is_given(
     started = time.monotonic()
     assert model.predict(DARK)[0].label == "dark"
     assert 0.1 <= time.monotonic() - started < 2
-    assert model.faults == ["stuck: no answer within 100 ms"]
+    assert model.faults == ["stuck: no answer within 100 ms; spare takes over"]
 
 
 def test_without_a_spare_a_fault_is_the_callers(model_of: Callable[[FakeRuntime], Model]) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.budget import Budget, BudgetTooSmall, Pace, plan_fit
+from training.budget import FREER, Budget, BudgetTooSmall, Pace, hopeful, plan_fit
 from training.learning import rate_share
 
 
@@ -52,3 +52,15 @@ def test_a_budget_without_time_to_fit_says_how_much_is_needed() -> None:
 def test_a_resumed_run_counts_only_what_is_left_to_do() -> None:
     plan = plan_fit(Budget.starting_now(10, Clock()), Pace(0.5, 0.02), epochs=30, **{**COUNTS, "done": 25})
     assert plan.epochs == 30
+
+
+def test_a_machine_that_was_busy_at_first_may_do_more_epochs_and_no_more_than_asked() -> None:
+    budget = Budget.starting_now(10, Clock())
+    plan = plan_fit(budget, Pace(step_s=0.5, look_s=0.02), epochs=1000, **COUNTS)
+    longer = hopeful(plan, 1000, 0)
+    assert longer.epochs == FREER * plan.epochs
+    assert hopeful(plan, plan.epochs + 1, 0).epochs == plan.epochs + 1
+    assert hopeful(plan, plan.epochs, 0) == plan
+    assert hopeful(plan, 1000, plan.epochs - 1).epochs == plan.epochs - 1 + FREER
+    half_way = plan.begin_s + plan.fit_s / 2
+    assert longer.progress(0, half_way) == plan.progress(0, half_way)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.anomaly.light import LevelLight
 from training.network import SHAPES, Backbone
 
 STEPS = 127
@@ -32,6 +33,7 @@ class AnomalyNetwork(nn.Module):
         self.backbone = Backbone(shape, *size)
         self.stages = tuple(stages)
         self.grid = (size[0] // stride, size[1] // stride)
+        self.light: LevelLight | None = None
         self.channels = [shape.stages[stage].channels for stage in self.stages]
         self.top = max(1, round(top_share * self.grid[0] * self.grid[1]))
         self.window = window
@@ -48,23 +50,24 @@ class AnomalyNetwork(nn.Module):
         """(M,): minus the squared length of each."""
         self.register_buffer("blur", torch.outer(torch.tensor(BLUR), torch.tensor(BLUR))[None, None])
 
-    def taps(self, x: Tensor) -> list[Tensor]:
-        """Outputs of the chosen stages, each at its own size, float32."""
-        found = []
-        x = self.backbone.stem(x)
-        for position in range(max(self.stages) + 1):
-            x = self.backbone.stages[position](x)
-            if position in self.stages:
-                found.append(x.float())
-        return found
+    def taps(self, x: Tensor, known: Sequence[Tensor] = ()) -> list[Tensor]:
+        """Outputs of the chosen stages, each at its own size, float32; `known` is what the first stages gave."""
+        outputs = list(known)
+        for stage in self.backbone.stages[len(outputs) : max(self.stages) + 1]:
+            outputs.append(stage(outputs[-1] if outputs else self.backbone.stem(x)))
+        return [outputs[position].float() for position in self.stages]
 
     def described(self, x: Tensor) -> Tensor:
         """(N, C, h, w) of all taps side by side on the grid, as the metric is learnt on."""
         return torch.cat([self._fitted(tap) for tap in self.taps(x)], 1)
 
     def places(self, x: Tensor) -> Tensor:
-        """(N, D, h, w): what is compared with the bank. Projection comes before enlarging, since they commute."""
-        parts = [self._fitted(project(tap)) for project, tap in zip(self.project, self.taps(x), strict=True)]
+        """(N, D, h, w): what is compared with the bank."""
+        return self._placed(self.taps(x))
+
+    def _placed(self, taps: Sequence[Tensor]) -> Tensor:
+        """Projection comes before enlarging, since they commute."""
+        parts = [self._fitted(project(tap)) for project, tap in zip(self.project, taps, strict=True)]
         total = parts[0]
         for part in parts[1:]:
             total = total + part
@@ -72,7 +75,11 @@ class AnomalyNetwork(nn.Module):
         return spread + self.place
 
     def station(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        z = self.places(x)
+        return self.judged(self.taps(x))
+
+    def judged(self, taps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Score and map from the outputs of the chosen stages."""
+        z = self._placed(taps)
         closeness = (z.permute(0, 2, 3, 1) @ self.bank + self.offset).amax(3)
         distance = ((z * z).sum(1) - closeness).clamp_min(0.0).sqrt()
         smooth = functional.conv2d(functional.pad(distance[:, None], (1, 1, 1, 1), mode="replicate"), self.blur)[:, 0]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from inspector.documents import Document
 from training.recipe import AugmentRecipe, FitRecipe, InputRecipe, PartsRecipe, PolicyRecipe, QuantiseRecipe
@@ -62,10 +62,10 @@ class SyntheticRecipe(Document):
     drawn_share: float = Field(0.6, gt=0, lt=1, description="Share of the pictures that get a defect drawn on them.")
     window: int = Field(224, ge=64, le=1024, multiple_of=32, description="Side of a training window, px of the input.")
     channels: int = Field(64, ge=8, le=256, multiple_of=8, description="Channels of the decoder.")
-    frozen_stages: int = Field(2, ge=0, le=3, description="First stages of the backbone that keep their weights.")
+    frozen_stages: int = Field(2, ge=0, le=7, description="First stages of the backbone that keep their weights.")
     typical: bool = Field(
         True,
-        description="Also hold the mean of a part's last features against that of good parts: finds what has "
+        description="Also hold how uneven a part's last features are against good parts: finds what has "
         "changed all of a surface.",
     )
     fit: FitRecipe = FitRecipe(
@@ -91,13 +91,31 @@ class AnomalyRecipe(Document):
         description="Where train has defective parts, the bank that best tells them from good calibration parts is "
         "kept; the first, where it has none.",
     )
+    level_light: bool = Field(
+        False,
+        description="Divide each place of a picture by how bright its wide surroundings are: for parts that are seen "
+        "in different light.",
+    )
     anomalib: AnomalibRecipe | None = Field(None, description="Instead of the bank, one of anomalib's networks.")
     synthetic: SyntheticRecipe | None = Field(
         None,
         description="Instead of a bank, a network that learns defects drawn on good parts: for surfaces that vary from "
         "part to part and with the light.",
     )
+    beside: BankRecipe | None = Field(
+        None,
+        description="With `synthetic`, a bank of good places beside the network: their scores are added, each in its "
+        "own unit.",
+    )
     augment: AugmentRecipe = AugmentRecipe(quarter_turns=False, geometry=0.3, noise=0.3, paste_share=0)
     parts: PartsRecipe = PartsRecipe()
     quantise: QuantiseRecipe = QuantiseRecipe()
     policy: PolicyRecipe = PolicyRecipe()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.beside is not None and self.synthetic is None:
+            raise ValueError("beside: expected [synthetic] too, beside which the bank stands")
+        if self.level_light and self.anomalib is not None:
+            raise ValueError("level_light: expected false with [anomalib], whose networks see the picture as it is")
+        return self

@@ -12,11 +12,13 @@ import torch
 from inspector import metrics
 from training.anomaly.anomalib_graph import AnomalibGraph, station_graph
 from training.anomaly.bank import learn
+from training.anomaly.light import LevelLight, light_nodes
 from training.anomaly.material import Material, load_material
 from training.anomaly.network import AnomalyNetwork
-from training.anomaly.recipe import AnomalyRecipe, BankRecipe
+from training.anomaly.paired import PairedNetwork
+from training.anomaly.recipe import AnomalyRecipe, BankRecipe, SyntheticRecipe
 from training.anomaly.spoil import with_spoilt
-from training.anomaly.taught import teach, with_drawn
+from training.anomaly.taught import TaughtNetwork, batches, fitting_and_held, teach, with_drawn
 from training.budget import Budget
 from training.conversion import Keep
 from training.delivery import Delivery, deliver
@@ -48,13 +50,42 @@ def train(order: Order[AnomalyRecipe], budget: Budget) -> Path:
 def _fitted(order: Order[AnomalyRecipe], material: Material, budget: Budget) -> tuple[StationGraph, Notes]:
     recipe, images = order.recipe, material.fit.images
     if recipe.synthetic is not None:
-        fitted = teach(order, recipe.synthetic, material, budget)
-        return fitted.graph, {"learnt": "defects drawn on good parts", "backbone": recipe.backbone, **fitted.notes()}
+        return _taught(order, recipe.synthetic, material, budget)
     if recipe.anomalib is not None:
         from training.anomaly.anomalib_engine import fit
 
         return station_graph(fit(recipe.anomalib, images, order.seed)), {"learnt": f"anomalib {recipe.anomalib.kind}"}
     return best_bank(recipe, material, order.seed)
+
+
+def _taught(
+    order: Order[AnomalyRecipe], recipe: SyntheticRecipe, material: Material, budget: Budget
+) -> tuple[StationGraph, Notes]:
+    fitted = teach(order, recipe, material, budget)
+    notes: Notes = {"learnt": "defects drawn on good parts", "backbone": order.recipe.backbone, **fitted.notes()}
+    network = fitted.graph.network
+    if order.recipe.beside is None or not isinstance(network, TaughtNetwork):
+        return fitted.graph, notes
+    paired = pair(order.recipe, order.recipe.beside, network, material, order.seed)
+    return paired, {**notes, "learnt": f"{notes['learnt']}, beside {order.recipe.beside.size} good places at most"}
+
+
+def pair(recipe: AnomalyRecipe, bank: BankRecipe, taught: TaughtNetwork, material: Material, seed: int) -> StationGraph:
+    """Learn a bank from the pictures that the network was fitted on; return the graph of both.
+
+    Pictures that were held from both say what is usual of each opinion.
+    """
+    fitting, held = fitting_and_held(material)
+    size = (material.spec.height, material.spec.width)
+    alone = StationGraph(build_network(recipe, bank, size))
+    learn(alone, torch.from_numpy(np.stack(fitting)).permute(0, 3, 1, 2), recipe, bank, seed)
+    network = alone.network
+    if not isinstance(network, AnomalyNetwork):
+        raise TypeError(f"expected an AnomalyNetwork, got {type(network).__name__}")
+    paired = PairedNetwork(taught, network)
+    graph = StationGraph(paired)
+    paired.learn(batches(graph, fitting), batches(graph, held))
+    return graph.eval().requires_grad_(False)
 
 
 def best_bank(recipe: AnomalyRecipe, material: Material, seed: int) -> tuple[StationGraph, Notes]:
@@ -82,6 +113,7 @@ def best_bank(recipe: AnomalyRecipe, material: Material, seed: int) -> tuple[Sta
 def build_network(recipe: AnomalyRecipe, bank: BankRecipe, size: tuple[int, int]) -> AnomalyNetwork:
     """Return a network with an empty bank; EfficientNet-Lite0 has ImageNet's weights, or WeightsMissing."""
     network = AnomalyNetwork(recipe.backbone, size, bank.stages, bank.stride, bank.window, bank.top_share)
+    network.light = LevelLight() if recipe.level_light else None
     if recipe.backbone == "efficientnet-lite0":
         load_imagenet(network.backbone)
     for unit in network.backbone.units():
@@ -119,7 +151,16 @@ def kept_nodes(recipe: AnomalyRecipe, graph: StationGraph) -> Keep:
     """Which nodes stay float for the way in which the graph was learnt."""
     if isinstance(graph, AnomalibGraph):
         return scoring_nodes
-    return product_nodes if recipe.synthetic is not None else float_nodes
+    return _of_ours(recipe)
+
+
+def _of_ours(recipe: AnomalyRecipe) -> Keep:
+    finders = (float_nodes, product_nodes, *((light_nodes,) if recipe.level_light else ()))
+
+    def kept(graph: onnx.GraphProto) -> tuple[str, ...]:
+        return tuple(name for finder in finders for name in finder(graph))
+
+    return kept
 
 
 SCORING = ("MatMul", "AveragePool", "ReduceL2", "ReduceSum", "Concat")
@@ -133,8 +174,9 @@ def float_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:
 
 
 def product_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:
-    """`TaughtNetwork`'s product with its whitening: it enlarges what varies little, and rounding with it."""
-    return tuple(node.name for node in graph.node if node.op_type == "MatMul")
+    """Products with a whitening, all but a bank's: they enlarge what varies little, and rounding with it."""
+    added = {name for node in graph.node if node.op_type == "Add" for name in node.input}
+    return tuple(node.name for node in graph.node if node.op_type == "MatMul" and node.output[0] not in added)
 
 
 def scoring_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:

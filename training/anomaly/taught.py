@@ -16,9 +16,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from training.anomaly.light import LevelLight
 from training.anomaly.material import Material
+from training.anomaly.opinions import Opinions
 from training.anomaly.recipe import AnomalyRecipe, SyntheticRecipe
 from training.anomaly.synthetic import Picture, draw
+from training.anomaly.typical import Typical, unevenness
 from training.augment import Batch, augment
 from training.budget import Budget
 from training.fitting import FitRun, Fitted, be_repeatable, fingerprint, fit
@@ -26,7 +29,7 @@ from training.graph import StationGraph
 from training.loader import SELECTION_BATCH
 from training.order import Order
 from training.recipe import AugmentRecipe
-from training.segment.network import Segmenter
+from training.segment.network import Segmented, Segmenter
 from training.segment.objective import SegmentObjective
 from training.weights import load_imagenet
 
@@ -35,45 +38,32 @@ SELECTION_GROUPS = 10
 """Of so many groups, one is kept for selection."""
 
 
-SHRINKAGE = 1.0
-"""Of the covariance, towards equal variances of their mean: 0.01 to 2 tell as well, and much of it rounds better."""
+LAST = 2
+"""Stages of the backbone, the last ones, that say what a part is like as a whole."""
 
 
 class TaughtNetwork(Segmenter):
     """Normalised RGB (N, 3, H, W) -> score (N,) and map (N, H/2, W/2), both >= 0, larger is stranger.
 
     The score is the sum of two opinions, each in standard deviations of what it is of good parts: the part's logit, and
-    the logarithm of how far the mean of the last features lies from that of good parts (Mahalanobis' distance). The
-    first points at a spot, the second sees what has changed all of a surface. Until `learn_typical` it is the first.
+    how far the unevenness of its last features is from that of good parts (`training.anomaly.typical`). The first
+    points at a spot, the second sees what has changed all of a surface. Until `learn_typical` it is the first.
     """
 
     def __init__(self, backbone: str, size: tuple[int, int], kinds: int, channels: int, frozen_stages: int = 0) -> None:
         super().__init__(backbone, size, kinds, channels, frozen_stages)
-        deepest = self.backbone.shape.stages[-1].channels
-        self.centre: Tensor
-        self.whitening: Tensor
-        self.usual: Tensor
-        self.per_unit: Tensor
-        self.register_buffer("centre", torch.zeros(deepest))
-        """(C,): mean of the last features over good parts."""
-        self.register_buffer("whitening", torch.eye(deepest))
-        """(C, C): the length of a difference times this is Mahalanobis' distance."""
-        self.register_buffer("usual", torch.zeros(2))
-        """(2,): mean of the two opinions over held good parts, the logit's first."""
-        self.register_buffer("per_unit", torch.tensor([1.0, 0.0]))
-        """(2,): one over their standard deviations."""
+        self.light: LevelLight | None = None
+        self.typical = Typical(sum(stage.channels for stage in self.backbone.shape.stages[-LAST:]))
+        self.opinions = Opinions(2)
 
     def station(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        cells, last, deepest = self._features(images)
-        seen = self._said(cells, last)
-        both = torch.stack([seen.score, self._strangeness(deepest)], 1)
-        score = ((both - self.usual) * self.per_unit).sum(1)
-        return functional.softplus(score), functional.softplus(seen.mask)
+        seen, both = self.said(list(self.stage_outputs(images)))
+        return self.opinions(both), functional.softplus(seen.mask)
 
-    def _strangeness(self, deepest: Tensor) -> Tensor:
-        """(N, C, H/32, W/32) -> (N,): logarithm of the distance of its mean from that of good parts."""
-        away = (deepest.float().mean((2, 3)) - self.centre) @ self.whitening
-        return away.square().sum(1).clamp_min(1e-12).log() / 2
+    def said(self, stages: Sequence[Tensor]) -> tuple[Segmented, Tensor]:
+        """From the outputs of all stages: what the segmenter says, and both opinions (N, 2), the logit's first."""
+        seen = self.said_of(stages)
+        return seen, torch.stack([seen.score, self.typical(unevenness(stages[-LAST:]))], 1)
 
     @torch.no_grad()
     def learn_typical(self, fitted: Iterable[Tensor], held: Iterable[Tensor]) -> None:
@@ -82,19 +72,9 @@ class TaughtNetwork(Segmenter):
         Held parts say what is usual: those fitted on lie nearer to their own mean than any other will.
         """
         self.eval()
-        means = torch.cat([self._features(images)[2].float().mean((2, 3)) for images in fitted]).double()
-        covariance = torch.cov(means.T) if len(means) > 1 else torch.zeros(2 * means.shape[1:], dtype=torch.float64)
-        floor = SHRINKAGE * covariance.diagonal().mean().clamp_min(1e-12)
-        shrunk = covariance + floor * torch.eye(len(covariance), dtype=torch.float64)
-        variances, directions = torch.linalg.eigh(shrunk)
-        self.centre = means.mean(0).float()
-        self.whitening = (directions / variances.sqrt()).float()
-        opinions = []
-        for images in held:
-            cells, last, deepest = self._features(images)
-            opinions.append(torch.stack([self._said(cells, last).score, self._strangeness(deepest)], 1))
-        both = torch.cat(opinions)
-        self.usual, self.per_unit = both.mean(0), 1 / both.std(0, correction=0).clamp_min(1e-3)
+        described = [unevenness(list(self.stage_outputs(images))[-LAST:]) for images in fitted]
+        self.typical.learn(torch.cat(described))
+        self.opinions.learn(torch.cat([self.said(list(self.stage_outputs(images)))[1] for images in held]))
 
 
 class DrawnSteps(Dataset[Batch]):
@@ -154,10 +134,7 @@ def gather(
 def teach(order: Order[AnomalyRecipe], recipe: SyntheticRecipe, material: Material, budget: Budget) -> Fitted:
     """Fit on the good parts of `material`, one group in ten kept for selection."""
     be_repeatable(recipe.fit, order.seed)
-    pictures = [np.ascontiguousarray(image.permute(1, 2, 0).numpy()) for image in material.fit.images]
-    kept = selected([sample.group for sample in material.parts.fit])
-    fitting = [picture for picture, keep in zip(pictures, kept, strict=True) if not keep]
-    selection = [picture for picture, keep in zip(pictures, kept, strict=True) if keep] or fitting
+    fitting, selection = fitting_and_held(material)
     fitted = fit(
         FitRun(
             network=_network(order.recipe, recipe, (material.spec.height, material.spec.width)),
@@ -165,7 +142,7 @@ def teach(order: Order[AnomalyRecipe], recipe: SyntheticRecipe, material: Materi
             steps=DrawnSteps(fitting, recipe, order.recipe.augment, order.seed),
             selection=DrawnSelection(selection, recipe, order.seed),
             selection_images=len(selection),
-            afterwards=len(material.validation) + 2 * len(material.calibration) + order.recipe.quantise.images,
+            afterwards=_looks_afterwards(order.recipe, material),
             recipe=recipe.fit,
             seed=order.seed,
             fingerprint=fingerprint(order.recipe, order.seed, order.dataset.content_hash, material.kinds),
@@ -176,11 +153,27 @@ def teach(order: Order[AnomalyRecipe], recipe: SyntheticRecipe, material: Materi
     )
     network = fitted.graph.network
     if recipe.typical and isinstance(network, TaughtNetwork):
-        network.learn_typical(_batches(fitted.graph, fitting), _batches(fitted.graph, selection))
+        network.learn_typical(batches(fitted.graph, fitting), batches(fitted.graph, selection))
     return fitted
 
 
-def _batches(graph: StationGraph, pictures: Sequence[Picture]) -> Iterator[Tensor]:
+def _looks_afterwards(recipe: AnomalyRecipe, material: Material) -> int:
+    """Pictures that are looked at after fitting; learning a bank takes three looks at each, its unit another one."""
+    passes = 1 + (4 if recipe.beside is not None else 0)
+    delivered = len(material.validation) + 2 * len(material.calibration) + recipe.quantise.images
+    return delivered + passes * len(material.fit)
+
+
+def fitting_and_held(material: Material) -> tuple[list[Picture], list[Picture]]:
+    """Good pictures (H, W, 3): those to fit on, and those of one group in ten, or of all where there are too few."""
+    pictures = [np.ascontiguousarray(image.permute(1, 2, 0).numpy()) for image in material.fit.images]
+    kept = selected([sample.group for sample in material.parts.fit])
+    fitting = [picture for picture, keep in zip(pictures, kept, strict=True) if not keep]
+    held = [picture for picture, keep in zip(pictures, kept, strict=True) if keep]
+    return fitting, held or fitting
+
+
+def batches(graph: StationGraph, pictures: Sequence[Picture]) -> Iterator[Tensor]:
     """Normalised pictures (N, 3, H, W), a few at a time."""
     for start in range(0, len(pictures), SELECTION_BATCH):
         bgr = torch.from_numpy(np.stack(pictures[start : start + SELECTION_BATCH])).permute(0, 3, 1, 2)
@@ -209,4 +202,5 @@ def _network(recipe: AnomalyRecipe, synthetic: SyntheticRecipe, size: tuple[int,
     if pretrained:
         load_imagenet(network.backbone)
         network.freeze_normalisation()
+    network.light = LevelLight() if recipe.level_light else None
     return network.to(memory_format=torch.channels_last)

@@ -8,7 +8,7 @@ input, and no convolution is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -66,10 +66,14 @@ class Segmenter(nn.Module):
         """Set when fitting is over; see `training.guard`."""
 
     def forward(self, images: Tensor) -> Segmented:
-        return self._said(*self._features(images)[:2])
+        return self.said_of(list(self.stage_outputs(images)))
+
+    def said_of(self, stages: Sequence[Tensor]) -> Segmented:
+        """What the outputs of all stages of the backbone say."""
+        return self._said(self.decoder(self._tapped(stages)), self.backbone.head(stages[-1]))
 
     def _said(self, cells: Tensor, last: Tensor) -> Segmented:
-        """What decoded cells and the backbone's head say, see `_features`."""
+        """What decoded cells (B, channels, H/4, W/4) and the backbone's head (B, ..., H/32, W/32) say."""
         quarters = self.mask(cells).float()
         spots = torch.stack([quarters.amax((1, 2, 3)), functional.avg_pool2d(quarters, 2).mean(1).amax((1, 2))], 1)
         score = self.part(self.dropout(last)).float().amax((1, 2, 3)) + (spots * self.peaks).sum(1)
@@ -80,10 +84,10 @@ class Segmenter(nn.Module):
 
         With a guard, its distance (N,) too.
         """
-        taps, last = self._tapped(images)
-        seen = self._said(self.decoder(taps), self.backbone.head(last))
+        stages = list(self.stage_outputs(images))
+        seen = self.said_of(stages)
         said = torch.sigmoid(seen.mask[:, None]), seen.kinds, seen.score
-        return said if self.guard is None else (*said, self.guard(taps))
+        return said if self.guard is None else (*said, self.guard(self._tapped(stages)))
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -92,25 +96,19 @@ class Segmenter(nn.Module):
 
     def taps(self, images: Tensor) -> list[Tensor]:
         """The tapped stages' outputs, fine to coarse, of normalised pictures."""
-        return self._tapped(images)[0]
+        return self._tapped(list(self.stage_outputs(images)))
 
-    def _features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Decoded cells (B, channels, H/4, W/4), the backbone's head and its last stage (B, ..., H/32, W/32)."""
-        taps, last = self._tapped(images)
-        cells: Tensor = self.decoder(taps)
-        return cells, self.backbone.head(last), last
+    def _tapped(self, stages: Sequence[Tensor]) -> list[Tensor]:
+        return [stages[position] for position in self.tapped]
 
-    def _tapped(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The taps, and the last stage (B, ..., H/32, W/32)."""
-        taps: list[Tensor] = []
+    def stage_outputs(self, images: Tensor) -> Iterator[Tensor]:
+        """What each stage of the backbone gives, fine to coarse."""
         with self._without_gradient(-1):
             x = self.backbone.stem(images)
         for position, stage in enumerate(self.backbone.stages):
             with self._without_gradient(position):
                 x = stage(x)
-            if position in self.tapped:
-                taps.append(x)
-        return taps, x
+            yield x
 
     def _without_gradient(self, position: int) -> AbstractContextManager[object]:
         """Stages that keep their weights are passed without recording; the exporter sees no such switch."""

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.outbox import Report
-from inspector.errors import DatabaseError, PeerFault, ReportRefused
+from inspector.errors import DatabaseError, PeerFault, ReportRefused, RuntimeUnavailable
 from inspector.ids import new_id
 from inspector.values import InspectionRecord, Outcome
-from station.outputs.base import LineState, OutputState, TellSettings
+from station.outputs.base import LineState, OutputState, TellSettings, require_library
 from station.outputs.breaker import Breaker
 from station.outputs.pump import FromPump, Pump, Refused, Told
 
@@ -164,6 +164,29 @@ def test_a_pump_that_is_to_finish_does_not_wait_for_a_peer_that_is_away() -> Non
     thread.start()
     thread.join(2)
     assert not thread.is_alive()
+
+
+def test_a_part_whose_row_is_never_completed_is_told_of_after_half_a_minute() -> None:
+    class Stuck(FakeQueue):
+        def reports(self, after: int, limit: int) -> Sequence[Report]:
+            return []
+
+    said: list[OutputState] = []
+    now = [0.0]
+    pump = Pump(TellSettings(kind="fake"), FakePeer(), Stuck(3), 0, said.append, clock=lambda: now[0])  # type: ignore[arg-type]
+    for _ in range(50):
+        pump._turn()
+        now[0] += 1.0
+    assert said[20].well
+    assert not said[-1].well
+    assert "has not been completed for 30 s" in said[-1].words
+
+
+def test_a_library_that_is_missing_is_named_before_the_line_depends_on_it() -> None:
+    require_library("json", "mqtt")
+    for module in ("nowhere", "nowhere.at.all"):
+        with pytest.raises(RuntimeUnavailable, match=f"output mqtt: {module} is missing"):
+            require_library(module, "mqtt")
 
 
 faults = st.one_of(st.none(), st.builds(PeerFault, st.just("gone"), st.integers(0, 5)))

@@ -6,14 +6,21 @@ import hashlib
 import hmac
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from inspector.errors import ConfigError, PeerFault, ReportRefused
 from station.outputs import make_teller, outputs_settings
@@ -191,6 +198,36 @@ def test_a_peer_that_speaks_no_http_is_a_fault(make, make_report) -> None:
         thread.join()
 
 
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A key and a certificate of 127.0.0.1 that nobody but its owner has signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mes")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (tmp_path / "mes.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "mes.key").write_bytes(key.private_bytes(*plain))
+    return tmp_path / "mes.pem", tmp_path / "mes.key"
+
+
+def test_over_tls_only_a_peer_with_a_trusted_certificate_hears_parts(make, receiver, make_report, certificate) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
+    url = receiver.url.replace("http:", "https:")
+    make(url=url, ca_file=certificate[0], timeout_s=5).tell([make_report()])
+    assert len(receiver.bodies) == 1
+    with pytest.raises(PeerFault, match="self-signed certificate"):
+        make(url=url, timeout_s=5).tell([make_report()])
+    assert len(receiver.bodies) == 1
+
+
 @pytest.mark.parametrize("url", ["ftp://x/", "parts", "http://", "http://ann:secret@x/"])
 def test_an_address_that_is_none_is_named(url: str) -> None:
     with pytest.raises(ConfigError, match=r"test\.toml: output: url: .*expected"):
@@ -201,6 +238,9 @@ def test_a_key_file_that_is_missing_is_named(about, tmp_path: Path) -> None:
     block = {"kind": "webhook", "url": "http://x/", "secret_file": tmp_path / "gone"}
     (settings,) = outputs_settings(block, "test.toml")
     with pytest.raises(ConfigError, match="gone: cannot be read"):
+        make_teller(settings, about)
+    (settings,) = outputs_settings({"kind": "mqtt", "host": "x", "ca_file": tmp_path / "lost"}, "test.toml")
+    with pytest.raises(ConfigError, match="lost: cannot be read"):
         make_teller(settings, about)
 
 
