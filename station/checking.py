@@ -14,6 +14,7 @@ from inspector.certificate import require_certified, standing
 from inspector.errors import ConfigError, InspectorError
 from inspector.inspection import Inspector
 from station.cameras import camera_factory
+from station.cameras.notes import unmet
 from station.config import StationConfig
 from station.measuring import standing_of
 from station.outputs import act_outputs, make_teller, tell_settings
@@ -58,6 +59,8 @@ def _check_bundle(config: StationConfig) -> str:
 
 def _check_camera(config: StationConfig) -> str:
     with camera_factory(config.camera.kind)(config.camera) as camera:
+        if told := "; ".join(unmet(config.recipe.cameras.get(config.camera.name, {}), camera)):
+            raise ConfigError(f"camera {config.camera.name!r}: {told}")
         frame = camera.grab(config.camera.grab_timeout_s)
     rows, columns = frame.image.shape[:2]
     return f"{config.camera.name} ({config.camera.kind}) gives {columns}x{rows} px"

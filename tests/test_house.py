@@ -31,6 +31,8 @@ EXTRAS = {
     "tensorrt",
     "tensorrt-rtx",
     "pylon",
+    "gige",
+    "genicam",
     "dev",
     "all",
 }
@@ -147,7 +149,7 @@ def test_all_holds_every_extra_that_the_package_index_alone_can_install() -> Non
     (everything,) = extras()["all"]
     named = re.fullmatch(r"open-inspector\[(.+)\]", everything)
     assert named is not None
-    assert set(named[1].split(",")) == set(extras()) - {"all", "tensorrt"}
+    assert set(named[1].split(",")) == set(extras()) - {"all", "tensorrt", "gige"}
 
 
 def test_the_edge_install_needs_no_torch_no_qt_and_no_plotting() -> None:
