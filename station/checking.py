@@ -16,6 +16,7 @@ from inspector.errors import ConfigError, InspectorError
 from inspector.inspection import Inspector
 from station.cameras import camera_factory
 from station.cameras.base import CameraSettings
+from station.cameras.notes import unmet
 from station.config import StationConfig
 from station.measuring import standing_of
 from station.outputs import act_outputs, make_teller, tell_settings
@@ -38,7 +39,7 @@ def check_station(config: StationConfig, report: Report) -> list[str]:
 def _checks(config: StationConfig) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "bundle", lambda: _check_bundle(config)
     for camera in config.cameras:
-        yield "camera" if len(config.cameras) == 1 else camera.name, partial(_check_camera, camera)
+        yield "camera" if len(config.cameras) == 1 else camera.name, partial(_check_camera, config, camera)
     yield "folder", lambda: _check_folder(config.station.folder)
     yield "database", lambda: _check_database(config)
     yield "outputs", lambda: _check_outputs(config)
@@ -59,8 +60,10 @@ def _check_bundle(config: StationConfig) -> str:
     return f"{inspector.bundle.id[:16]}, {n} golden samples as recorded, {runs}; {limits}"
 
 
-def _check_camera(settings: CameraSettings) -> str:
+def _check_camera(config: StationConfig, settings: CameraSettings) -> str:
     with camera_factory(settings.kind)(settings) as camera:
+        if told := "; ".join(unmet(config.recipe.cameras.get(settings.name, {}), camera)):
+            raise ConfigError(f"camera {settings.name!r}: {told}")
         frame = camera.grab(settings.grab_timeout_s)
     rows, columns = frame.image.shape[:2]
     return f"{settings.name} ({settings.kind}) gives {columns}x{rows} px"

@@ -31,6 +31,8 @@ EXTRAS = {
     "tensorrt",
     "tensorrt-rtx",
     "pylon",
+    "gige",
+    "genicam",
     "dev",
     "all",
 }

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.network import SHAPES, Backbone
-from training.novelty import NoveltyHead
+from training.novelty import TextureGuard
 
 MAP_CHANNELS = 64
 MAP_STRIDE = 8
@@ -58,7 +58,7 @@ class Network(nn.Module):
         self.map = DefectMap(self.backbone.tap_channels(), len(mapped)) if mapped else None
         self.peak_slope = nn.Parameter(torch.full((len(mapped),), 0.5))
         self.peak_bias = nn.Parameter(torch.ones(len(mapped)))
-        self.novelty: NoveltyHead | None = None
+        self.novelty: TextureGuard | None = None
         """Set when fitting is over; see `training.novelty`."""
         self.place: Tensor
         place = torch.zeros(len(mapped), classes)

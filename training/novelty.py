@@ -23,6 +23,7 @@ from training.pictures import Pictures
 from training.recipe import TrainingRecipe
 from training.texture import fair_weights, statistics
 
+Floats = NDArray[np.float64]
 DIMENSIONS = 128
 SHRINKAGE = 0.03
 SHARES = (1.0, 1.0, 0.5)
@@ -32,23 +33,21 @@ ENDS = 0.95
 LEAST_SPREAD = 1e-12
 
 
-class NoveltyHead(nn.Module):
-    """Three taps -> distance (N,) from the nearest class mean, 1 where that class's own parts end.
+class TextureGuard(nn.Module):
+    """Taps -> distance (N,) from the nearest class mean, 1 where that class's own parts end.
 
     Without each class's own reach a wide class would set the limit for all, and strangers beside a narrow one pass:
     of two steel classes left out 68 % were then farther than 99 % of held parts, and 33 % without.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, means: Tensor, reach: Tensor) -> None:
+    def __init__(self, weight: Floats, bias: Floats, means: Floats, reach: Floats) -> None:
         super().__init__()
-        self.reach: Tensor
-        self.register_buffer("reach", reach)
         self.weight: Tensor
         self.bias: Tensor
         self.means: Tensor
-        self.register_buffer("weight", weight)
-        self.register_buffer("bias", bias)
-        self.register_buffer("means", means)
+        self.reach: Tensor
+        for name, values in (("weight", weight), ("bias", bias), ("means", means), ("reach", reach)):
+            self.register_buffer(name, torch.from_numpy(values).float())
 
     def forward(self, taps: Sequence[Tensor]) -> Tensor:
         place = statistics(taps) @ self.weight.T + self.bias
@@ -59,7 +58,7 @@ class NoveltyHead(nn.Module):
 
 
 @torch.no_grad()
-def learn_novelty(graph: StationGraph, pictures: Pictures, recipe: TrainingRecipe) -> NoveltyHead:
+def learn_novelty(graph: StationGraph, pictures: Pictures, recipe: TrainingRecipe) -> TextureGuard:
     """Learn the distance from fitting pictures, as the fitted network sees them."""
     graph.eval()
     backbone = graph.network.backbone
@@ -75,27 +74,27 @@ def learn_novelty(graph: StationGraph, pictures: Pictures, recipe: TrainingRecip
     places = features @ weight.T + bias
     kinds = np.unique(labels)
     means = np.stack([places[labels == kind].mean(axis=0) for kind in kinds])
-    reach = class_reach(places, labels, means)
-    return NoveltyHead(*(torch.from_numpy(values).float() for values in (weight, bias, means, reach)))
+    return TextureGuard(weight, bias, means, class_reach(places, labels, means))
 
 
-def steady_weights(features: NDArray[np.float64], channels: Sequence[int]) -> NDArray[np.float64]:
-    """(F,) weights of the statistics (N, F) of taps with so many `channels`, over those that `learn_metric` gives them.
+def steady_weights(features: Floats, channels: Sequence[int]) -> Floats:
+    """(F,) weights of the statistics (N, F) of a classifier's three taps, over those that `learn_metric` gives them."""
+    counts = [2 * count for count in channels]
+    return np.asarray(np.repeat(SHARES, counts) * fair_weights(channels).numpy() * steadiness(features, channels))
 
-    Standardised, a statistic that hardly varies among known parts would count as much as any other, and what int8
-    adds to it would count as a difference between parts. So each is damped by how far its spread stays behind the
-    usual one of its tap.
+
+def steadiness(features: Floats, channels: Sequence[int]) -> Floats:
+    """(F,) near 1 for a statistic of (N, F) that varies as much as its tap's others do, less for one that hardly does.
+
+    Standardised, the latter would count as much, and what int8 adds to it would count as a difference between parts.
     """
     spread = features.std(axis=0)
-    counts = [2 * count for count in channels]
-    usual = np.concatenate([np.full(len(one), np.median(one)) for one in np.split(spread, np.cumsum(counts)[:-1])])
-    steady = spread / np.maximum(np.hypot(spread, usual), LEAST_SPREAD)
-    return np.asarray(np.repeat(SHARES, counts) * fair_weights(channels).numpy() * steady, np.float64)
+    taps = np.split(spread, np.cumsum([2 * count for count in channels])[:-1])
+    usual = np.concatenate([np.full(len(tap), np.median(tap)) for tap in taps])
+    return np.asarray(spread / np.maximum(np.hypot(spread, usual), LEAST_SPREAD))
 
 
-def class_reach(
-    places: NDArray[np.float64], labels: NDArray[np.int64], means: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def class_reach(places: Floats, labels: NDArray[np.int64], means: Floats) -> Floats:
     """(C,) distance from its mean (C, D) that 95 % of a class's parts (N, D) stay within, at least half of what all do.
 
     The floor is for classes of a few parts, whose mean lies among them.

@@ -5,20 +5,27 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import shutil
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from db.engine import open_engine
+from db.queries import events
 from inspector.errors import CameraError, CameraLost, ConfigError, FrameLost
-from inspector.values import Frame
+from inspector.values import Frame, Outcome
 from station.cameras import camera_factory, camera_settings
 from station.cameras.base import Camera
 from station.cameras.opencv import OpenCvCamera, OpenCvSettings
+from station.checking import check_station
+from station.config import StationConfig
+from station.running import RunSummary, run_station
 from tests.station.cameras import FAKE_GIGE, fake_gige, grabbed
 
 HAS_PYLON = importlib.util.find_spec("pypylon") is not None
@@ -280,3 +287,74 @@ def test_a_control_that_a_stream_has_not_is_named_with_asked_and_given() -> None
             OpenCvCamera(settings).__enter__()
     assert "width_px (FRAME_WIDTH): 640 was asked for, the device gives 320" in str(fault.value)
     assert "exposure_us" in str(fault.value)
+
+
+# ---- a whole station on the GigE Vision camera
+
+
+def count_in_ledger(config: StationConfig, query: str) -> int:
+    """Return what a query counts; 0 before there is a ledger."""
+    try:
+        with closing(sqlite3.connect(f"file:{config.station.folder / 'ledger.sqlite'}?mode=ro", uri=True)) as ledger:
+            (count,) = ledger.execute(query).fetchone()
+    except sqlite3.OperationalError:
+        return 0
+    return int(count)
+
+
+def wait_for(config: StationConfig, query: str, count: int) -> None:
+    until_s = time.monotonic() + 60
+    while (found := count_in_ledger(config, query)) < count:
+        if time.monotonic() > until_s:
+            raise AssertionError(f"{found} of {count}: {query}")
+        time.sleep(0.05)
+
+
+PARTS = "select count(*) from inspections where outcome is not null"
+BACK = "select count(*) from events where kind = 'camera back'"
+
+
+@gige
+def test_a_station_accounts_for_every_frame_of_a_camera_that_loses_packets_and_is_killed(make_config, rows) -> None:
+    block = {"kind": "gige", **LOOPBACK, "fps": 25.0, "grab_timeout_s": 0.5}
+    config = make_config(camera=block, deadline_ms=2000)
+    stop = threading.Event()
+    summaries: list[RunSummary] = []
+    station = threading.Thread(target=lambda: summaries.append(run_station(config, stop)))
+    try:
+        with fake_gige(lost_packets_per_thousand=5):
+            station.start()
+            wait_for(config, PARTS, 20)
+        with fake_gige():
+            wait_for(config, BACK, 1)
+            wait_for(config, PARTS, count_in_ledger(config, PARTS) + 10)
+            stop.set()
+            station.join(40)
+    finally:
+        stop.set()
+        station.join(40)
+    parts = rows(summaries[0])
+    assert summaries[0].status.triggers == summaries[0].status.accounted == len(parts)
+    assert [part.sequence for part in parts] == list(range(len(parts)))
+    sources = [part.source for part in parts if part.views]
+    assert len(sources) == len({(part.source, part.triggered_at) for part in parts if part.views})
+    lost = [part for part in parts if part.outcome is Outcome.NOT_INSPECTED]
+    assert lost
+    assert all(part.reasons for part in lost)
+    engine = open_engine(config.database_url)
+    with engine.connect() as connection:
+        kinds = {event.kind for event in events(connection, 1000)}
+    engine.dispose()
+    assert {"camera opened", "camera lost", "camera back"} <= kinds
+    assert list((config.station.folder / "cameras").glob("camera-1-*.json"))
+
+
+@gige
+def test_station_check_names_what_a_camera_has_not_as_the_recipe_wants_it(make_config, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('name = "r"\n[cameras.camera-1]\nExposureTimeAbs = 5000.0\n')
+    with fake_gige():
+        faults = check_station(make_config(camera={"kind": "gige", **LOOPBACK}, recipe=str(recipe)), lambda _: None)
+    assert faults == [
+        "camera: camera 'camera-1': ExposureTimeAbs: 5000 was asked for, the device gives 10000",
+    ]

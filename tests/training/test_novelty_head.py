@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from training.novelty import SHARES, NoveltyHead, class_reach, steady_weights
+from training.novelty import SHARES, TextureGuard, class_reach, steady_weights
 
 
-class Plain(NoveltyHead):
+class Plain(TextureGuard):
     """One number per part, given as the mean of a tap's only channel."""
 
     def measure(self, values: list[float]) -> list[float]:
@@ -15,7 +15,7 @@ class Plain(NoveltyHead):
 
 
 def head(means: list[float], reach: list[float]) -> Plain:
-    return Plain(torch.tensor([[1.0, 0.0]]), torch.zeros(1), torch.tensor(means)[:, None], torch.tensor(reach))
+    return Plain(np.array([[1.0, 0.0]]), np.zeros(1), np.array(means)[:, None], np.array(reach))
 
 
 def test_distance_is_from_the_nearest_class_over_its_own_reach() -> None:

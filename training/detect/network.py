@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.graph import MIRRORS
-from training.guard import DISTANCE, TextureGuard
+from training.guard import DISTANCE
 from training.network import Backbone, ConvUnit, Shape
+from training.novelty import TextureGuard
 
 RARE = 0.01
 """Probability of a defect that a fresh network gives each cell, so that the many clean ones do not swamp the loss."""

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.guard import DISTANCE, TextureGuard
+from training.guard import DISTANCE
 from training.network import SHAPES, Backbone, ConvUnit, Shape
+from training.novelty import TextureGuard
 
 STRIDES = (4, 8, 16, 32)
 QUARTERS = 2
