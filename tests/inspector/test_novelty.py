@@ -63,7 +63,7 @@ def prediction(novelty: float | None, probability: float = 0.01) -> Prediction:
 def test_a_part_unlike_anything_known_goes_to_review_however_sure_the_class(probability: float) -> None:
     verdict = decide(SHARP, prediction(0.999, probability), POLICY)
     assert verdict.outcome is Outcome.REVIEW
-    assert verdict.reasons == ("unlike all that is known: novelty 0.9990 reaches 0.9500",)
+    assert verdict.reasons == ("unlike all that is known: novelty 0.9990 reaches 0.9900",)
 
 
 @pytest.mark.parametrize("novelty", [None, 0.5, 0.94])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import threading
@@ -12,7 +13,7 @@ import pytest
 
 from db.engine import open_engine
 from db.queries import events
-from station import line, scheduling
+from station import account, scheduling
 from station.config import StationConfig
 from station.running import RunSummary
 from station.scheduling import LINE, WORK, line_first, this_thread_last
@@ -77,15 +78,16 @@ def test_thread_that_nobody_waits_for_steps_back():
 @pytest.mark.usefixtures("_allowed")
 def test_station_serves_line_writer_and_vision_first(make_config, run: Run, monkeypatch):
     seen: dict[str, list[tuple[int, int]]] = {}
-    act = line.LineLoop._act
+    act = account.Account._act
 
-    def spy(loop: line.LineLoop, *args: object):
-        threads = Path(f"/proc/{loop._vision.pid}/task").iterdir()
-        seen["vision"] = [_policy(int(thread.name)) for thread in threads]
-        seen["line"] = [_policy(), _policy(loop._ledger.writer_id)]
-        return act(loop, *args)
+    def spy(parts: account.Account, *args: object):
+        (vision,) = (child for child in multiprocessing.active_children() if child.name == "vision")
+        seen["vision"] = [_policy(int(thread.name)) for thread in Path(f"/proc/{vision.pid}/task").iterdir()]
+        (writer,) = (thread for thread in threading.enumerate() if thread.name == "ledger-writer")
+        seen["line"] = [_policy(), _policy(writer.native_id)]
+        return act(parts, *args)
 
-    monkeypatch.setattr(line.LineLoop, "_act", spy)
+    monkeypatch.setattr(account.Account, "_act", spy)
     run(make_config())
     assert seen["line"] == [(os.SCHED_RR, LINE), (os.SCHED_RR, WORK)]
     assert seen["vision"].count((os.SCHED_RR, WORK)) >= 3  # inspecting, preparing, acquiring

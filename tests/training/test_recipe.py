@@ -38,7 +38,7 @@ def test_a_run_goes_on_with_other_settings_of_what_comes_after_fitting_and_with_
     from training.fitting import AFTER_FITTING, fingerprint
 
     plain = TrainingRecipe()
-    assert set(TrainingRecipe.model_fields) > AFTER_FITTING
+    assert set(TrainingRecipe.model_fields) > AFTER_FITTING - {"banks", "beside"}  # of anomaly recipes
     laxer = TrainingRecipe.model_validate({"quantise": {"int8_flips": 0.2}, "policy": {"escape": 0.2}})
     assert fingerprint(laxer, 0) == fingerprint(plain, 0)
     longer = TrainingRecipe.model_validate({"fit": {"epochs": 31}})

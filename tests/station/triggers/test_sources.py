@@ -203,6 +203,7 @@ def test_modbus_counter_beside_the_coil_accounts_for_its_rises() -> None:
     block = {"kind": "modbus", "host": "127.0.0.1", "port": port, "coil": 1, "counter": 2}
     with Controller(port), panel(port) as plc, source(**block) as (heard, _):
         assert heard.next(CountBegins).count == 0
+        assert heard.nothing_for(0.3)  # the coil has been seen at rest: only then is it seen to rise
         plc.write_register(2, 3)
         plc.write_coil(1, True)
         assert heard.next(Pulse).count == 3
