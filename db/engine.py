@@ -211,7 +211,7 @@ def _require_head(engine: Engine, create: bool) -> None:
     elif found != HEAD:
         raise DatabaseError(
             f"database {name_of(engine.url)}: schema revision {found or 'none'}, this program needs {HEAD}; "
-            "run `inspector db upgrade`" + _newer(found)
+            f"run `inspector db upgrade --database {name_of(engine.url)}`" + _newer(found)
         )
 
 

@@ -86,7 +86,9 @@ def test_memory_is_no_ledger() -> None:
         open_engine("sqlite://", create=True)
 
 
-@pytest.mark.parametrize(("found", "advice"), [("0000", "upgrade`$"), ("9999", "newer version of this program$")])
+@pytest.mark.parametrize(
+    ("found", "advice"), [("0000", r"upgrade --database \S+`$"), ("9999", "newer version of this program$")]
+)
 def test_another_schema_version_names_both_and_the_way_out(path: Path, engine: Engine, found: str, advice: str) -> None:
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE alembic_version SET version_num = '{found}'"))
