@@ -81,13 +81,15 @@ def opened(device: FakeDevice, start: int = 0, **fields: object) -> DeviceCamera
 
 
 def grabbed(camera: Camera, count: int, timeout_s: float = 2.0) -> list[Frame | CameraError]:
-    """Grab so often, and return frames and errors in the order in which they came."""
+    """Grab so often, or until the camera is lost, and return frames and errors in the order in which they came."""
     told: list[Frame | CameraError] = []
     for _ in range(count):
         try:
             told.append(camera.grab(timeout_s))
         except CameraError as error:
             told.append(error)
+            if isinstance(error, CameraLost):
+                break
     return told
 
 
