@@ -16,21 +16,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from db.records import inspection_from_rows
+from db.records import Report, inspection_from_rows
 from db.tables import DELIVERIES, INSPECTIONS, OUTBOX
-from inspector.values import InspectionRecord
 
 COUNTED_TO = 100_000
 """Counting further, after days of an outage, would take the disk from those who need it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One part as it is told: its row as it was completed, without the views, and its place in the order."""
-
-    position: int
-    record: InspectionRecord
-    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,15 @@ class Event:
     event_id: UUID = field(default_factory=new_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One part as it is told: its row as it was completed, without the views, and its place in the order."""
+
+    position: int
+    record: InspectionRecord
+    simulated: bool = False
+
+
 def opening_row(record: InspectionRecord) -> Row:
     """The row of a part that was triggered and has no verdict yet."""
     if record.outcome is not None or record.completed_at is not None or record.views:

@@ -183,6 +183,12 @@ def test_the_line_process_imports_neither_torch_nor_qt_nor_a_runtime() -> None:
     assert not loaded & {"onnxruntime", "matplotlib", "training", "gui"}
 
 
+def test_the_vision_process_loads_no_database() -> None:
+    loaded = loaded_by("station.vision")
+    assert "onnxruntime" not in loaded, "only with the bundle"
+    assert not loaded & {"sqlalchemy", "alembic", "asyncio"}, "25 MB for nothing"
+
+
 CONFIG = """
 [station]
 name = "house"

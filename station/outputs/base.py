@@ -17,7 +17,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from db.outbox import Report
+from db.records import Report
 from inspector.documents import Document
 from inspector.errors import RuntimeUnavailable
 from inspector.values import Outcome, Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from db.outbox import Report
+from db.records import Report
 
 SCHEMA = "open-inspector/part/1"
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator
 
-from db.outbox import Report
+from db.records import Report
 from inspector.documents import read_bytes
 from inspector.errors import ConfigError, PeerFault
 from station.outputs.base import About, LineState, TellSettings, require_library

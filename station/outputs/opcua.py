@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import Field
 
-from db.outbox import Report
+from db.records import Report
 from inspector.errors import PeerFault
 from station.outputs.base import About, LineState, TellSettings, require_library
 

@@ -17,7 +17,7 @@ from asyncua.server.event_generator import EventGenerator
 from asyncua.server.server import Server
 from asyncua.ua.object_ids import ObjectIds
 
-from db.outbox import Report
+from db.records import Report
 from station.outputs.base import About, LineState
 
 MACHINE_VISION = "http://opcfoundation.org/UA/MachineVision"

@@ -14,8 +14,7 @@ from sqlalchemy import Engine
 
 from db import outbox
 from db.engine import storage_errors
-from db.outbox import Report
-from db.records import utc_now
+from db.records import Report, utc_now
 from inspector.errors import DatabaseError, PeerFault, ReportRefused
 from station.outputs.base import LineState, OutputState, Teller, TellSettings
 from station.outputs.breaker import Breaker

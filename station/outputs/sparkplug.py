@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, field_validator
 
-from db.outbox import Report
+from db.records import Report
 from inspector.errors import PeerFault
 from station.outputs.base import About, LineState, require_library
 from station.outputs.mqtt import BrokerSettings, topic_level

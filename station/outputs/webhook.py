@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from db.outbox import Report
+from db.records import Report
 from inspector.documents import read_bytes
 from inspector.errors import ConfigError, PeerFault, ReportRefused
 from station.outputs.base import About, LineState, TellSettings

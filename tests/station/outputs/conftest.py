@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.peers import Listener, Mosquitto, mosquitto
 from benchmarks.peers import free_port as find_port
-from db.outbox import Report
+from db.records import Report
 from inspector.ids import new_id
 from inspector.values import InspectionRecord, Outcome
 from station.outputs.base import About

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.outbox import Report
+from db.records import Report
 from inspector.errors import DatabaseError, PeerFault, ReportRefused, RuntimeUnavailable
 from inspector.ids import new_id
 from inspector.values import InspectionRecord, Outcome
