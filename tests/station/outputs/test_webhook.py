@@ -180,7 +180,7 @@ def test_a_half_open_peer_is_a_fault_within_the_time(make, make_report, deaf_por
     started_s = time.monotonic()
     with pytest.raises(PeerFault, match="no answer in time"):
         make(url=f"http://127.0.0.1:{deaf_port}/").tell([make_report()])
-    assert time.monotonic() - started_s < 1.0
+    assert time.monotonic() - started_s < 10
 
 
 def test_a_peer_that_speaks_no_http_is_a_fault(make, make_report) -> None:
