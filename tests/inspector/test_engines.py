@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -256,3 +258,39 @@ def test_a_precision_that_the_bundle_lacks_is_named(bundle_path: Path, library: 
 def test_a_kind_that_is_no_tensorrt_is_refused() -> None:
     with pytest.raises(RuntimeUnavailable, match="expected tensorrt or tensorrt-rtx"):
         load_library("abacus")
+
+
+COLLECTED_MEANWHILE = """
+import gc, sys
+from pathlib import Path
+from inspector.errors import BundleError
+from inspector.runtimes.trt.library import load_library
+from inspector.runtimes.trt.parsing import parse_network
+
+library = load_library("tensorrt-rtx")
+
+
+def leave_garbage():
+    try:
+        parse_network(library, Path(sys.argv[1]))
+    except BundleError as error:
+        kept = [error]
+        kept.append(kept)
+
+
+for allocations in range(1, 400, 3):  # the collector comes a little later each time, wherever the parser then is
+    leave_garbage()
+    gc.set_threshold(gc.get_count()[0] + allocations)
+    parse_network(library, Path(sys.argv[2]))
+    gc.set_threshold(100_000)
+    gc.collect()
+"""
+
+
+def test_a_collection_while_another_network_is_parsed_does_not_stop_the_thread(tmp_path: Path) -> None:
+    """TensorRT locks its log against the freeing of a builder; this was found as a test run that never ended."""
+    (tmp_path / "refused.onnx").write_bytes(network([*BYTES_FIRST, helper.make_node("No", ["x"], ["y"], domain="one")]))
+    (tmp_path / "sound.onnx").write_bytes(network(SOUND))
+    paths = [str(tmp_path / name) for name in ("refused.onnx", "sound.onnx")]
+    done = subprocess.run([sys.executable, "-c", COLLECTED_MEANWHILE, *paths], timeout=60, check=False)
+    assert done.returncode == 0

@@ -18,6 +18,7 @@ from typing import Any
 from inspector.bundle import ID_DIGITS, Bundle, Precision
 from inspector.documents import Document
 from inspector.errors import BundleError
+from inspector.runtimes.trt.alone import alone
 from inspector.runtimes.trt.library import Library
 from inspector.runtimes.trt.parsing import Parsed, parse_network
 from inspector.runtimes.trt.progress import make_progress
@@ -91,6 +92,10 @@ def build_for(bundle: Bundle, order: Order, library: Library, timings: Path | No
     Raises:
         BundleError: a graph that TensorRT cannot build, a task's output that is missing, an unknown target.
     """
+    return alone(lambda: _build_for(bundle, order, library, timings))
+
+
+def _build_for(bundle: Bundle, order: Order, library: Library, timings: Path | None) -> tuple[bytes, EngineProof]:
     model = bundle.model_path(order.precision)
     started = time.perf_counter()
     parsed = parse_network(library, model, float_door=order.precision == "float")
@@ -123,8 +128,13 @@ def with_float_size(proof: EngineProof, bundle: Bundle, library: Library) -> Eng
     if proof.precision == "float":
         return proof
     order = Order("float", proof.target, *proof.batches[1:])
-    size = len(_build(parse_network(library, bundle.model_path("float"), float_door=True), bundle.path, order, None))
+    size = alone(lambda: _float_size(bundle, order, library))
     return proof.model_copy(update={"float_engine_bytes": size})
+
+
+def _float_size(bundle: Bundle, order: Order, library: Library) -> int:
+    parsed = parse_network(library, bundle.model_path("float"), float_door=True)
+    return len(_build(parsed, bundle.path, order, None))
 
 
 def store(path: Path, engine: bytes, proof: EngineProof) -> None:

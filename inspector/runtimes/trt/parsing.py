@@ -11,6 +11,7 @@ from typing import Any
 
 from inspector.documents import read_bytes
 from inspector.errors import BundleError
+from inspector.runtimes.trt.alone import alone
 from inspector.runtimes.trt.library import Library
 
 _MENDS = (
@@ -49,7 +50,12 @@ def parse_network(library: Library, model: Path, *, float_door: bool = False) ->
         BundleError: no network, or one that TensorRT cannot build; names the node and what to do.
     """
     content = read_bytes(model, BundleError)
-    parsed, parser = _parse(library, _with_float_door(content) if float_door else content)
+    graph = _with_float_door(content) if float_door else content
+    return alone(lambda: _parsed(library, model, graph))
+
+
+def _parsed(library: Library, model: Path, graph: bytes) -> Parsed:
+    parsed, parser = _parse(library, graph)
     if parser.num_errors:
         raise BundleError(f"{model}: {_complaint(library, parser.get_error(0))}")
     if parsed.network.num_inputs != 1:

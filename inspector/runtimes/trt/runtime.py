@@ -20,6 +20,7 @@ from inspector.bundle import MODEL_FILES, Bundle, Precision, load_bundle
 from inspector.documents import read_json
 from inspector.errors import BundleError, RuntimeFault
 from inspector.runtimes import Batch, Outputs, RuntimeSettings, require_batch
+from inspector.runtimes.trt.alone import alone
 from inspector.runtimes.trt.driver import Device, Gpu, Handle, open_device
 from inspector.runtimes.trt.engines import (
     EngineProof,
@@ -153,7 +154,7 @@ class TensorRt:
 
     def _deserialise(self, content: bytes) -> Any:
         self._runtime = self._library.api.Runtime(self._log)  # must live as long as its engines
-        return self._runtime.deserialize_cuda_engine(content)
+        return alone(lambda: self._runtime.deserialize_cuda_engine(content))
 
     def _made(self, found: Any, what: str) -> Any:
         if found is None:
