@@ -17,6 +17,7 @@ from inspector.recipe import Recipe, load_recipe
 from station.cameras import camera_settings
 from station.cameras.base import CameraSettings
 from station.codes import CodeKind
+from station.health.settings import HealthSettings
 from station.outputs import outputs_settings
 from station.outputs.base import OutputSettings
 from station.triggers import is_by_camera, trigger_settings
@@ -27,6 +28,7 @@ _PATHS_OF = {
     "camera": ("path", "names", "producer"),
     "output": ("secret_file", "ca_file", "password_file"),
     "trigger": ("token_file", "password_file"),
+    "health": ("token_file",),
 }
 
 
@@ -72,6 +74,7 @@ class StationConfig(Document):
     outputs: tuple[OutputSettings, ...]
     audit: AuditSettings | None = None
     plant: PlantSettings | None = None
+    health: HealthSettings | None = None
 
     @property
     def camera(self) -> CameraSettings:
@@ -115,6 +118,7 @@ class _File(Document):
     output: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"kind": "log"})
     audit: AuditSettings | None = None
     plant: PlantSettings | None = None
+    health: HealthSettings | None = None
 
 
 def load_station_config(path: Path) -> StationConfig:
@@ -142,6 +146,7 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         outputs=outputs_settings(file.output, source),
         audit=file.audit,
         plant=file.plant,
+        health=file.health,
     )
 
 

@@ -104,6 +104,9 @@ class LineLoop:
         self._intake = Intake(config.trigger, self._inbox.put, self._journal, self._part_by_pulse, self._missed)
         self._groups = [VisionGroup(name, names, config, start_vision, start) for name, names in config.groups.items()]
         self._group_of = {camera: group for group in self._groups for camera in group.cameras}
+        for group in self._groups:
+            tally.note_vision(group.name, "starting")
+        tally.cameras = dict(self._camera_states)
 
     def run(self) -> None:
         """Serve the line until the end; raise UserError or StationError for what a restart cannot mend."""
@@ -231,11 +234,13 @@ class LineLoop:
 
     def _note_camera(self, camera: str, state: str) -> None:
         self._camera_states[camera] = state
+        self._tally.cameras = dict(self._camera_states)
         unwell = [state for state in self._camera_states.values() if state != "well"]
         self._tally.camera = "; ".join(unwell) or "well"
 
     def _become_ready(self, group: VisionGroup, description: dict[str, str], golden_samples: int) -> None:
         group.became_ready()
+        self._tally.note_vision(group.name, "well")
         for camera in group.cameras:
             self._note_camera(camera, "well")
         runtime = ", ".join(f"{name} {value}" for name, value in description.items())
@@ -385,6 +390,7 @@ class LineLoop:
             self._ended = True
         elif group.restart(self._next_sequence):
             self._tally.restarts += 1
+            self._tally.note_vision(group.name, why, restarted=True)
             self._tally.state = "restarting"
             self._journal.note(Severity.ALARM, "vision restarted", why)
         else:
@@ -393,6 +399,7 @@ class LineLoop:
 
     def _pulse(self) -> None:
         """Let the outputs know that the loop goes round, and note how they do."""
+        self._tally.beat_ns, self._tally.trigger = time.monotonic_ns(), self._intake.words
         fault = self._ledger.fault
         for state in self._output.pulse(LineState(self._tally.state, None if fault is None else str(fault))):
             if self._tally.note_output(state):

@@ -7,9 +7,11 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from uuid import UUID
 
@@ -17,17 +19,24 @@ from db.images import ImageStore
 from db.ledger import Ledger, Recovery
 from db.records import Event, Run, Severity
 from inspector.bundle import Bundle, load_bundle
+from inspector.certificate import is_certified, standing
 from inspector.errors import ConfigError, StorageFault
+from station.access import read_token
 from station.auditing import AuditPlan, audit_plan, make_key
 from station.config import StationConfig
 from station.forwarding import forwarding
+from station.health.port import health_port, listen
+from station.health.snapshot import Snapshot, Watched
 from station.line import LineLoop
 from station.outputs import act_outputs, tell_settings
 from station.outputs.base import About
 from station.parts import Identity
+from station.preview import PreviewSlot
 from station.scheduling import line_first
 from station.status import StationStatus, Tally
+from station.supervisor import VisionProcess
 from station.telling import TellingOutputs
+from station.triggers import is_by_camera
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +68,7 @@ class RunSummary:
             (
                 f"{status.triggers} triggers, {status.accounted} verdicts ({balance}): {outcomes or 'none'}",
                 f"latency trigger to verdict: {latency}; {status.triggers / max(self.seconds, 1e-9):.1f} parts/s",
-                *([status.drift] if "since part" in status.drift else []),
+                *([status.drift] if status.has_drifted else []),
                 *([f"{self.recovered} parts of an interrupted run recorded NOT_INSPECTED"] if self.recovered else []),
                 f"database {self.database}",
                 f"images   {self.images}",
@@ -96,13 +105,50 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id, config.camera.kind in RENDERED)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
         about = About(run.station, run.recipe, run.bundle_id)
-        with TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally):
+        slots = {camera.name: PreviewSlot() for camera in config.cameras} if config.health else {}
+        start_vision = partial(VisionProcess, slots=slots)
+        with (
+            _health(config, bundle, run, ledger, tally, slots),
+            TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally),
+        ):
             with settled_heap(), _realtime(config, ledger):
-                LineLoop(config, identity, ledger, output, tally, stop, start, plan=plan).run()
+                LineLoop(config, identity, ledger, output, tally, stop, start, start_vision, plan).run()
             _end_run(ledger, run.run_id)
             tally.state = "ended"
     seconds = time.monotonic() - started_s
     return RunSummary(run.run_id, tally.snapshot(), seconds, recovery.completed, config.database_url, config.images)
+
+
+@contextmanager
+def _health(
+    config: StationConfig, bundle: Bundle, run: Run, ledger: Ledger, tally: Tally, slots: Mapping[str, PreviewSlot]
+) -> Iterator[None]:
+    """Serve the health port, where one is configured."""
+    if config.health is None:
+        yield
+        return
+    watched = Watched(
+        station=run.station,
+        recipe=run.recipe,
+        bundle_id=run.bundle_id,
+        run_id=run.run_id,
+        version=version("open-inspector"),
+        certificate=standing(bundle, config.recipe),
+        certified=is_certified(bundle, config.recipe),
+        cameras=tuple(camera.name for camera in config.cameras),
+        groups=tuple(config.groups),
+        trigger=None if is_by_camera(config.trigger) else config.trigger.kind,
+        folder=config.station.folder,
+        database=config.database_url,
+        settings=config.health,
+        token=read_token(config.health.token_file),
+    )
+
+    def take() -> Snapshot:
+        return Snapshot(tally.snapshot(), ledger.unwritten, time.monotonic_ns())
+
+    with health_port(watched, slots, take, listen(config.health)):
+        yield
 
 
 @contextmanager
