@@ -16,8 +16,6 @@ from urllib.parse import parse_qsl, urlsplit
 from station.access import is_known
 
 LONGEST_HEAD_BYTES = 8192
-PATIENCE_S = 2.0
-"""A request that takes longer to come is none."""
 
 
 class Refused(Exception):
@@ -58,7 +56,7 @@ class Request:
         return int(words)
 
 
-def read_head(connection: socket.socket, patience_s: float = PATIENCE_S) -> bytes:
+def read_head(connection: socket.socket, patience_s: float) -> bytes:
     """Return the request line and the headers. However slowly they come, it takes no longer than `patience_s`.
 
     Raises:

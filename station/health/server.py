@@ -26,15 +26,24 @@ logger = logging.getLogger(__name__)
 
 MOST_CONNECTIONS = 16
 MOST_STREAMS = 8
-SEND_S = 5.0
-"""What does not leave for so long was sent to somebody who does not read."""
-ALIVE_S = 5.0
 STREAM_BUFFER_BYTES = 65_536
 """What is sent and not read waits here; small, so that a reader who does not read is noticed."""
 LOAD_S = 5.0
 _LINGER_S = 0.2
 _LINGER_BYTES = 1 << 20
 _CALM = "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nServer: open-inspector\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long whom is waited for."""
+
+    head_s: float = 2.0
+    """A request is whole within this, however slowly it comes."""
+    send_s: float = 5.0
+    """What does not leave for so long was sent to somebody who does not read."""
+    alive_s: float = 5.0
+    """A stream with nothing to tell says that it lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +67,13 @@ class HealthServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         hub: Hub,
         slots: Mapping[str, PreviewSlot],
         token: bytes | None,
-        send_s: float = SEND_S,
-        alive_s: float = ALIVE_S,
+        patience: Patience = Patience(),
     ) -> None:
         super().__init__(listening.getsockname()[:2], _Connection, bind_and_activate=False)
         self.socket.close()
         self.socket = listening
         self.shown, self.hub, self.slots, self.token = shown, hub, slots, token
-        self.send_s, self.alive_s = send_s, alive_s
+        self.patience = patience
         self.dropped = 0
         self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self.stream_room = threading.BoundedSemaphore(MOST_STREAMS)
@@ -101,7 +109,7 @@ class _Connection(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         with contextlib.suppress(OSError):  # the other side has gone, or does not read: nobody waits for it
             try:
-                request = parse_head(read_head(self.request))
+                request = parse_head(read_head(self.request, self.server.patience.head_s))
             except Refused as refused:
                 self._refuse(refused)
             else:
@@ -135,7 +143,7 @@ class _Connection(socketserver.BaseRequestHandler):
         raise Refused(HTTPStatus.NOT_FOUND, "expected /health, /metrics, /preview.jpg or /events")
 
     def _send(self, answer: Answer, with_body: bool) -> None:
-        self.request.settimeout(self.server.send_s)  # for all of it, not for each piece
+        self.request.settimeout(self.server.patience.send_s)  # for all of it, not for each piece
         self.request.sendall(_encoded(answer, with_body))
 
     def _linger(self) -> None:
@@ -175,10 +183,10 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def _tell_from(self, span: Span, position: int) -> None:
         _keep_small(self.request)
-        self.request.settimeout(self.server.send_s)
+        self.request.settimeout(self.server.patience.send_s)
         self.request.sendall(_stream_head() + b"retry: 2000\n\n")
         gap, position, edition = _gap(position, span), max(position, span.floor), -1
-        while (news := self.server.hub.news(position, edition, self.server.alive_s)) is not None:
+        while (news := self.server.hub.news(position, edition, self.server.patience.alive_s)) is not None:
             if position < news.floor:
                 raise TimeoutError  # parts were forgotten that it has not read
             health = b"event: health\ndata: %s\n\n" % news.health if news.edition > edition else b""
