@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import socket
 import threading
 import time
@@ -40,7 +41,7 @@ def listen(settings: HealthSettings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        raise ConfigError(f"health: cannot listen at {where} ({error.strerror})") from error
+        raise ConfigError(f"health: cannot listen at {where} ({os.strerror(error.errno or 0)})") from error
 
 
 @contextmanager

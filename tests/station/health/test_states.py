@@ -1,4 +1,4 @@
-"""Each device is in the state that the document promises, the worst comes first, and only what a part needs stops the line."""
+"""Each device is in the state that is documented, the worst first; only what a part needs stops the line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from station.health.storage import DiskSight, look_at_disk
 from station.outputs.base import OutputState
 from station.status import VisionState
 from tests.station.health.sights import NOW_NS, sight, status, watched
-
 
 AT = datetime(2026, 11, 27, 14, 30, tzinfo=UTC)
 DEAD_BROKER = OutputState("mqtt", "tell", False, "connection refused", waiting=120)
