@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,7 @@ from station.auditing import AuditPlan, audit_plan, make_key
 from station.config import StationConfig
 from station.forwarding import forwarding
 from station.health.port import health_port, listen
+from station.health.settings import HealthSettings
 from station.health.snapshot import Snapshot, Watched
 from station.line import LineLoop
 from station.outputs import act_outputs, tell_settings
@@ -89,6 +91,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
     started_s = time.monotonic()
     with (
         _alone(config.station.folder),
+        _listening(config.health) as listening,
         forwarding(config, tally),
         Ledger(config.database_url) as ledger,
         act_outputs(config.outputs) as output,
@@ -108,7 +111,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         slots = {camera.name: PreviewSlot() for camera in config.cameras} if config.health else {}
         start_vision = partial(VisionProcess, slots=slots)
         with (
-            _health(config, bundle, run, ledger, tally, slots),
+            _health(config, bundle, run, ledger, tally, slots, listening),
             TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally),
         ):
             with settled_heap(), _realtime(config, ledger):
@@ -119,12 +122,26 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
     return RunSummary(run.run_id, tally.snapshot(), seconds, recovery.completed, config.database_url, config.images)
 
 
+def _listening(settings: HealthSettings | None) -> AbstractContextManager[socket.socket | None]:
+    """Open the health port, where one is configured: what is wrong with it is said before anything is written."""
+    if settings is None:
+        return nullcontext()
+    read_token(settings.token_file)
+    return listen(settings)
+
+
 @contextmanager
 def _health(
-    config: StationConfig, bundle: Bundle, run: Run, ledger: Ledger, tally: Tally, slots: Mapping[str, PreviewSlot]
+    config: StationConfig,
+    bundle: Bundle,
+    run: Run,
+    ledger: Ledger,
+    tally: Tally,
+    slots: Mapping[str, PreviewSlot],
+    listening: socket.socket | None,
 ) -> Iterator[None]:
-    """Serve the health port, where one is configured."""
-    if config.health is None:
+    """Serve the health port, where there is one."""
+    if config.health is None or listening is None:
         yield
         return
     watched = Watched(
@@ -147,7 +164,7 @@ def _health(
     def take() -> Snapshot:
         return Snapshot(tally.snapshot(), ledger.unwritten, time.monotonic_ns())
 
-    with health_port(watched, slots, take, listen(config.health)):
+    with health_port(watched, slots, take, listening):
         yield
 
 

@@ -48,14 +48,13 @@ def listen(settings: HealthSettings) -> socket.socket:
 def health_port(
     watched: Watched, slots: Mapping[str, PreviewSlot], take: Callable[[], Snapshot], listening: socket.socket
 ) -> Iterator[HealthPort]:
-    """Serve while the block runs; closes the socket."""
-    with listening:
-        port = HealthPort(watched, slots, take, listening)
-        port.start()
-        try:
-            yield port
-        finally:
-            port.stop()
+    """Serve at the socket while the block runs."""
+    port = HealthPort(watched, slots, take, listening)
+    port.start()
+    try:
+        yield port
+    finally:
+        port.stop()
 
 
 class HealthPort:
@@ -73,10 +72,6 @@ class HealthPort:
         self._thread = threading.Thread(target=self._supervise, name="health", daemon=True)
         self.pid: int | None = None
         """Of the process that runs now."""
-
-    @property
-    def port(self) -> int:
-        return int(self._listening.getsockname()[1])
 
     def start(self) -> None:
         self._thread.start()
