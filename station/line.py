@@ -193,15 +193,15 @@ class LineLoop:
             case Drifted(camera, alarm):
                 kind = "drift_alarm" if alarm.severity == "ALARM" else "drift_warning"
                 since = f" (since part {alarm.since_part} of {alarm.part})"
-                self._journal.note(Severity(alarm.severity), kind, f"camera {camera}: {alarm.text}{since}")
+                self._journal.note(Severity(alarm.severity), kind, f"camera {camera}: {alarm.text}{since}", camera)
             case DriftStatus(camera, words, well):
                 self._note_drift_state(camera, words)
                 if not well:
-                    self._journal.note(Severity.WARNING, "drift_fault", words)
+                    self._journal.note(Severity.WARNING, "drift_fault", words, camera)
             case Relearning(camera, by, why, ended):
                 said = ", ".join(f"{alarm.figure} since part {alarm.since_part}" for alarm in ended) or "none"
                 words = f"camera {camera}: by {by}: {why}; alarms ended: {said}"
-                self._journal.note(Severity.INFO, "drift_relearn", words)
+                self._journal.note(Severity.INFO, "drift_relearn", words, camera)
             case DriftPoint(point):
                 self._journal.record(Severity.INFO, "drift_figures", point.model_dump_json())
 
@@ -220,15 +220,15 @@ class LineLoop:
             case CameraState(camera, well, why):
                 self._note_camera(camera, "well" if well else why)
                 severity, kind = (Severity.INFO, "camera back") if well else (Severity.ALARM, "camera lost")
-                self._journal.note(severity, kind, why)
-            case CameraNote(_, kind, why, warning):
-                self._journal.note(Severity.WARNING if warning else Severity.INFO, kind, why)
+                self._journal.note(severity, kind, why, camera)
+            case CameraNote(camera, kind, why, warning):
+                self._journal.note(Severity.WARNING if warning else Severity.INFO, kind, why, camera)
             case RuntimeFailed(why):
                 self._journal.note(Severity.ALARM, "runtime failed", why)
             case Ended(camera, why):
                 self._ended = True
                 self._intake.close()
-                self._journal.note(Severity.INFO, "camera ended", why)
+                self._journal.note(Severity.INFO, "camera ended", why, camera)
             case Unfit(why):
                 raise UserError(why)
 

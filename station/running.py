@@ -22,6 +22,7 @@ from db.records import Event, Run, Severity
 from inspector.bundle import Bundle, load_bundle
 from inspector.certificate import is_certified, standing
 from inspector.errors import ConfigError, StorageFault
+from inspector.logs import name_run
 from station.access import read_token
 from station.auditing import AuditPlan, audit_plan, make_key
 from station.config import StationConfig
@@ -35,6 +36,7 @@ from station.outputs.base import About
 from station.parts import Identity
 from station.preview import PreviewSlot
 from station.scheduling import line_first
+from station.service import service_heart
 from station.status import StationStatus, Tally
 from station.supervisor import VisionProcess
 from station.telling import TellingOutputs
@@ -94,7 +96,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         _listening(config.health) as listening,
         forwarding(config, tally),
         Ledger(config.database_url) as ledger,
-        act_outputs(config.outputs) as output,
+        act_outputs(config.outputs, service_heart()) as output,
         screen(tally) if screen else nullcontext(),
     ):
         ImageStore(config.images).sweep()
@@ -102,6 +104,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         plan = _audit_plan(config, bundle)
         run = _run_value(config, bundle, plan)
         ledger.start_run(run)
+        name_run(run.station, str(run.run_id))
         if plan:
             ledger.record_event(Event(run.station, Severity.INFO, "audit draws", plan.text()))
         _record_recovery(ledger, config.station.name, recovery)
