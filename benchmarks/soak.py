@@ -32,11 +32,12 @@ from benchmarks import report
 from benchmarks.peers import free_port
 from db.engine import open_engine
 from db.queries import latest, outcome_counts
+from inspector.values import Outcome
 
 BLOCKS = 12
 _T_95 = 2.228
 """Student's t for 95 % and BLOCKS - 2 degrees of freedom."""
-SAMPLE_S = 2.0
+SAMPLE_S, LEAST_SAMPLES = 2.0, 80
 _START_S = 120.0
 
 CONFIG = """
@@ -213,8 +214,9 @@ def soak(folder: Path, bundle: Path, seconds: float, rate_hz: float) -> dict[str
     words = [sys.executable, "-m", "inspector.cli", "station", "run", str(config)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as station:
         try:
-            with Reader(port) as reader:
-                _await_running(reader, station)
+            reader = Reader(port)
+            _await_running(reader, station)
+            with reader:
                 samples = _watch(station, seconds)
             station.send_signal(signal.SIGTERM)
             summary, _ = station.communicate(timeout=120)
@@ -245,9 +247,10 @@ def _await_running(reader: Reader, station: subprocess.Popen[str]) -> None:
 
 def _watch(station: subprocess.Popen[str], seconds: float) -> list[Sample]:
     line, started_s, samples = psutil.Process(station.pid), time.monotonic(), []
+    pause_s = min(SAMPLE_S, seconds / LEAST_SAMPLES)
     while time.monotonic() - started_s < seconds:
         samples.append(sample(line, started_s))
-        time.sleep(SAMPLE_S)
+        time.sleep(pause_s)
         if station.poll() is not None:
             raise SystemExit(f"the station ended by itself with status {station.returncode}")
     return samples
@@ -261,7 +264,7 @@ def _account(ledger: Path) -> dict[str, int]:
             triggers = latest(connection, 1)[0].trigger
     finally:
         engine.dispose()
-    return {"triggers": triggers, "rows": sum(counts.values()), "not_inspected": counts.get("NOT_INSPECTED", 0)}
+    return {"triggers": triggers, "rows": sum(counts.values()), "not_inspected": counts.get(Outcome.NOT_INSPECTED, 0)}
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ class HealthServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         super().__init__(listening.getsockname()[:2], _Connection, bind_and_activate=False)
         self.socket.close()
         self.socket = listening
+        self.socket.setblocking(False)  # a client that is gone before it is accepted holds nobody up
         self.shown, self.hub, self.slots, self.token = shown, hub, slots, token
         self.patience = patience
         self.dropped = 0
@@ -79,10 +80,14 @@ class HealthServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.stream_room = threading.BoundedSemaphore(MOST_STREAMS)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
+        if not self._room.acquire(blocking=False):
             self._turn_away(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # the system gives no further thread
+            self._room.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
@@ -137,7 +142,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 return answers.health_answer(shown.health, shown.document)
             case "/metrics":
                 streams = Streams(self.server.hub.readers, self.server.dropped)
-                return answers.metrics_answer(shown.health, streams, request.headers.get("Accept", ""))
+                return answers.metrics_answer(shown.health, streams)
             case "/preview.jpg":
                 return answers.preview_answer(request, self.server.slots)
         raise Refused(HTTPStatus.NOT_FOUND, "expected /health, /metrics, /preview.jpg or /events")

@@ -192,9 +192,7 @@ def test_the_metrics_are_read_back_as_what_was_counted() -> None:
         unforwarded=3,
     )
     health = assess(watched(station='press "4"\n'), sight(seen), AT)
-    body, content_type = metrics_text(health, 2, 1, "", NOW_NS + 10**9)
-    assert content_type.startswith("text/plain")
-    read = families(body.decode())
+    read = families(metrics_text(health, 2, 1, NOW_NS + 10**9).decode())
     parts = read["inspector_parts"]
     assert parts["inspector_parts_total", "PASS", "none"] == 7
     assert sum(parts.values()) == 9
@@ -211,7 +209,7 @@ def test_the_metrics_are_read_back_as_what_was_counted() -> None:
 
 def test_every_metric_is_in_the_document_and_every_documented_one_is_there() -> None:
     health = assess(watched(), sight(status(unforwarded=0, outputs=(DEAD_BROKER,))), AT)
-    told = set(families(metrics_text(health, 0, 0, "", NOW_NS)[0].decode()))
+    told = set(families(metrics_text(health, 0, 0, NOW_NS).decode()))
     text = (Path(__file__).parents[3] / "docs" / "health.md").read_text().partition("## `/metrics`")[2]
     named = {word.removesuffix("_total") for word in text.replace("`", " ").replace(",", " ").split()}
     assert told == {word for word in named if word.startswith("inspector_")}
