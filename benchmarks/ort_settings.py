@@ -4,8 +4,8 @@ python -m benchmarks.ort_settings --json FILE
 
 EfficientNet-Lite0, cpu-int8, one picture of 224 px every 25 ms, as parts come on a line, with as many threads as there
 are cores: with one thread there is no pool that could spin. Beside it a process wakes every 2 ms, as the line process
-does, and says how late it was. All settings take turns; a ratio is that setting's figure over the shipped one's (no spinning, arena on),
-of the medians of the turns.
+does, and says how late it was. All settings take turns; a ratio is that setting's figure over that of the shipped one
+(no spinning, arena on), both medians over the turns.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def _sessions(model: Path, threads: int) -> tuple[dict[str, Callable[[], object]], dict[str, float]]:
-    """One warm session for each setting, and by how much each made this process grow, in MB; the first brings the library."""
+    """One warm session for each setting, and by how many MB each made this process grow (the first most)."""
     picture = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 3), dtype=np.uint8)
     runs: dict[str, Callable[[], object]] = {}
     grown: dict[str, float] = {}
