@@ -158,6 +158,8 @@ class Ledger:
         """Give an open part its outcome, its findings, its images and its audit task, all or nothing, exactly once.
 
         `image` is the one that the part's own row names; `further` ones are those that only its findings name.
+        A record that is refused for good leaves its part NOT_INSPECTED, with the refusal as its reason. A full queue
+        refuses no completion: it has one for each part that was opened, and no more.
         Run, station, trigger and frame sequence must be those it was opened with: no record ends up at another part.
         """
         return self._submit(Completion(record, image, self._clock(), draw, tuple(further)))
@@ -207,7 +209,8 @@ class Ledger:
         with self._lock:
             if self._closing:
                 raise StorageFault(f"ledger {self._database} is closed")
-            if len(self._waiting) + len(self._in_hand) >= self._queue_limit:
+            full = len(self._waiting) + len(self._in_hand) >= self._queue_limit
+            if full and not isinstance(entry, Completion):
                 raise StorageFault(f"ledger {self._database}: {self._queue_limit} rows wait unwritten: {self._fault}")
             self._waiting.append((entry, future))
             self._lock.notify()

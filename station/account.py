@@ -96,7 +96,10 @@ class Account:
             self.fail(part_id, f"overload: {MOST_IN_FLIGHT} parts wait for their verdict")
 
     def _refused(self, part_id: UUID, why: str) -> None:
-        self.answer(part_id, not_inspected(f"ledger: {why}"))
+        """Divert a part that has no row and never will; the alarm is all that the ledger knows of it."""
+        if (part := self.find(part_id)) is not None:
+            self._line.journal.note(Severity.ALARM, "row refused", f"part {part.record.trigger} has no row: {why}")
+            self._act(part, not_inspected(f"ledger: {why}"), part.record)
 
     def update(self, part: PartInFlight) -> None:
         """Replace what is known of a part that has no verdict yet."""

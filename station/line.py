@@ -122,11 +122,13 @@ class LineLoop:
     def _end(self) -> None:
         self._tally.state = "ending"
         self._intake.close()
-        self._inbox.run_all()  # a trigger that came in the last moment is a part too
-        self._account.answer_for_all("station stopped before the verdict")
-        for group in self._groups:
-            group.process.stop(_STOP_GRACE_S)
-        self._inbox.close()
+        try:
+            self._inbox.run_all()  # a trigger that came in the last moment is a part too
+        finally:  # also where the ledger takes no further row
+            self._account.answer_for_all("station stopped before the verdict")
+            for group in self._groups:
+                group.process.stop(_STOP_GRACE_S)
+            self._inbox.close()
 
     def _finished(self) -> bool:
         if self._stop_by_ns is not None and time.monotonic_ns() > self._stop_by_ns:
