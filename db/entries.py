@@ -35,6 +35,7 @@ from sqlalchemy.exc import (
 )
 
 from db.audit_log import LONGEST_PERSON, Change, record_change
+from db.challenges import Hold, add_hold
 from db.images import StoredImage
 from db.outbox import ADD_TO_OUTBOX, Delivered, Subscription, advance, subscribe
 from db.records import (
@@ -112,7 +113,7 @@ class Occurrence:
     event: Event
 
 
-Entry = RunStart | RunEnd | Opening | Completion | Occurrence | Restart | Subscription | Delivered
+Entry = RunStart | RunEnd | Opening | Completion | Occurrence | Restart | Subscription | Delivered | Hold
 
 
 def write_together(connection: Connection, entries: Iterable[Entry]) -> list[Any]:
@@ -173,10 +174,10 @@ def write_one(connection: Connection, entry: Entry) -> Any:
             return _record_event(connection, event)
         case Restart():
             return recover(connection, entry)
-        case Subscription():
-            return subscribe(connection, entry)
-        case Delivered():
-            return advance(connection, entry)
+        case Subscription() | Delivered():
+            return subscribe(connection, entry) if isinstance(entry, Subscription) else advance(connection, entry)
+        case Hold():
+            return add_hold(connection, entry)
 
 
 def _plainer(entry: Completion, refused: RowRefused) -> Iterator[Completion]:
@@ -193,6 +194,7 @@ def _plainer(entry: Completion, refused: RowRefused) -> Iterator[Completion]:
         completed_at=entry.at,
         image_sha256=None,
         views=(),
+        challenge_met=None,
     )
     yield Completion(bare, None, entry.at)
     yield Completion(replace(bare, tag=NO_TAG), None, entry.at)
@@ -249,8 +251,8 @@ def _collect(entries: Sequence[Opening | Completion]) -> _Parts:
         if isinstance(entry, Opening):
             if entry.record.part_id in completed:
                 raise RowRefused(f"part {entry.record.part_id} was completed before it was opened")
-            parts.openings.append(opening_row(entry.record))
-            parts.places.append({"part_id": entry.record.part_id, "simulated": entry.simulated})
+            parts.openings.append(opening_row(entry.record, entry.simulated))
+            parts.places.append({"part_id": entry.record.part_id})
         else:
             completed.add(entry.record.part_id)
             _collect_completion(parts, entry)
@@ -380,6 +382,8 @@ _COMPLETED_COLUMNS = (
     "latency_ms",
     "completed_at",
     "image_sha256",
+    "challenge_id",
+    "challenge_met",
 )
 _COMPLETE = (
     update(INSPECTIONS)

@@ -22,6 +22,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
+from db.challenges import Hold
 from db.engine import WRITES, cause_of, name_of, open_engine, sqlite_code, storage_errors
 from db.entries import (
     ROW_FAULTS,
@@ -166,6 +167,10 @@ class Ledger:
 
     def record_event(self, event: Event) -> Future[None]:
         return self._submit(Occurrence(event))
+
+    def record_hold(self, hold: Hold) -> Future[None]:
+        """Remember that the line was held, or released: a restart finds it so."""
+        return self._submit(hold)
 
     def subscribe(self, station: str, outputs: Sequence[str], timeout_s: float = 10.0) -> dict[str, int]:
         """Return how far each output of a station has told its parts; one that is new begins behind those of today."""
