@@ -19,6 +19,7 @@ from db.records import Event, Run, Severity
 from inspector.bundle import Bundle, load_bundle
 from inspector.errors import ConfigError, StorageFault
 from station.auditing import AuditPlan, audit_plan, make_key
+from station.challenges.desk import guarded
 from station.config import StationConfig
 from station.forwarding import forwarding
 from station.line import LineLoop
@@ -58,6 +59,8 @@ class RunSummary:
         return "\n".join(
             (
                 f"{status.triggers} triggers, {status.accounted} verdicts ({balance}): {outcomes or 'none'}",
+                *([f"{status.challenges} of them challenge parts, not counted"] if status.challenges else []),
+                *([f"line held: {status.held}"] if status.held else []),
                 f"latency trigger to verdict: {latency}; {status.triggers / max(self.seconds, 1e-9):.1f} parts/s",
                 *([status.drift] if "since part" in status.drift else []),
                 *([f"{self.recovered} parts of an interrupted run recorded NOT_INSPECTED"] if self.recovered else []),
@@ -97,8 +100,8 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
         about = About(run.station, run.recipe, run.bundle_id)
         with TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally):
-            with settled_heap(), _realtime(config, ledger):
-                LineLoop(config, identity, ledger, output, tally, stop, start, plan=plan).run()
+            with guarded(config, run.recipe, run.bundle_id, ledger) as guard, settled_heap(), _realtime(config, ledger):
+                LineLoop(config, identity, ledger, output, tally, stop, start, plan=plan, guard=guard).run()
             _end_run(ledger, run.run_id)
             tally.state = "ended"
     seconds = time.monotonic() - started_s
