@@ -96,7 +96,7 @@ def advance(connection: Connection, entry: Delivered) -> None:
 
 def _completed(rows: Any) -> Iterator[Report]:
     for row in takewhile(lambda row: row["outcome"] is not None, rows):
-        yield Report(row["position"], inspection_from_rows(row), row["simulated"])
+        yield Report(row["position"], inspection_from_rows(row), row["simulated"] or row["challenge_id"] is not None)
 
 
 # Statements are made once: to make one costs as much as to execute it.
@@ -104,7 +104,7 @@ ADD_TO_OUTBOX = insert(OUTBOX)
 _BEHIND = (INSPECTIONS.c.station == bindparam("of_station"), OUTBOX.c.position > bindparam("after"))
 _PARTS = OUTBOX.join(INSPECTIONS, INSPECTIONS.c.part_id == OUTBOX.c.part_id)
 _NEXT = (
-    select(OUTBOX.c.position, OUTBOX.c.simulated, INSPECTIONS)
+    select(OUTBOX.c.position, INSPECTIONS)
     .select_from(_PARTS)
     .where(*_BEHIND)
     .order_by(OUTBOX.c.position)

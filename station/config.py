@@ -16,6 +16,7 @@ from inspector.post import Post
 from inspector.recipe import Recipe, load_recipe
 from station.cameras import camera_settings
 from station.cameras.base import CameraSettings
+from station.challenges.settings import ChallengeSettings
 from station.codes import CodeKind
 from station.health.settings import HealthSettings
 from station.outputs import outputs_settings
@@ -73,6 +74,7 @@ class StationConfig(Document):
     """Each is a view of every part. Without a trigger of its own, the first one's exposures are the parts."""
     outputs: tuple[OutputSettings, ...]
     audit: AuditSettings | None = None
+    challenge: ChallengeSettings | None = None
     plant: PlantSettings | None = None
     health: HealthSettings | None = None
 
@@ -117,6 +119,7 @@ class _File(Document):
     camera: dict[str, Any] | list[dict[str, Any]]
     output: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"kind": "log"})
     audit: AuditSettings | None = None
+    challenge: ChallengeSettings | None = None
     plant: PlantSettings | None = None
     health: HealthSettings | None = None
 
@@ -145,6 +148,7 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         cameras=_cameras(file.camera, source),
         outputs=outputs_settings(file.output, source),
         audit=file.audit,
+        challenge=file.challenge,
         plant=file.plant,
         health=file.health,
     )

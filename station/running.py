@@ -25,6 +25,7 @@ from inspector.errors import ConfigError, StorageFault
 from inspector.logs import name_run
 from station.access import read_token
 from station.auditing import AuditPlan, audit_plan, make_key
+from station.challenges.desk import guarded
 from station.config import StationConfig
 from station.forwarding import forwarding
 from station.health.port import health_port, listen
@@ -71,6 +72,8 @@ class RunSummary:
         return "\n".join(
             (
                 f"{status.triggers} triggers, {status.accounted} verdicts ({balance}): {outcomes or 'none'}",
+                *([f"{status.challenges} of them challenge parts, not counted"] if status.challenges else []),
+                *([f"line held: {status.held}"] if status.held else []),
                 f"latency trigger to verdict: {latency}; {status.triggers / max(self.seconds, 1e-9):.1f} parts/s",
                 *([status.drift] if status.has_drifted else []),
                 *([f"{self.recovered} parts of an interrupted run recorded NOT_INSPECTED"] if self.recovered else []),
@@ -117,8 +120,8 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
             _health(config, bundle, run, ledger, tally, slots, listening),
             TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally),
         ):
-            with settled_heap(), _realtime(config, ledger):
-                LineLoop(config, identity, ledger, output, tally, stop, start, start_vision, plan).run()
+            with guarded(config, run.recipe, run.bundle_id, ledger) as guard, settled_heap(), _realtime(config, ledger):
+                LineLoop(config, identity, ledger, output, tally, stop, start, start_vision, plan, guard).run()
             _end_run(ledger, run.run_id)
             tally.state = "ended"
     seconds = time.monotonic() - started_s

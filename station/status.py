@@ -57,6 +57,12 @@ class StationStatus:
     """Rows that are not known to be in the plant; None before the first report, or without a plant."""
     drift: str
     """What the drift watch says, in a few words."""
+    challenges: int
+    """Parts of known truth among the triggers; they are in no outcome's count and in no latency."""
+    challenge: str
+    """How the line stands with them, in a few words: "none" where none are wanted."""
+    held: str | None
+    """Why every part is diverted until a challenge part is judged as it must be; None where the line is not held."""
     last: tuple[LastVerdict, ...]
     outputs: tuple[OutputState, ...] = ()
     """Every output that says how it does, in the order of the first word from each."""
@@ -72,7 +78,7 @@ class StationStatus:
     @property
     def accounted(self) -> int:
         """Parts with an outcome; equal to `triggers` whenever none is in flight."""
-        return sum(self.outcomes.values())
+        return sum(self.outcomes.values()) + self.challenges
 
     @property
     def has_drifted(self) -> bool:
@@ -98,6 +104,9 @@ class Tally:
         self.plant = "none"
         self.unforwarded: int | None = None
         self.drift = "not known"
+        self.challenge = "none"
+        self.held: str | None = None
+        self._challenges = 0
         self.cameras: Mapping[str, str] = {}
         self.trigger = "well"
         self.beat_ns = 0
@@ -105,11 +114,14 @@ class Tally:
         self._counting = Counting()
         self._outputs: dict[str, OutputState] = {}
 
-    def add(self, verdict: LastVerdict) -> None:
-        self._outcomes[verdict.verdict.outcome] += 1
-        self._latencies_ms.append(verdict.latency_ms)
+    def add(self, verdict: LastVerdict, of_production: bool = True) -> None:
         self._moments_s.append(time.monotonic())
         self._last.append(verdict)
+        if not of_production:
+            self._challenges += 1
+            return
+        self._outcomes[verdict.verdict.outcome] += 1
+        self._latencies_ms.append(verdict.latency_ms)
         self._counting.add(verdict.verdict, verdict.latency_ms)
 
     def note_vision(self, group: str, words: str, *, restarted: bool = False) -> None:
@@ -140,6 +152,9 @@ class Tally:
             plant=self.plant,
             unforwarded=self.unforwarded,
             drift=self.drift,
+            challenges=self._challenges,
+            challenge=self.challenge,
+            held=self.held,
             last=tuple(self._last.copy()),
             outputs=tuple(self._outputs.copy().values()),
             cameras=self.cameras,

@@ -41,6 +41,7 @@ from station.detection import PartDetectionSettings, PartDetector
 from station.messages import (
     Alive,
     Begin,
+    Challengers,
     Discard,
     FromLine,
     FromVision,
@@ -214,6 +215,7 @@ class Vision:
         self._decides = len(config.cameras) == 1
         """With one view, what is said of it is the part's verdict, and what is kept is decided here."""
         self._codes = CodeReader(config.station.read_code) if config.station.read_code else None
+        self._challengers: frozenset[str] = frozenset()
         self._judged = JudgedImages(MOST_WAITING * len(lanes))
         self._heard: deque[FromLine] = deque()
         self._life_sign_s = config.station.hang_s / 4
@@ -238,18 +240,23 @@ class Vision:
 
     def _answer(self, message: FromLine) -> None:
         match message:
-            case Begin():
-                for lane in self._lanes.values():
-                    lane.acquisition.start()
             case Inspect():
                 self._inspect([message, *self._siblings(message)])
+            case Challengers(codes):
+                self._challengers = codes
             case Keep(part_id, camera):
                 self._store(part_id, camera, self._judged.take(part_id, camera))
             case Discard(camera, sequence):
                 self._lanes[camera].shelf.take(sequence)
-            case Stop():
-                for lane in self._lanes.values():
-                    lane.acquisition.stop(timeout_s=0.0)
+            case Begin() | Stop():
+                self._expose(isinstance(message, Begin))
+
+    def _expose(self, wanted: bool) -> None:
+        for lane in self._lanes.values():
+            if wanted:
+                lane.acquisition.start()
+            else:
+                lane.acquisition.stop(timeout_s=0.0)
 
     def _siblings(self, first: Inspect) -> list[Inspect]:
         """Take the further views of the part that are asked for by now: one run of the network for all is cheaper."""
@@ -285,17 +292,19 @@ class Vision:
     def _tell(self, message: Inspect, image: Image, judged: PartResult) -> None:
         watch = self._lanes[message.camera].watch
         part = watch.guard(judged)
+        code = self._codes.read(image) if self._codes else None
+        counted = not message.challenge and code not in self._challengers
         draw = None
-        if self._decides and self._plan:
+        if self._decides and self._plan and counted:
             draw = draw_pass(self._plan.key, self._plan.strata, message.part_id, part.verdict)
         keep = self._decides and (draw is not None or keeps_image(part.verdict, self._keep))
-        code = self._codes.read(image) if self._codes else None
         self._pipe.send(Inspected(message.part_id, message.camera, part.without_heat(), keep, draw, code))
         if keep:
             self._encoder.put(message.part_id, message.camera, image)
         elif not self._decides:
             self._judged.put(message.part_id, message.camera, image)
-        watch.see(judged, image)
+        if counted:
+            watch.see(judged, image)
 
     def _show(self, message: Inspect, frame: Frame) -> None:
         if self._previews is not None:

@@ -96,6 +96,8 @@ def _devices(watched: Watched, sight: Sight) -> Iterator[Device]:
         yield _output(output)
     yield _bundle(watched)
     yield _drift(status)
+    if status.challenge != "none" or status.held:
+        yield _challenge(status)
     if status.plant != "none":
         yield _plant(status)
     yield _clock(sight.clock)
@@ -161,6 +163,13 @@ def _drift(status: StationStatus) -> Device:
     else:
         state = Namur.GOOD
     return Device("drift", "drift", state, words)
+
+
+def _challenge(status: StationStatus) -> Device:
+    """A held line is well, and passes nothing until a part of known truth is judged as it must be."""
+    state = Namur.CHECK_FUNCTION if status.held else Namur.GOOD
+    words = f"line held: {status.held}" if status.held else status.challenge
+    return Device("challenge", "challenge", state, words, needed=True)
 
 
 def _plant(status: StationStatus) -> Device:

@@ -59,6 +59,7 @@ def test_a_station_that_is_well_is_good_throughout_and_may_run() -> None:
         ("drift", sight(status(drift="learning from 500 parts")), Namur.CHECK_FUNCTION, True),
         ("drift", sight(status(drift="not known")), Namur.CHECK_FUNCTION, True),
         ("drift", sight(status(drift="memory not written: full")), Namur.MAINTENANCE_REQUIRED, True),
+        ("challenge", sight(status(held="part 7 was missed")), Namur.CHECK_FUNCTION, False),
         ("plant", sight(status(plant="cannot be reached", unforwarded=9)), Namur.OUT_OF_SPECIFICATION, True),
         ("plant", sight(status(plant="starting")), Namur.CHECK_FUNCTION, True),
         ("clock", sight(clock=ClockSight(-3600.0, True)), Namur.OUT_OF_SPECIFICATION, True),
