@@ -43,6 +43,7 @@ def _metrics(health: Health, now_ns: int) -> Iterator[Metric]:
     yield _device_states(health)
     yield _counter("triggers", "Parts triggered in this run", status.triggers)
     yield _parts(status.counts)
+    yield _counter("challenge_parts", "Parts of known truth, which are in no other count of parts", status.challenges)
     yield _latency(status.counts)
     in_flight = status.triggers - status.accounted
     yield _gauge("parts_in_flight", "Parts triggered and not judged", max(0, in_flight))

@@ -123,7 +123,7 @@ def test_the_document_has_the_worst_device_first_and_its_state_as_the_stations()
     assert (said["schema"], said["state"], said["may_run"]) == ("open-inspector/health/1", "failure", False)
     assert [each["device"] for each in said["devices"][:2]] == ["camera:camera-1", "output:mqtt"]
     assert said["devices"][1]["words"] == "connection refused; 120 parts wait"
-    assert said["parts"] == {"triggers": 0, "PASS": 0, "REJECT": 0, "REVIEW": 0, "NOT_INSPECTED": 0}
+    assert said["parts"] == {"triggers": 0, "PASS": 0, "REJECT": 0, "REVIEW": 0, "NOT_INSPECTED": 0, "challenges": 0}
     assert said["devices"][0]["since"] == said["at"] == "2026-11-27T14:30:00.000000Z"
     text = (Path(__file__).parents[3] / "docs" / "health.md").read_text()
     example = json.loads(text.partition("```json\n")[2].partition("```")[0])
