@@ -10,6 +10,7 @@ import logging
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -29,8 +30,7 @@ MOST_STREAMS = 8
 STREAM_BUFFER_BYTES = 65_536
 """What is sent and not read waits here; small, so that a reader who does not read is noticed."""
 LOAD_S = 5.0
-_LINGER_S = 0.2
-_LINGER_BYTES = 1 << 20
+_LINGER_S = 0.5
 _CALM = "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nServer: open-inspector\r\n"
 
 
@@ -153,11 +153,12 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def _linger(self) -> None:
         """Read what a refused client still says, for a moment: to close before would take our answer from it."""
-        self.request.settimeout(_LINGER_S)
         self.request.shutdown(socket.SHUT_WR)
-        left = _LINGER_BYTES
-        while left > 0 and (piece := self.request.recv(65_536)):
-            left -= len(piece)
+        until_s = time.monotonic() + _LINGER_S
+        while (left_s := until_s - time.monotonic()) > 0:
+            self.request.settimeout(left_s)
+            if not self.request.recv(65_536):
+                return
 
     # ---- events
 
