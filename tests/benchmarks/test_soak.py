@@ -29,6 +29,15 @@ def test_what_only_fluctuates_passes_nearly_always() -> None:
     assert sum(passed) >= 92, "2.5 % of runs without growth look like growth"
 
 
+def test_memory_that_wanders_passes_nearly_always() -> None:
+    def wandering(seed: int) -> list[Sample]:
+        steps = np.random.default_rng(seed).normal(0, 1.0, len(AT_S)).cumsum()
+        return [Sample(at_s, 300 + float(step), 40, 20, 4) for at_s, step in zip(AT_S, steps, strict=True)]
+
+    passed = [figures(wandering(seed))["passed"] for seed in range(100)]
+    assert sum(passed) >= 92, "2.5 % of walks without an aim look like growth"
+
+
 def test_what_is_flat_or_shrinks_passes() -> None:
     assert figures(samples(0.0, 0.0))["passed"]
     assert figures(samples(-3.0, 0.1))["passed"]
