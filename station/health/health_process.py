@@ -71,9 +71,8 @@ def hear_line(connection: Connection, snapshot: Snapshot, watch: HealthWatch, se
     with suppress(EOFError, OSError):
         while True:
             server.shown = shown = watch.show(snapshot)
-            if shown.health.marks != marks:
-                server.hub.announce(shown.document)
-                marks = shown.health.marks
+            server.hub.announce(shown.document, changed=shown.health.marks != marks)
+            marks = shown.health.marks
             if connection.poll(LOOK_S):
                 snapshot = connection.recv()
                 connection.send_bytes(b"heard")

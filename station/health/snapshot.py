@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
@@ -30,7 +30,7 @@ class Watched:
     folder: Path
     database: str
     settings: HealthSettings
-    token: bytes | None
+    token: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
