@@ -36,6 +36,7 @@ from sqlalchemy.exc import (
 
 from db.audit_log import LONGEST_PERSON, Change, record_change
 from db.images import StoredImage
+from db.orders import OrderStep, write_step
 from db.outbox import ADD_TO_OUTBOX, Delivered, Subscription, advance, subscribe
 from db.records import (
     Event,
@@ -50,6 +51,8 @@ from db.records import (
     task_row,
 )
 from db.recovery import Restart, recover
+from db.servings import Served, write_serving
+from db.shadow import ShadowVerdict, write_shadow
 from db.tables import (
     AUDIT_STRATA,
     BUNDLES,
@@ -78,6 +81,7 @@ class RowRefused(StationError):
 @dataclass(frozen=True, slots=True)
 class RunStart:
     run: Run
+    served: Served | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,18 @@ class Occurrence:
     event: Event
 
 
-Entry = RunStart | RunEnd | Opening | Completion | Occurrence | Restart | Subscription | Delivered
+Entry = (
+    RunStart
+    | RunEnd
+    | Opening
+    | Completion
+    | Occurrence
+    | Restart
+    | Subscription
+    | Delivered
+    | OrderStep
+    | ShadowVerdict
+)
 
 
 def write_together(connection: Connection, entries: Iterable[Entry]) -> list[Any]:
@@ -144,8 +159,8 @@ def write_one(connection: Connection, entry: Entry) -> Any:
     match entry:
         case Opening() | Completion():
             return _write_parts(connection, [entry])[0]
-        case RunStart(run):
-            return _start_run(connection, run)
+        case RunStart(run, served):
+            return _start_run(connection, run, served)
         case RunEnd():
             return _end_run(connection, entry)
         case Occurrence(event):
@@ -156,6 +171,10 @@ def write_one(connection: Connection, entry: Entry) -> Any:
             return subscribe(connection, entry)
         case Delivered():
             return advance(connection, entry)
+        case OrderStep():
+            return write_step(connection, entry)
+        case ShadowVerdict():
+            return write_shadow(connection, [entry])
 
 
 def _refusal(entry: Entry, error: BaseException) -> RowRefused:
@@ -247,7 +266,7 @@ def _why_not_completed(connection: Connection, row: Row) -> str:
     return f"part {row['of_part']} is completed a second time; it was {found.outcome}"
 
 
-def _start_run(connection: Connection, run: Run) -> UUID:
+def _start_run(connection: Connection, run: Run, served: Served | None) -> UUID:
     recipe = {"name": run.recipe, "revision": run.recipe_revision, "text": run.recipe_text}
     bundle = {
         "bundle_id": run.bundle_id,
@@ -274,6 +293,8 @@ def _start_run(connection: Connection, run: Run) -> UUID:
     connection.execute(insert(RUNS), row)
     if run.audit:
         connection.execute(insert(AUDIT_STRATA), stratum_rows(run))
+    if served is not None:
+        write_serving(connection, run, served)
     return run.run_id
 
 
