@@ -167,14 +167,21 @@ def write_one(connection: Connection, entry: Entry) -> Any:
             return _record_event(connection, event)
         case Restart():
             return recover(connection, entry)
-        case Subscription():
-            return subscribe(connection, entry)
-        case Delivered():
-            return advance(connection, entry)
-        case OrderStep():
-            return write_step(connection, entry)
-        case ShadowVerdict():
-            return write_shadow(connection, [entry])
+        case Subscription() | Delivered():
+            return _write_cursor(connection, entry)
+        case OrderStep() | ShadowVerdict():
+            return _write_change(connection, entry)
+
+
+def _write_cursor(connection: Connection, entry: Subscription | Delivered) -> Any:
+    return subscribe(connection, entry) if isinstance(entry, Subscription) else advance(connection, entry)
+
+
+def _write_change(connection: Connection, entry: OrderStep | ShadowVerdict) -> None:
+    if isinstance(entry, OrderStep):
+        write_step(connection, entry)
+    else:
+        write_shadow(connection, [entry])
 
 
 def _refusal(entry: Entry, error: BaseException) -> RowRefused:

@@ -90,12 +90,15 @@ def give(connection: Connection, order: Order) -> int:
     connection.execute(dialect.insert(STATIONS).on_conflict_do_nothing(), {"name": order.station})
     row = {name: getattr(order, name) for name in ("station", "wanted", "person", "reason", "at")}
     state = {"kind": order.kind.value, "state": OrderState.WANTED.value, "actual": ""}
-    return connection.execute(insert(ORDERS).values(row | state).returning(ORDERS.c.number)).scalar_one()
+    number: int = connection.execute(insert(ORDERS).values(row | state).returning(ORDERS.c.number)).scalar_one()
+    return number
 
 
 def _require_words(order: Order) -> None:
     if not order.person.strip() or not order.reason.strip() or len(order.person) > LONGEST_PERSON:
-        raise OrderRefused(f"order {order.kind}: expected a reason, and who gives it in at most {LONGEST_PERSON} letters")
+        raise OrderRefused(
+            f"order {order.kind}: expected a reason, and who gives it in at most {LONGEST_PERSON} letters"
+        )
     if order.kind in NAMING and not order.wanted.strip():
         raise OrderRefused(f"order {order.kind}: expected which {order.kind} is wanted")
     if order.kind not in {*NAMING, OrderKind.SHADOW} and order.wanted:
@@ -124,7 +127,9 @@ def write_step(connection: Connection, step: OrderStep) -> None:
     """Write what the station says of an order; one that is settled stays as it is."""
     settled = step.state in (OrderState.DONE, OrderState.REFUSED)
     values = {"state": step.state.value, "actual": step.actual, "settled_at": step.at if settled else None}
-    connection.execute(update(ORDERS).where(ORDERS.c.number == step.number, ORDERS.c.settled_at.is_(None)).values(values))
+    connection.execute(
+        update(ORDERS).where(ORDERS.c.number == step.number, ORDERS.c.settled_at.is_(None)).values(values)
+    )
 
 
 def _read(connection: Connection, station: str, *chosen: ColumnElement[bool]) -> list[GivenOrder]:

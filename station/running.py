@@ -15,15 +15,17 @@ from uuid import UUID
 
 from db.images import ImageStore
 from db.ledger import Ledger, Recovery
-from db.records import Event, Run, Severity
-from inspector.bundle import Bundle, load_bundle
-from inspector.errors import ConfigError, StorageFault
-from station.auditing import AuditPlan, audit_plan, make_key
+from db.records import Event, Severity
+from inspector.bundle import load_bundle
+from inspector.errors import ConfigError, StorageFault, UserError
+from station.auditing import make_key
+from station.beginning import Beginning, beginning_of
 from station.config import StationConfig
 from station.forwarding import forwarding
 from station.line import LineLoop
+from station.ordering import OrderFeed
 from station.outputs import act_outputs, tell_settings
-from station.outputs.base import About
+from station.outputs.base import About, Output
 from station.parts import Identity
 from station.scheduling import line_first
 from station.status import StationStatus, Tally
@@ -74,7 +76,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         UserError: a bundle, camera or database that is not fit; nothing was inspected.
         StationError: a fault that restarting the vision process did not mend; every part is accounted for.
     """
-    bundle = load_bundle(config.station.bundle)
+    load_bundle(config.station.bundle)
     _make_folder(config.station.folder)
     tally = Tally(config.station.name)
     started_s = time.monotonic()
@@ -87,22 +89,73 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
     ):
         ImageStore(config.images).sweep()
         recovery = ledger.recover(config.station.name)
-        plan = _audit_plan(config, bundle)
-        run = _run_value(config, bundle, plan)
-        ledger.start_run(run)
-        if plan:
-            ledger.record_event(Event(run.station, Severity.INFO, "audit draws", plan.text()))
-        _record_recovery(ledger, config.station.name, recovery)
-        identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id, config.camera.kind in RENDERED)
+        if config.audit is not None:
+            make_key(config.station.folder)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
-        about = About(run.station, run.recipe, run.bundle_id)
-        with TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally):
-            with settled_heap(), _realtime(config, ledger):
-                LineLoop(config, identity, ledger, output, tally, stop, start, plan=plan).run()
-            _end_run(ledger, run.run_id)
-            tally.state = "ended"
+        station = _Station(config, ledger, output, tally, stop, start)
+        _record_recovery(ledger, config.station.name, recovery)
+        run_id = _serve_as_ordered(station)
+        tally.state = "ended"
     seconds = time.monotonic() - started_s
-    return RunSummary(run.run_id, tally.snapshot(), seconds, recovery.completed, config.database_url, config.images)
+    return RunSummary(run_id, tally.snapshot(), seconds, recovery.completed, config.database_url, config.images)
+
+
+@dataclass(frozen=True, slots=True)
+class _Station:
+    """What a run of the loop needs, whatever serves."""
+
+    config: StationConfig
+    ledger: Ledger
+    output: Output
+    tally: Tally
+    stop: threading.Event
+    start: int
+
+
+def _serve_as_ordered(station: _Station) -> UUID:
+    """Serve what was ordered last, or else what the configuration says; what is ordered and unfit is an alarm."""
+    config = station.config
+    beginning = beginning_of(config)
+    if beginning.fault is None and beginning.served.order is not None:
+        try:
+            return _serve(station, beginning)
+        except UserError as error:
+            if station.tally.triggers or station.stop.is_set():
+                raise
+            beginning = beginning_of(config, f"{beginning.served.bundle_path}: {error}")
+    if beginning.fault is not None:
+        words = f"{beginning.fault}; the configuration's bundle serves"
+        station.ledger.record_event(Event(config.station.name, Severity.ALARM, "order not kept", words))
+    return _serve(station, beginning)
+
+
+def _serve(station: _Station, beginning: Beginning) -> UUID:
+    """Run the loop, and return the run of what served last."""
+    config, ledger, run = beginning.config, station.ledger, beginning.run
+    ledger.start_run(run, beginning.served)
+    if beginning.plan:
+        ledger.record_event(Event(run.station, Severity.INFO, "audit draws", beginning.plan.text()))
+    identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id, config.camera.kind in RENDERED)
+    about = About(run.station, run.recipe, run.bundle_id)
+    with TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, station.tally):
+        loop = LineLoop(
+            config,
+            identity,
+            ledger,
+            station.output,
+            station.tally,
+            station.stop,
+            station.start,
+            plan=beginning.plan,
+            orders=OrderFeed(config),
+            holding=beginning.holding,
+            run=run,
+        )
+        with settled_heap(), _realtime(config, ledger):
+            loop.run()
+        for run_id in loop.runs:
+            _end_run(ledger, run_id)
+    return loop.runs[-1]
 
 
 @contextmanager
@@ -155,27 +208,6 @@ def _alone(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise ConfigError(f"{folder}: another station process runs in this folder; stop it first") from error
         yield
-
-
-def _audit_plan(config: StationConfig, bundle: Bundle) -> AuditPlan | None:
-    if config.audit is not None:
-        make_key(config.station.folder)
-    return audit_plan(config, config.recipe.policy or bundle.manifest.limits)
-
-
-def _run_value(config: StationConfig, bundle: Bundle, plan: AuditPlan | None) -> Run:
-    recipe = config.recipe
-    return Run(
-        station=config.station.name,
-        recipe=recipe.name,
-        recipe_revision=recipe.revision(),
-        recipe_text=recipe.model_dump_json(),
-        bundle_id=bundle.id,
-        task=bundle.manifest.task,
-        classes=bundle.manifest.classes,
-        manifest=bundle.manifest.model_dump(mode="json"),
-        audit=plan.strata if plan else (),
-    )
 
 
 def _record_recovery(ledger: Ledger, station: str, recovery: Recovery) -> None:

@@ -106,6 +106,11 @@ class LineWatch:
         self._looked_s = now_s if due else self._looked_s
         return due
 
+    def resume(self) -> None:
+        """Go on after another bundle has served: what is known counts again, and stands in the file again."""
+        self.save()
+        self._tell_status()
+
     def save(self) -> None:
         """Write the memory; a disk that does not take it is told once, and the watch goes on."""
         if self._watch is None:
