@@ -35,7 +35,7 @@ class Serving:
 
 
 def write_serving(connection: Connection, run: Run, served: Served) -> None:
-    """Write what a run serves. The order that wanted it is done in the same transaction: neither is without the other."""
+    """Write what a run serves; the order that wanted it is done in the same transaction."""
     row = {"run_id": run.run_id, "bundle_path": str(served.bundle_path), "order_number": served.order}
     connection.execute(insert(SERVINGS), row)
     if served.order is not None:

@@ -185,8 +185,10 @@ def _recipes(first: Recipe, file: _File, source: str) -> dict[str, ListedRecipe]
     recipes = {first.name: ListedRecipe(recipe=first, bundle=file.station.bundle)}
     for block in file.recipe:
         recipe = load_recipe(block.file)
-        if recipe.name in recipes:
-            raise ConfigError(f"{source}: recipe: {block.file}: {recipe.name!r} is the name of two recipes")
+        if recipe.name in recipes and recipes[recipe.name].recipe != recipe:
+            raise ConfigError(
+                f"{source}: recipe: {block.file}: {recipe.name!r} is the name of two; expected one of each"
+            )
         recipes[recipe.name] = ListedRecipe(recipe=recipe, bundle=block.bundle or file.station.bundle)
     return recipes
 

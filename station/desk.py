@@ -131,12 +131,13 @@ class OrderDesk:
     def _end_test(self, test: _Test, fault: str | None) -> None:
         self._test = None
         words = fault or f"{test.samples} golden samples as recorded"
-        if fault is not None or self.holding.by_test:
+        by_test = f"golden self-test failed: {fault}" if fault else ""
+        if by_test != self.holding.by_test:
             severity, kind = (
                 (Severity.ALARM, "self-test failed") if fault else (Severity.INFO, "self-test passes again")
             )
             self._line.journal.note(severity, kind, words)
-        self.holding = replace(self.holding, by_test=f"golden self-test failed: {fault}" if fault else "")
+        self.holding = replace(self.holding, by_test=by_test)
         self._tell_state()
         if test.order is not None:
             self._settle(test.order, OrderState.REFUSED if fault else OrderState.DONE, words)

@@ -91,29 +91,36 @@ class OrderFeed:
         self._thread.join(10.0)
 
     def _run(self) -> None:
-        engine = open_engine(self._config.database_url)
+        engine: Engine | None = None
         try:
             while not self._stop.wait(self._look_again_s):
-                self._look(engine)
+                try:
+                    engine = engine or open_engine(self._config.database_url)
+                    self._look(engine)
+                except DatabaseError as error:
+                    self._warn(str(error))
         finally:
-            engine.dispose()
+            if engine is not None:
+                engine.dispose()
+
+    def _warn(self, fault: str) -> None:
+        """Say once that orders cannot be read; it is tried again all the same."""
+        if fault != self._fault:
+            self._fault = fault
+            logger.warning("orders cannot be read: %s", fault)
 
     def _look(self, engine: Engine) -> None:
-        """Hand over what is new; a database that cannot be read just now is read again, and said once."""
-        try:
-            with storage_errors(engine.url), engine.connect() as connection:
-                station = self._config.station.name
-                new = [order for order in unsettled(connection, station) if order.number not in self._handed]
-                history = (last_serving(connection, station), former_serving(connection, station)) if new else None
-        except DatabaseError as error:
-            if str(error) != self._fault:
-                self._fault = str(error)
-                logger.warning("orders cannot be read: %s", error)
-            return
+        """Hand over what is new; raise DatabaseError where the database cannot be read just now."""
+        station = self._config.station.name
+        with storage_errors(engine.url), engine.connect() as connection:
+            new = [order for order in unsettled(connection, station) if order.number not in self._handed]
+            now, former = (
+                (last_serving(connection, station), former_serving(connection, station)) if new else (None, None)
+            )
         self._fault = ""
         for order in new:
             self._handed.add(order.number)
-            self._hand_over(order, *(history or (None, None)))
+            self._hand_over(order, now, former)
 
     def _hand_over(self, order: GivenOrder, now: Serving | None, former: Serving | None) -> None:
         try:

@@ -102,8 +102,10 @@ class Succession:
 
     @property
     def runs(self) -> list[UUID]:
-        """The runs that have not ended, what serves last."""
-        return [self._known[number].identity.run_id for number in (*self._finishing, self.current.number)]
+        """The runs that have not ended, the newest last; one that is being written is among them."""
+        begun = [self._known[number].identity.run_id for number in (*self._finishing, self.current.number)]
+        change = self._change
+        return [*begun, change.proposal.run.run_id] if change is not None and change.writing else begun
 
     def for_restart(self) -> LineServing:
         """Return what a vision process that is started now is to serve."""

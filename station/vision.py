@@ -168,6 +168,7 @@ class Vision:
         self._judged = JudgedImages(MOST_WAITING * len(lanes))
         self._heard: deque[FromLine] = deque()
         self._life_sign_s = config.station.hang_s / 4
+        self._alive_s = time.monotonic()
         self._idle = threading.Event()
         """Set while no part waits."""
         self._shadow: Shadow | None = None
@@ -182,12 +183,18 @@ class Vision:
                     self._answer(message)
                 if self._test and (message is None or self._test.is_overdue()):
                     self._test_on(self._test)
-                elif message is None and all(
-                    lane.acquisition.silent_s() < _ACQUIRE_HANG_S for lane in self._lanes.values()
-                ):
-                    self._pipe.send(Alive())
+                self._sign_of_life()
         finally:
             self._close()
+
+    def _sign_of_life(self) -> None:
+        """Say now and then that all threads go round, whatever there is to do: a held line asks for no verdicts."""
+        now_s = time.monotonic()
+        if now_s - self._alive_s >= self._life_sign_s and all(
+            lane.acquisition.silent_s() < _ACQUIRE_HANG_S for lane in self._lanes.values()
+        ):
+            self._alive_s = now_s
+            self._pipe.send(Alive())
 
     def _close(self) -> None:
         if self._shadow:
