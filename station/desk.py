@@ -48,6 +48,8 @@ class OrderDesk:
         self.holding = holding
         self._succession, self._config, self._groups, self._line, self._clock = succession, config, groups, line, clock
         self._waiting: deque[GivenOrder | Proposal] = deque()
+        self._shadowed: dict[str, ShadowJudged] = {}
+        """By group, the newest of what its shadow said."""
         self._test: _Test | None = None
         self._tested_s = clock()
 
@@ -107,7 +109,8 @@ class OrderDesk:
             self._settle(order, OrderState.DOING, "")
             self._begin_test(order)
         else:
-            self._succession.end_shadow(order)
+            self._succession.end_shadow(order, self._shadow_words())
+            self._shadowed.clear()
 
     # ---- the golden self-test
 
@@ -156,14 +159,23 @@ class OrderDesk:
             case SelfTested():
                 self._tested(group, message)
             case ShadowJudged():
-                self._shadowed(message)
+                self._shadow_judged(group, message)
 
-    def _shadowed(self, said: ShadowJudged) -> None:
+    def _shadow_judged(self, group: VisionGroup, said: ShadowJudged) -> None:
         verdict = ShadowVerdict(said.part_id, said.camera, said.bundle_id, said.verdict, utc_now())
         self._line.ledger.record_shadow(verdict).add_done_callback(log_refusal)
+        self._shadowed[group.name] = said
         if said.judged % SHADOW_POINT == 0:
-            words = f"bundle {said.bundle_id[:16]}: {said.judged} views judged, {said.skipped} skipped"
-            self._line.journal.record(Severity.INFO, "shadow counts", words)
+            self._line.journal.record(
+                Severity.INFO, "shadow counts", f"bundle {said.bundle_id[:16]}: {self._shadow_words()}"
+            )
+
+    def _shadow_words(self) -> str:
+        """How many views the shadow has judged and skipped, in all vision processes since they loaded it."""
+        judged, skipped = (
+            sum(getattr(said, name) for said in self._shadowed.values()) for name in ("judged", "skipped")
+        )
+        return f"{judged} views judged, {skipped} skipped"
 
     def lost(self, group: VisionGroup) -> None:
         """A vision process is being replaced: it tests itself as it starts."""

@@ -212,12 +212,12 @@ class Succession:
 
     # ---- the shadow
 
-    def end_shadow(self, order: GivenOrder) -> None:
+    def end_shadow(self, order: GivenOrder, counts: str) -> None:
         """Do an order that wants no bundle in the shadow any more."""
         ended, self._shadow = self._shadow, None
         for group in self._groups:
             group.process.send(Shade(None))
-        self._done(order, f"{ended[1].text()} left the shadow" if ended else "there was no shadow")
+        self._done(order, f"{ended[1].text()} left the shadow: {counts}" if ended else "there was no shadow")
 
     def _end_shadow_that_serves(self, proposal: Proposal) -> None:
         if self._shadow is not None and self._shadow[1].run.bundle_id == proposal.run.bundle_id:

@@ -107,7 +107,9 @@ class LineWatch:
         return due
 
     def resume(self) -> None:
-        """Go on after another bundle has served: what is known counts again, and stands in the file again."""
+        """Go on after another bundle has served: what is known counts again, and alarms that held hold again."""
+        for alarm in self._watch.alarms if self._watch else ():
+            self._send(Drifted(self._key.camera, alarm))
         self.save()
         self._tell_status()
 
