@@ -14,6 +14,7 @@
     |   |-- RuntimeUnavailable   a runtime whose library or device this machine lacks
     |   |-- LabelRefused         a label without a part, a person or a known class
     |   |-- OrderRefused         an order to a station that says too little, or that nobody could follow
+    |   |-- ChallengeRefused     a part of known truth that cannot be registered
     |   |-- AccessRefused        a person who cannot sign in, or may not do that
     |   |-- UndefinedFigure      a figure that the parts at hand do not define
     |   `-- DatabaseError        a database that cannot be opened, written or is of another version
@@ -90,6 +91,10 @@ class LabelRefused(UserError):
 
 class OrderRefused(UserError):
     """An order without a reason, or for something that the station does not have or may not do."""
+
+
+class ChallengeRefused(UserError):
+    """A challenge part that is not registered: no code, nobody named, or an outcome that no part can be given."""
 
 
 class AccessRefused(UserError):

@@ -15,7 +15,8 @@ from inspector.recipe import Recipe
 from station.auditing import AuditPlan, audit_plan
 from station.config import StationConfig
 from station.holding import Holding
-from station.ordering import listed, run_value
+from station.ordering import listed, run_value, serving_now
+from station.status import ServingNow
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Beginning:
     served: Served
     plan: AuditPlan | None
     holding: Holding
+    standing: ServingNow
     fault: str | None = None
 
 
@@ -62,4 +64,6 @@ def _beginning(
 ) -> Beginning:
     config, bundle = config.on(path, recipe), load_bundle(path)
     plan = audit_plan(config, recipe.policy or bundle.manifest.limits)
-    return Beginning(config, run_value(config, bundle, plan), Served(bundle.path, order), plan, holding, fault)
+    run = run_value(config, bundle, plan)
+    standing = serving_now(run, bundle, recipe)
+    return Beginning(config, run, Served(bundle.path, order), plan, holding, standing, fault)

@@ -53,11 +53,6 @@ class OrderDesk:
         self._test: _Test | None = None
         self._tested_s = clock()
 
-    @property
-    def state(self) -> str:
-        """What the line does while every vision process is ready."""
-        return "running" if self.holding.why is None else "held"
-
     # ---- an order comes
 
     def take(self, order: GivenOrder | Proposal) -> None:
@@ -77,13 +72,8 @@ class OrderDesk:
             self.holding = replace(self.holding, by_order=f"{given.reason} ({given.person})")
         else:
             self.holding = Holding()
-        self._tell_state()
         self._line.journal.note(Severity.INFO, str(given.kind), f"by {given.person}: {given.reason}")
-        self._settle(order, OrderState.DONE, self.state)
-
-    def _tell_state(self) -> None:
-        if self._line.tally.state in ("running", "held"):
-            self._line.tally.state = self.state
+        self._settle(order, OrderState.DONE, self.holding.why or "the line runs")
 
     def _settle(self, order: GivenOrder, state: OrderState, actual: str) -> None:
         self._line.ledger.step_order(order.number, state, actual).add_done_callback(log_refusal)
@@ -141,7 +131,6 @@ class OrderDesk:
             )
             self._line.journal.note(severity, kind, words)
         self.holding = replace(self.holding, by_test=by_test)
-        self._tell_state()
         if test.order is not None:
             self._settle(test.order, OrderState.REFUSED if fault else OrderState.DONE, words)
 

@@ -18,11 +18,13 @@ from db.orders import GivenOrder, OrderKind, unsettled
 from db.records import Run
 from db.servings import Serving, former_serving, last_serving
 from inspector.bundle import Bundle, load_bundle
+from inspector.certificate import is_certified, standing
 from inspector.errors import DatabaseError, InspectorError, OrderRefused
 from inspector.recipe import Recipe
 from station.auditing import AuditPlan, audit_plan
 from station.config import ListedRecipe, StationConfig
 from station.inbox import Action
+from station.status import ServingNow
 from station.succession import Proposal
 
 logger = logging.getLogger(__name__)
@@ -55,7 +57,14 @@ def propose(config: StationConfig, order: GivenOrder, path: Path, recipe: Recipe
     config = config.on(path, recipe)
     bundle = load_bundle(path)
     plan = audit_plan(config, recipe.policy or bundle.manifest.limits)
-    return Proposal(order, run_value(config, bundle, plan), bundle.path, recipe, plan)
+    run = run_value(config, bundle, plan)
+    return Proposal(order, run, bundle.path, recipe, plan, serving_now(run, bundle, recipe))
+
+
+def serving_now(run: Run, bundle: Bundle, recipe: Recipe) -> ServingNow:
+    """Return what is told of a bundle while it serves."""
+    certified = is_certified(bundle, recipe)
+    return ServingNow(run.run_id, run.recipe, run.bundle_id, standing(bundle, recipe), certified)
 
 
 def listed(config: StationConfig, wanted: str) -> ListedRecipe:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import gc
 import logging
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from uuid import UUID
 
@@ -18,18 +21,29 @@ from db.ledger import Ledger, Recovery
 from db.records import Event, Severity
 from inspector.bundle import load_bundle
 from inspector.errors import ConfigError, StorageFault, UserError
+from inspector.logs import name_run
+from station.access import read_token
 from station.auditing import make_key
 from station.beginning import Beginning, beginning_of
+from station.challenges.desk import guarded
+from station.challenges.guard import Guard
 from station.config import StationConfig
 from station.forwarding import forwarding
+from station.health.port import health_port, listen
+from station.health.settings import HealthSettings
+from station.health.snapshot import Snapshot, Watched
 from station.line import LineLoop
 from station.ordering import OrderFeed
 from station.outputs import act_outputs, tell_settings
 from station.outputs.base import About, Output
 from station.parts import Identity
+from station.preview import PreviewSlot
 from station.scheduling import line_first
-from station.status import StationStatus, Tally
+from station.service import service_heart
+from station.status import ServingNow, StationStatus, Tally
+from station.supervisor import VisionProcess
 from station.telling import TellingOutputs
+from station.triggers import is_by_camera
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +74,10 @@ class RunSummary:
         return "\n".join(
             (
                 f"{status.triggers} triggers, {status.accounted} verdicts ({balance}): {outcomes or 'none'}",
+                *([f"{status.challenges} of them challenge parts, not counted"] if status.challenges else []),
+                *([f"line held: {status.held}"] if status.held else []),
                 f"latency trigger to verdict: {latency}; {status.triggers / max(self.seconds, 1e-9):.1f} parts/s",
-                *([status.drift] if "since part" in status.drift else []),
+                *([status.drift] if status.has_drifted else []),
                 *([f"{self.recovered} parts of an interrupted run recorded NOT_INSPECTED"] if self.recovered else []),
                 f"database {self.database}",
                 f"images   {self.images}",
@@ -82,9 +98,10 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
     started_s = time.monotonic()
     with (
         _alone(config.station.folder),
+        _listening(config.health) as listening,
         forwarding(config, tally),
         Ledger(config.database_url) as ledger,
-        act_outputs(config.outputs) as output,
+        act_outputs(config.outputs, service_heart()) as output,
         screen(tally) if screen else nullcontext(),
     ):
         ImageStore(config.images).sweep()
@@ -92,7 +109,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         if config.audit is not None:
             make_key(config.station.folder)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
-        station = _Station(config, ledger, output, tally, stop, start)
+        station = _Station(config, ledger, output, tally, stop, start, listening)
         _record_recovery(ledger, config.station.name, recovery)
         run_id = _serve_as_ordered(station)
         tally.state = "ended"
@@ -110,6 +127,7 @@ class _Station:
     tally: Tally
     stop: threading.Event
     start: int
+    listening: socket.socket | None
 
 
 def _serve_as_ordered(station: _Station) -> UUID:
@@ -131,31 +149,88 @@ def _serve_as_ordered(station: _Station) -> UUID:
 
 def _serve(station: _Station, beginning: Beginning) -> UUID:
     """Run the loop, and return the run of what served last."""
-    config, ledger, run = beginning.config, station.ledger, beginning.run
+    config, ledger, run, tally = beginning.config, station.ledger, beginning.run, station.tally
     ledger.start_run(run, beginning.served)
+    name_run(run.station, str(run.run_id))
+    tally.serving = beginning.standing
     if beginning.plan:
         ledger.record_event(Event(run.station, Severity.INFO, "audit draws", beginning.plan.text()))
-    identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id, config.camera.kind in RENDERED)
     about = About(run.station, run.recipe, run.bundle_id)
-    with TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, station.tally):
-        loop = LineLoop(
-            config,
-            identity,
-            ledger,
-            station.output,
-            station.tally,
-            station.stop,
-            station.start,
-            plan=beginning.plan,
-            orders=OrderFeed(config),
-            holding=beginning.holding,
-            run=run,
-        )
-        with settled_heap(), _realtime(config, ledger):
+    slots = {camera.name: PreviewSlot() for camera in config.cameras} if config.health else {}
+    with (
+        _health(config, beginning.standing, ledger, tally, slots, station.listening),
+        TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally),
+    ):
+        with guarded(config, run.recipe, run.bundle_id, ledger) as guard, settled_heap(), _realtime(config, ledger):
+            loop = _loop(station, beginning, slots, guard)
             loop.run()
         for run_id in loop.runs:
             _end_run(ledger, run_id)
     return loop.runs[-1]
+
+
+def _loop(station: _Station, beginning: Beginning, slots: Mapping[str, PreviewSlot], guard: Guard) -> LineLoop:
+    config, run = beginning.config, beginning.run
+    return LineLoop(
+        config,
+        Identity(run.run_id, run.station, run.recipe, run.bundle_id, config.camera.kind in RENDERED),
+        station.ledger,
+        station.output,
+        station.tally,
+        station.stop,
+        station.start,
+        partial(VisionProcess, slots=slots),
+        beginning.plan,
+        guard,
+        orders=OrderFeed(config),
+        holding=beginning.holding,
+        run=run,
+    )
+
+
+def _listening(settings: HealthSettings | None) -> AbstractContextManager[socket.socket | None]:
+    """Open the health port, where one is configured: what is wrong with it is said before anything is written."""
+    if settings is None:
+        return nullcontext()
+    read_token(settings.token_file)
+    return listen(settings)
+
+
+@contextmanager
+def _health(
+    config: StationConfig,
+    now: ServingNow,
+    ledger: Ledger,
+    tally: Tally,
+    slots: Mapping[str, PreviewSlot],
+    listening: socket.socket | None,
+) -> Iterator[None]:
+    """Serve the health port, where there is one."""
+    if config.health is None or listening is None:
+        yield
+        return
+    watched = Watched(
+        station=config.station.name,
+        recipe=now.recipe,
+        bundle_id=now.bundle_id,
+        run_id=now.run_id,
+        version=version("open-inspector"),
+        certificate=now.certificate,
+        certified=now.certified,
+        cameras=tuple(camera.name for camera in config.cameras),
+        groups=tuple(config.groups),
+        trigger=None if is_by_camera(config.trigger) else config.trigger.kind,
+        folder=config.station.folder,
+        database=config.database_url,
+        settings=config.health,
+        token=read_token(config.health.token_file),
+    )
+
+    def take() -> Snapshot:
+        return Snapshot(tally.snapshot(), ledger.unwritten, time.monotonic_ns())
+
+    with health_port(watched, slots, take, listening):
+        yield
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from station.groups import VisionGroup
 from station.journal import log_refusal
 from station.messages import Declined, Drop, Load, Loaded, Serve, Shade
 from station.parts import Identity
+from station.status import ServingNow
 
 _FINISHING_S = 1.0
 """So long after the deadline of its last part a run that was taken over from ends."""
@@ -53,6 +54,7 @@ class Proposal:
     bundle: Path
     recipe: Recipe
     plan: AuditPlan | None = None
+    standing: ServingNow | None = None
 
     def text(self) -> str:
         return f"bundle {self.run.bundle_id[:16]} under recipe {self.run.recipe}"
@@ -183,6 +185,8 @@ class Succession:
             if self._kept is not None:
                 group.process.send(Drop(self._kept.number))
         self._kept = former
+        self._line.tally.serving = change.proposal.standing
+        self._line.guard.serve(change.proposal.run.recipe, change.proposal.run.bundle_id)
         order = change.proposal.order.order
         words = f"{change.proposal.text()}, {order.kind} by {order.person}: {order.reason}"
         self._line.journal.note(Severity.INFO, "serves", words)

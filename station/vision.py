@@ -25,7 +25,7 @@ from db.images import ImageStore
 from inspector.draws import draw_pass
 from inspector.errors import StationError, UserError
 from inspector.inspection import Inspector
-from inspector.values import Image, PartResult
+from inspector.values import Frame, Image, PartResult
 from station.acquire import Acquisition, FrameShelf
 from station.admission import MOST_WAITING
 from station.auditing import keeps_image
@@ -39,6 +39,7 @@ from station.encoding import Encoder, JudgedImages
 from station.messages import (
     Alive,
     Begin,
+    Challengers,
     Discard,
     Drop,
     FromLine,
@@ -58,6 +59,8 @@ from station.messages import (
     Unfit,
 )
 from station.pipe import LineGone, Pipe
+from station.preview import Preview, PreviewSlot
+from station.previewing import Previews
 from station.scheduling import all_threads_first
 from station.selftest import RunningTest
 from station.serving import HeldView, Serving, Servings, ready_serving
@@ -75,18 +78,20 @@ def main(
     config: StationConfig,
     group: str,
     start: int,
-    serving: int = 0,
+    serving: int,
+    slots: Mapping[str, PreviewSlot],
 ) -> None:
     """Entry point of the process. `start` is the sequence number of the first frame to take.
 
     `serving` is the line's number of the configuration's bundle and recipe. Through `triggers` the line asks each
-    camera for exposures, past the inspecting thread, which may be busy.
+    camera for exposures, past the inspecting thread, which may be busy. `slots` take the newest picture of each camera,
+    where somebody may want to see it.
     """
     live_with_line()
     cv2.setNumThreads(1)
     pipe = Pipe(connection, threading.Lock())
     try:
-        _serve(pipe, triggers, config, group, start, serving)
+        _serve(pipe, triggers, config, group, start, serving, slots)
     except LineGone:
         return
 
@@ -98,7 +103,13 @@ def _settle_heap() -> None:
 
 
 def _serve(
-    pipe: Pipe, triggers: Mapping[str, Connection], config: StationConfig, group: str, start: int, number: int
+    pipe: Pipe,
+    triggers: Mapping[str, Connection],
+    config: StationConfig,
+    group: str,
+    start: int,
+    number: int,
+    slots: Mapping[str, PreviewSlot],
 ) -> None:
     try:
         first = ready_serving(number, config.station.bundle, config.recipe, config)
@@ -109,13 +120,13 @@ def _serve(
     if config.station.realtime:
         all_threads_first()
     cameras = config.of_group(group)
-    with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder:
+    with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder, Previews(slots) as previews:
         pipe.send(Ready(first.inspector.describe(), len(first.inspector.golden_samples())))
         servings = Servings(config, tuple(camera.name for camera in cameras), first, pipe.send)
         lanes = {
             camera.name: _lane(pipe, servings, config, camera, start, triggers.get(camera.name)) for camera in cameras
         }
-        Vision(pipe, servings, encoder, lanes, config).answer_until_line_ends()
+        Vision(pipe, servings, encoder, lanes, config, previews).answer_until_line_ends()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +165,16 @@ class Vision:
     """Answers the line: inspects the frames that were announced, when asked."""
 
     def __init__(
-        self, pipe: Pipe, servings: Servings, encoder: Encoder, lanes: Mapping[str, Lane], config: StationConfig
+        self,
+        pipe: Pipe,
+        servings: Servings,
+        encoder: Encoder,
+        lanes: Mapping[str, Lane],
+        config: StationConfig,
+        previews: Previews | None = None,
     ) -> None:
         self._pipe = pipe
+        self._previews = previews
         self._servings = servings
         self._encoder = encoder
         self._lanes = lanes
@@ -165,6 +183,7 @@ class Vision:
         self._decides = len(config.cameras) == 1
         """With one view, what is said of it is the part's verdict, and what is kept is decided here."""
         self._codes = CodeReader(config.station.read_code) if config.station.read_code else None
+        self._challengers: frozenset[str] = frozenset()
         self._judged = JudgedImages(MOST_WAITING * len(lanes))
         self._heard: deque[FromLine] = deque()
         self._life_sign_s = config.station.hang_s / 4
@@ -216,18 +235,16 @@ class Vision:
 
     def _answer(self, message: FromLine) -> None:
         match message:
-            case Begin():
-                for lane in self._lanes.values():
-                    lane.acquisition.start()
             case Inspect():
                 self._inspect([message, *self._siblings(message)])
+            case Challengers(codes):
+                self._challengers = codes
             case Keep(part_id, camera):
                 self._store(part_id, camera, self._judged.take(part_id, camera))
             case Discard(camera, sequence):
                 self._lanes[camera].shelf.take(sequence)
-            case Stop():
-                for lane in self._lanes.values():
-                    lane.acquisition.stop(timeout_s=0.0)
+            case Begin() | Stop():
+                self._expose(isinstance(message, Begin))
             case _:
                 self._obey(message)
 
@@ -257,6 +274,13 @@ class Vision:
             self._test = None
             self._pipe.send(told)
 
+    def _expose(self, wanted: bool) -> None:
+        for lane in self._lanes.values():
+            if wanted:
+                lane.acquisition.start()
+            else:
+                lane.acquisition.stop(timeout_s=0.0)
+
     def _siblings(self, first: Inspect) -> list[Inspect]:
         """Take the further views of the part that are asked for by now: one run of the network for all is cheaper."""
         siblings: list[Inspect] = []
@@ -279,6 +303,7 @@ class Vision:
         self._tell_faults(serving)
         for (message, held), inspection in zip(wanted, judged.views, strict=True):
             self._tell(message, held, PartResult(inspection.verdict, (inspection,)))
+            self._show(message, held.view.frame)
 
     def _is_wanted(self, message: Inspect) -> bool:
         if time.monotonic_ns() > message.deadline_ns:
@@ -290,20 +315,26 @@ class Vision:
         serving, image = held.serving, held.view.frame.image
         watch = serving.watches[message.camera]
         part = watch.guard(judged)
+        code = self._codes.read(image) if self._codes else None
+        counted = not message.challenge and code not in self._challengers
         draw = None
-        if self._decides and serving.plan:
+        if self._decides and serving.plan and counted:
             draw = draw_pass(serving.plan.key, serving.plan.strata, message.part_id, part.verdict)
         keep = self._decides and (draw is not None or keeps_image(part.verdict, self._keep))
-        code = self._codes.read(image) if self._codes else None
         self._pipe.send(Inspected(message.part_id, message.camera, part.without_heat(), keep, draw, code))
         if keep:
             self._encoder.put(message.part_id, message.camera, image)
         elif not self._decides:
             self._judged.put(message.part_id, message.camera, image)
-        if serving.inspector is self._servings.current.inspector:
+        if counted and serving.inspector is self._servings.current.inspector:
             watch.see(judged, image)
-        if self._shadow:
+        if counted and self._shadow:
             self._shadow.offer(message.part_id, message.camera, held.view.frame)
+
+    def _show(self, message: Inspect, frame: Frame) -> None:
+        if self._previews is not None:
+            preview = Preview(frame.image, message.sequence, message.part_id, frame.captured_at)
+            self._previews.show(message.camera, preview)
 
     def _tell_faults(self, serving: Serving) -> None:
         faults, told = serving.inspector.faults, self._faults_told.get(serving.inspector, 0)

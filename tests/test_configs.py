@@ -27,6 +27,7 @@ from station.config import (
     load_station_config,
     station_config,
 )
+from station.health.settings import HealthSettings
 from station.outputs import OUTPUTS, output_factory
 from station.triggers import BY_CAMERA, TRIGGERS, trigger_settings
 from station.triggers.base import TriggerSettings
@@ -102,6 +103,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (PlantSettings, station["plant"]),
         (SelfTestSettings, station["self_test"]),
         (RecipeBlock, station["recipe"][0]),
+        (HealthSettings, station["health"]),
         *[(output_factory(kind).Settings, table) for kind, table in shown("output").items()],
         *[(camera_factory(kind).Settings, table) for kind, table in shown("camera").items()],
         (Recipe, recipe),
