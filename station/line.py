@@ -26,6 +26,7 @@ from station.auditing import AuditPlan, keeps_image
 from station.challenges.guard import Guard
 from station.config import StationConfig
 from station.desk import OrderDesk
+from station.drift_notes import DriftNotes
 from station.groups import StartVision, VisionGroup
 from station.holding import Holding
 from station.inbox import Inbox
@@ -42,7 +43,6 @@ from station.messages import (
     Exposed,
     FromOrders,
     FromVision,
-    FromWatch,
     ImageFailed,
     ImageStored,
     Inspected,
@@ -99,13 +99,13 @@ class LineLoop:
         self._cameras = tuple(camera.name for camera in config.cameras)
         self._leader = self._cameras[0] if is_by_camera(config.trigger) else None
         self._camera_states = dict.fromkeys(self._cameras, "opening")
-        self._drift_states: dict[str, str] = {}
         self._begun = False
         self._ended = False
         self._stop_by_ns: int | None = None
         self._ledger = ledger
         self._output = output
         self._journal = Journal(ledger, identity.station)
+        self._drift = DriftNotes(self._journal, tally, several=len(self._cameras) > 1)
         self._inbox = Inbox()
         self._guard = guard or Guard()
         line = Line(ledger, output, tally, self._journal, self._inbox, self._guard)
@@ -203,7 +203,7 @@ class LineLoop:
             case ImageStored() | ImageFailed():
                 self._image_came(message)
             case Drifted() | DriftStatus() | DriftPoint() | Relearning():
-                self._note_drift(message)
+                self._drift.note(message)
             case _:
                 self._note_state(group, message)
 
@@ -214,29 +214,6 @@ class LineLoop:
                 account.when_durable(part_id, lambda: account.image_stored(part_id, camera, image))
             case ImageFailed(message=why):
                 account.when_durable(part_id, lambda: account.image_failed(part_id, camera, why))
-
-    def _note_drift(self, message: FromWatch) -> None:
-        match message:
-            case Drifted(camera, alarm):
-                kind = "drift_alarm" if alarm.severity == "ALARM" else "drift_warning"
-                since = f" (since part {alarm.since_part} of {alarm.part})"
-                self._journal.note(Severity(alarm.severity), kind, f"camera {camera}: {alarm.text}{since}", camera)
-            case DriftStatus(camera, words, well):
-                self._note_drift_state(camera, words)
-                if not well:
-                    self._journal.note(Severity.WARNING, "drift_fault", words, camera)
-            case Relearning(camera, by, why, ended):
-                said = ", ".join(f"{alarm.figure} since part {alarm.since_part}" for alarm in ended) or "none"
-                words = f"camera {camera}: by {by}: {why}; alarms ended: {said}"
-                self._journal.note(Severity.INFO, "drift_relearn", words, camera)
-            case DriftPoint(point):
-                self._journal.record(Severity.INFO, "drift_figures", point.model_dump_json())
-
-    def _note_drift_state(self, camera: str, words: str) -> None:
-        self._drift_states[camera] = words
-        states = self._drift_states.items()
-        several = len(self._cameras) > 1
-        self._tally.drift = "; ".join(f"{name}: {words}" if several else words for name, words in states)
 
     def _note_state(
         self, group: VisionGroup, message: Ready | CameraState | CameraNote | RuntimeFailed | Ended | Unfit | FromOrders

@@ -36,8 +36,14 @@ class Watched:
         """Return the same with what serves by now."""
         if now is None:
             return self
-        certified = {"certificate": now.certificate, "certified": now.certified}
-        return replace(self, recipe=now.recipe, bundle_id=now.bundle_id, run_id=now.run_id, **certified)
+        return replace(
+            self,
+            recipe=now.recipe,
+            bundle_id=now.bundle_id,
+            run_id=now.run_id,
+            certificate=now.certificate,
+            certified=now.certified,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from station.holding import Holding
 from station.inbox import Inbox
 from station.messages import Declined, Drop, Load, Loaded, SelfTest, SelfTested, Serve, Shade
 from station.parts import Identity
-from station.status import Tally
+from station.status import ServingNow, Tally
 from station.succession import LineServing, Proposal, Succession
 
 
@@ -97,7 +97,9 @@ class Bench:
 
     def propose(self, number: int = 1, kind: OrderKind = OrderKind.BUNDLE, **run: object) -> Proposal:
         order = GivenOrder(number, Order("press", kind, "ann", "why", "b"), OrderState.WANTED, "", None)
-        proposal = Proposal(order, replace(RUN_B, **run), Path("b"), Recipe())  # type: ignore[arg-type]
+        proposed = replace(RUN_B, **run)  # type: ignore[arg-type]
+        now = ServingNow(proposed.run_id, proposed.recipe, proposed.bundle_id, "not certified", False)
+        proposal = Proposal(order, proposed, Path("b"), Recipe(), standing=now)
         self.desk.take(proposal)
         self.step()
         return proposal
@@ -140,6 +142,8 @@ def test_nothing_switches_before_every_group_has_proved_the_bundle(bench: Bench)
     bench.inbox.run_all()
     assert bench.succession.current.identity.bundle_id == "b" * 64
     assert bench.told(Serve) == [[Serve(1)], [Serve(1)]]
+    assert bench.tally.serving is not None
+    assert bench.tally.serving.bundle_id == "b" * 64
 
 
 def test_one_group_that_declines_keeps_all_on_what_served(bench: Bench) -> None:
