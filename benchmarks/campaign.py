@@ -10,6 +10,8 @@ against the ledger. Kinds that this machine cannot do are left out, and named.
 from __future__ import annotations
 
 import json
+import logging
+import os
 import random
 import shutil
 import time
@@ -22,7 +24,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from benchmarks.faulty import number_of, picture
+from benchmarks.faulty import ORDERS, make_pictures, number_of, picture
 from benchmarks.peers import Listener, Mosquitto, free_port, mosquitto
 from benchmarks.plc import Plc
 from benchmarks.sabotage import FAULTS, Site, faketime, small_disk
@@ -114,6 +116,7 @@ class Done:
 def run_campaign(folder: Path, bundle: Path, faults: int, seed: int) -> dict[str, float | int | str]:
     """Do so many faults to a station; return the figures, and print a table of them by kind."""
     chance = random.Random(seed)
+    logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # a controller that is killed is no news
     with (
         _site(folder, bundle) as (site, skipped),
         Listener(site.broker.port, f"open-inspector/{STATION}/part") as heard,
@@ -161,9 +164,11 @@ def _site(folder: Path, bundle: Path) -> Iterator[tuple[Site, list[str]]]:
         broker = stack.enter_context(Mosquitto(folder / "mosquitto", free_port()))
         plc = stack.enter_context(Plc(free_port()))
         (folder / "orders").mkdir()
+        make_pictures(folder / "orders")
+        os.environ[ORDERS] = str(folder / "orders")
         (folder / "clock").write_text("+0")
         copy = folder / "bundles" / load_bundle(bundle).id
-        shutil.copytree(load_bundle(bundle).folder, copy)
+        shutil.copytree(load_bundle(bundle).path, copy)
         port = free_port()
         library = faketime()
         config = _write_config(folder, copy, broker.port, plc.port, port)
@@ -181,7 +186,7 @@ def _write_config(folder: Path, bundle: Path, mqtt: int, modbus: int, opcua: int
     config = folder / "station.toml"
     config.write_text(
         f'[station]\nname = "{STATION}"\nfolder = "disk/station"\nbundle = "{bundle}"\nrecipe = "recipe.toml"\n'
-        'keep_images = "all"\nhang_s = 2.0\nrestarts = 1000\nrealtime = false\ndeadline_ms = 1500\n'
+        'keep_images = "all"\nhang_s = 3.0\nrestarts = 1000\nrealtime = false\ndeadline_ms = 1500\n'
         f'[camera]\nkind = "campaign"\nfeatures = {{ rate_hz = {RATE_HZ} }}\n'
         f'[[output]]\nkind = "mqtt"\nhost = "127.0.0.1"\nport = {mqtt}\npause_s = 0.2\nlongest_pause_s = 1.0\n'
         f'timeout_s = 1.0\n[[output]]\nkind = "modbus"\nhost = "127.0.0.1"\nport = {modbus}\n'
@@ -196,6 +201,7 @@ def _write_config(folder: Path, bundle: Path, mqtt: int, modbus: int, opcua: int
 def _recover(site: Site, account: Account, truth: Truth) -> float:
     """Start the station again where it has ended, wait until it judges parts, and take the account."""
     began_s = time.monotonic()
+    _take_account(site, account, truth)
     if not _await_parts(site, account, truth, _PARTS_AFTER):
         account.broken["not_recovered"] += 1
         site.kill()
@@ -209,12 +215,16 @@ def _await_parts(site: Site, account: Account, truth: Truth, judged: int) -> boo
     while time.monotonic() < until_s:
         if not site.is_up():
             site.start()
-        for part in _next_parts(site, account):
-            account.take(part, truth)
+        _take_account(site, account, truth)
         if _judged(account) >= before + judged:
             return True
         time.sleep(0.1)
     return False
+
+
+def _take_account(site: Site, account: Account, truth: Truth) -> None:
+    for part in _next_parts(site, account):
+        account.take(part, truth)
 
 
 def _judged(account: Account) -> int:
@@ -249,8 +259,7 @@ def _finish(site: Site, account: Account, truth: Truth) -> None:
     _await_parts(site, account, truth, 4 * _PARTS_AFTER)
     site.process.terminate()
     site.process.wait(120)
-    for part in _next_parts(site, account):
-        account.take(part, truth)
+    _take_account(site, account, truth)
     engine = open_engine(site.disk / "station" / "ledger.sqlite")
     with engine.connect() as connection:
         account.broken["open_rows"] = open_count(connection)

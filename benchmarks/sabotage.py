@@ -77,10 +77,10 @@ class Site:
         return self.process.poll() is None
 
     def vision(self) -> psutil.Process | None:
-        """Return the vision process: of the line's children the one that holds the network, which is the first."""
+        """Return the vision process: of the line's children the one that has loaded a runtime."""
         with suppress(psutil.Error):
-            children = [each for each in psutil.Process(self.process.pid).children() if "spawn_main" in _words(each)]
-            return min(children, key=lambda each: each.create_time(), default=None)
+            children = psutil.Process(self.process.pid).children()
+            return next((each for each in children if any("onnxruntime" in m.path for m in each.memory_maps())), None)
         return None
 
     def kill(self) -> None:
@@ -276,7 +276,3 @@ def small_disk(folder: Path, size_mb: int = 256) -> Iterator[bool]:
 def faketime() -> Path | None:
     """Return libfaketime (Debian: apt-get install libfaketime); None on a machine without it."""
     return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
-
-
-def _words(process: psutil.Process) -> str:
-    return " ".join(process.cmdline())
