@@ -18,6 +18,7 @@ from station.cameras import camera_settings
 from station.cameras.base import CameraSettings
 from station.challenges.settings import ChallengeSettings
 from station.codes import CodeKind
+from station.health.settings import HealthSettings
 from station.outputs import outputs_settings
 from station.outputs.base import OutputSettings
 from station.triggers import is_by_camera, trigger_settings
@@ -28,6 +29,7 @@ _PATHS_OF = {
     "camera": ("path", "names", "producer"),
     "output": ("secret_file", "ca_file", "password_file"),
     "trigger": ("token_file", "password_file"),
+    "health": ("token_file",),
 }
 
 
@@ -74,6 +76,7 @@ class StationConfig(Document):
     audit: AuditSettings | None = None
     challenge: ChallengeSettings | None = None
     plant: PlantSettings | None = None
+    health: HealthSettings | None = None
 
     @property
     def camera(self) -> CameraSettings:
@@ -118,6 +121,7 @@ class _File(Document):
     audit: AuditSettings | None = None
     challenge: ChallengeSettings | None = None
     plant: PlantSettings | None = None
+    health: HealthSettings | None = None
 
 
 def load_station_config(path: Path) -> StationConfig:
@@ -146,6 +150,7 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         audit=file.audit,
         challenge=file.challenge,
         plant=file.plant,
+        health=file.health,
     )
 
 

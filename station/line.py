@@ -108,6 +108,9 @@ class LineLoop:
         self._intake = Intake(config.trigger, self._inbox.put, self._journal, self._part_by_pulse, self._missed)
         self._groups = [VisionGroup(name, names, config, start_vision, start) for name, names in config.groups.items()]
         self._group_of = {camera: group for group in self._groups for camera in group.cameras}
+        for group in self._groups:
+            tally.note_vision(group.name, "starting")
+        tally.cameras = dict(self._camera_states)
 
     def run(self) -> None:
         """Serve the line until the end; raise UserError or StationError for what a restart cannot mend."""
@@ -197,15 +200,15 @@ class LineLoop:
             case Drifted(camera, alarm):
                 kind = "drift_alarm" if alarm.severity == "ALARM" else "drift_warning"
                 since = f" (since part {alarm.since_part} of {alarm.part})"
-                self._journal.note(Severity(alarm.severity), kind, f"camera {camera}: {alarm.text}{since}")
+                self._journal.note(Severity(alarm.severity), kind, f"camera {camera}: {alarm.text}{since}", camera)
             case DriftStatus(camera, words, well):
                 self._note_drift_state(camera, words)
                 if not well:
-                    self._journal.note(Severity.WARNING, "drift_fault", words)
+                    self._journal.note(Severity.WARNING, "drift_fault", words, camera)
             case Relearning(camera, by, why, ended):
                 said = ", ".join(f"{alarm.figure} since part {alarm.since_part}" for alarm in ended) or "none"
                 words = f"camera {camera}: by {by}: {why}; alarms ended: {said}"
-                self._journal.note(Severity.INFO, "drift_relearn", words)
+                self._journal.note(Severity.INFO, "drift_relearn", words, camera)
             case DriftPoint(point):
                 self._journal.record(Severity.INFO, "drift_figures", point.model_dump_json())
 
@@ -224,25 +227,27 @@ class LineLoop:
             case CameraState(camera, well, why):
                 self._note_camera(camera, "well" if well else why)
                 severity, kind = (Severity.INFO, "camera back") if well else (Severity.ALARM, "camera lost")
-                self._journal.note(severity, kind, why)
-            case CameraNote(_, kind, why, warning):
-                self._journal.note(Severity.WARNING if warning else Severity.INFO, kind, why)
+                self._journal.note(severity, kind, why, camera)
+            case CameraNote(camera, kind, why, warning):
+                self._journal.note(Severity.WARNING if warning else Severity.INFO, kind, why, camera)
             case RuntimeFailed(why):
                 self._journal.note(Severity.ALARM, "runtime failed", why)
             case Ended(camera, why):
                 self._ended = True
                 self._intake.close()
-                self._journal.note(Severity.INFO, "camera ended", why)
+                self._journal.note(Severity.INFO, "camera ended", why, camera)
             case Unfit(why):
                 raise UserError(why)
 
     def _note_camera(self, camera: str, state: str) -> None:
         self._camera_states[camera] = state
+        self._tally.cameras = dict(self._camera_states)
         unwell = [state for state in self._camera_states.values() if state != "well"]
         self._tally.camera = "; ".join(unwell) or "well"
 
     def _become_ready(self, group: VisionGroup, description: dict[str, str], golden_samples: int) -> None:
         group.became_ready()
+        self._tally.note_vision(group.name, "well")
         for camera in group.cameras:
             self._note_camera(camera, "well")
         runtime = ", ".join(f"{name} {value}" for name, value in description.items())
@@ -394,6 +399,7 @@ class LineLoop:
             self._ended = True
         elif group.restart(self._next_sequence):
             self._tally.restarts += 1
+            self._tally.note_vision(group.name, why, restarted=True)
             self._tally.state = "restarting"
             self._journal.note(Severity.ALARM, "vision restarted", why)
         else:
@@ -408,6 +414,7 @@ class LineLoop:
 
     def _pulse(self) -> None:
         """Let the outputs know that the loop goes round, and note how they do."""
+        self._tally.beat_ns, self._tally.trigger = time.monotonic_ns(), self._intake.words
         fault = str(self._ledger.fault or "") or (f"line held: {held}" if (held := self._guard.held) else None)
         for state in self._output.pulse(LineState(self._tally.state, fault)):
             if self._tally.note_output(state):

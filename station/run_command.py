@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from inspector.errors import ConfigError, UserError
+from inspector.logs import is_structured
 from station.challenges.command import add_challenge
 from station.checking import check_station
 from station.config import StationConfig, load_station_config
@@ -71,9 +72,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     config = load_station_config(args.config)
-    logging.getLogger().setLevel(logging.INFO if args.verbose else logging.WARNING)
+    in_lines = args.verbose or is_structured()
+    logging.getLogger().setLevel(logging.INFO if in_lines else logging.WARNING)
     with stop_on_signals() as stop:
-        summary = run_station(config, stop, None if args.verbose else screen)
+        summary = run_station(config, stop, None if in_lines else screen)
     print(summary.text())
     return 0
 

@@ -81,7 +81,7 @@ def table(status: StationStatus) -> Group:
     head.add_row("triggers", str(status.triggers), "rate", f"{status.rate_hz:.1f} parts/s", "ledger", status.ledger)
     p50, p99 = _ms(status.p50_ms), _ms(status.p99_ms)
     head.add_row("restarts", str(status.restarts), "latency", f"p50 {p50}, p99 {p99}", "for", f"{status.since_s:.0f} s")
-    head.add_row("drift", Text(status.drift, style="bold red" if "since part" in status.drift else ""))
+    head.add_row("drift", Text(status.drift, style="bold red" if status.has_drifted else ""))
     if status.challenge != "none":
         head.add_row("challenges", Text(status.challenge, style="bold red" if status.held else ""))
     if status.plant != "none":

@@ -28,7 +28,7 @@ from inspector.draws import draw_pass
 from inspector.drift import WatchKey
 from inspector.errors import StationError, StorageFault, UserError
 from inspector.inspection import Inspector, PreparedView
-from inspector.values import Image, PartResult
+from inspector.values import Frame, Image, PartResult
 from station.acquire import Acquisition, FrameShelf
 from station.admission import MOST_WAITING
 from station.auditing import AuditPlan, audit_plan, keeps_image
@@ -56,6 +56,8 @@ from station.messages import (
     Stop,
     Unfit,
 )
+from station.preview import Preview, PreviewSlot
+from station.previewing import Previews
 from station.scheduling import all_threads_first, this_thread_last
 from station.watch import LineWatch, memory_path
 
@@ -98,17 +100,23 @@ class Pipe:
 
 
 def main(
-    connection: Connection, triggers: Mapping[str, Connection], config: StationConfig, group: str, start: int
+    connection: Connection,
+    triggers: Mapping[str, Connection],
+    config: StationConfig,
+    group: str,
+    start: int,
+    slots: Mapping[str, PreviewSlot],
 ) -> None:
     """Entry point of the process. `start` is the sequence number of the first frame to take.
 
-    Through `triggers` the line asks each camera for exposures, past the inspecting thread, which may be busy.
+    Through `triggers` the line asks each camera for exposures, past the inspecting thread, which may be busy. `slots`
+    take the newest picture of each camera, where somebody may want to see it.
     """
     live_with_line()
     cv2.setNumThreads(1)
     pipe = Pipe(connection, threading.Lock())
     try:
-        _serve(pipe, triggers, config, group, start)
+        _serve(pipe, triggers, config, group, start, slots)
     except LineGone:
         return
 
@@ -119,7 +127,14 @@ def _settle_heap() -> None:
     gc.freeze()
 
 
-def _serve(pipe: Pipe, triggers: Mapping[str, Connection], config: StationConfig, group: str, start: int) -> None:
+def _serve(
+    pipe: Pipe,
+    triggers: Mapping[str, Connection],
+    config: StationConfig,
+    group: str,
+    start: int,
+    slots: Mapping[str, PreviewSlot],
+) -> None:
     try:
         inspector = Inspector(load_bundle(config.station.bundle), config.recipe, post=config.post)
         plan = audit_plan(config, inspector.policy)
@@ -133,13 +148,13 @@ def _serve(pipe: Pipe, triggers: Mapping[str, Connection], config: StationConfig
         return
     if config.station.realtime:
         all_threads_first()
-    with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder:
+    with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder, Previews(slots) as previews:
         pipe.send(Ready(inspector.describe(), golden_samples))
         lanes = {
             camera.name: _lane(pipe, inspector, config, camera, start, triggers.get(camera.name))
             for camera in config.of_group(group)
         }
-        Vision(pipe, inspector, encoder, lanes, config, plan).answer_until_line_ends()
+        Vision(pipe, inspector, encoder, lanes, config, plan, previews).answer_until_line_ends()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +202,10 @@ class Vision:
         lanes: Mapping[str, Lane],
         config: StationConfig,
         plan: AuditPlan | None = None,
+        previews: Previews | None = None,
     ) -> None:
         self._pipe = pipe
+        self._previews = previews
         self._inspector = inspector
         self._encoder = encoder
         self._lanes = lanes
@@ -261,6 +278,7 @@ class Vision:
         for (message, view), inspection in zip(wanted, judged.views, strict=True):
             if view is not None:
                 self._tell(message, view.frame.image, PartResult(inspection.verdict, (inspection,)))
+                self._show(message, view.frame)
 
     def _is_wanted(self, message: Inspect, view: PreparedView | None) -> bool:
         if view is None:
@@ -287,6 +305,11 @@ class Vision:
             self._judged.put(message.part_id, message.camera, image)
         if counted:
             watch.see(judged, image)
+
+    def _show(self, message: Inspect, frame: Frame) -> None:
+        if self._previews is not None:
+            preview = Preview(frame.image, message.sequence, message.part_id, frame.captured_at)
+            self._previews.show(message.camera, preview)
 
     def _tell_faults(self) -> None:
         for fault in self._inspector.faults[self._faults_told :]:
