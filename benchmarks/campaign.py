@@ -186,7 +186,7 @@ def _write_config(folder: Path, bundle: Path, mqtt: int, modbus: int, opcua: int
     config = folder / "station.toml"
     config.write_text(
         f'[station]\nname = "{STATION}"\nfolder = "disk/station"\nbundle = "{bundle}"\nrecipe = "recipe.toml"\n'
-        'keep_images = "all"\nhang_s = 4.0\nrestarts = 1000\nrealtime = false\ndeadline_ms = 1500\n'
+        'keep_images = "all"\nhang_s = 5.0\nrestarts = 1000\nrealtime = false\ndeadline_ms = 1500\n'
         f'[camera]\nkind = "campaign"\nfeatures = {{ rate_hz = {RATE_HZ} }}\n'
         f'[[output]]\nkind = "mqtt"\nhost = "127.0.0.1"\nport = {mqtt}\npause_s = 0.2\nlongest_pause_s = 1.0\n'
         f'timeout_s = 1.0\n[[output]]\nkind = "modbus"\nhost = "127.0.0.1"\nport = {modbus}\n'

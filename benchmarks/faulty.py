@@ -37,9 +37,9 @@ SEED, PICTURES, NOISES = 99, 18, 6
 _BITS, _CELL_PX = 24, 8
 _LATE_S, _SKIPPED = 1.0, 3
 
-# Every process of the station imports this module again, and finds its camera and its network by these names.
-CAMERAS["campaign"] = "benchmarks.faulty:campaign_camera"
-RUNTIMES["campaign"] = "benchmarks.faulty:FaultyRuntime"
+if __name__ in ("__main__", "__mp_main__"):  # every process of the station imports the program that started it
+    CAMERAS["campaign"] = "benchmarks.faulty:campaign_camera"
+    RUNTIMES["campaign"] = "benchmarks.faulty:FaultyRuntime"
 
 
 def order(folder: Path, whom: str, what: str) -> Path:
