@@ -221,7 +221,10 @@ class Vision:
         self._life_sign_s = config.station.hang_s / 4
 
     def answer_until_line_ends(self) -> None:
-        """Raise LineGone at the end; after Stop, what was announced is still inspected."""
+        """Raise LineGone at the end; after Stop, what was announced is still inspected.
+
+        Where the inspecting thread fails, the cameras have not ended: the line notices the death, and goes on.
+        """
         try:
             while True:
                 message = self._hear(self._life_sign_s)
@@ -231,7 +234,7 @@ class Vision:
                     self._pipe.send(Alive())
         finally:
             for lane in self._lanes.values():
-                lane.acquisition.stop(timeout_s=1.0)
+                lane.acquisition.abandon(timeout_s=1.0)
                 lane.shelf.close()
                 lane.watch.save()
 
