@@ -43,7 +43,7 @@ from inspector.values import Frame, InspectionRecord, Outcome
 
 RATE_HZ = 10.0
 STATION = "faults"
-_RECOVERS_S = 90.0
+_RECOVERS_S = 180.0
 _PARTS_AFTER = 5
 _CLOSE = 1e-5
 
@@ -130,11 +130,12 @@ def run_campaign(folder: Path, bundle: Path, faults: int, seed: int) -> dict[str
             time.sleep(chance.uniform(0, 0.5))
             FAULTS[kind](site, chance)
             done.append(Done(kind, _recover(site, account, truth)))
-            print(f"{len(done)}/{faults} {kind}: {done[-1].recovered_s:.1f} s, {_broken(account)}", flush=True)
-        _finish(site, account, truth)
-        told = _told(site, heard)
+            told = f"{len(_first_heard(heard))} of {account.outcomes.total()} told"
+            print(f"{len(done)}/{faults} {kind}: {done[-1].recovered_s:.1f} s, {told}, {_broken(account)}", flush=True)
+        _finish(site, account, truth, heard)
+        peers = _told(site, heard)
     print(table(done))
-    return _figures(account, done, told, skipped, site.starts)
+    return _figures(account, done, peers, skipped, site.starts)
 
 
 def table(done: Sequence[Done]) -> str:
@@ -254,9 +255,14 @@ def _next_parts(site: Site, account: Account) -> list[InspectionRecord]:
     return parts
 
 
-def _finish(site: Site, account: Account, truth: Truth) -> None:
-    """Stop the station as a person would, once its peers are well, and take the rest of the account."""
-    _await_parts(site, account, truth, 4 * _PARTS_AFTER)
+def _finish(site: Site, account: Account, truth: Truth, listener: Listener) -> None:
+    """Stop the station as a person would, once its peers know nearly all, and take the rest of the account.
+
+    A station that ends gives its peers a few seconds; what they then do not know they are told in the next run.
+    """
+    until_s = time.monotonic() + _RECOVERS_S
+    while time.monotonic() < until_s and len(_first_heard(listener)) < account.outcomes.total() - RATE_HZ:
+        _await_parts(site, account, truth, 1)
     site.process.terminate()
     site.process.wait(120)
     _take_account(site, account, truth)

@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.errors import CameraLost, RuntimeFault
-from inspector.runtimes import RUNTIMES, Batch, Outputs, RuntimeSettings
-from inspector.runtimes.ort import OnnxRuntime
+from inspector.runtimes import RUNTIMES, Batch, Outputs, RuntimeSettings, load_runtime
 from inspector.values import Image
 from station.cameras import CAMERAS
 from station.cameras.device import Delivery, DeviceCamera
@@ -197,7 +196,8 @@ class FaultyRuntime:
     """ONNX Runtime, until it is told otherwise."""
 
     def __init__(self, model: Path, settings: RuntimeSettings) -> None:
-        self._runtime = OnnxRuntime(model, settings.model_copy(update={"kind": "onnxruntime"}))
+        # Loaded by the vision process alone, which is known by it.
+        self._runtime = load_runtime(model, settings.model_copy(update={"kind": "onnxruntime"}))
 
     def run(self, batch: Batch) -> Outputs:
         match taken("network"):
