@@ -37,8 +37,12 @@ IS_OPEN = text("outcome IS NULL")
 HAS_IMAGE = text("image_sha256 IS NOT NULL")
 HAS_LOT = text("lot IS NOT NULL")
 HAS_SERIAL = text("serial IS NOT NULL")
+IS_REVIEW = text("outcome = 'REVIEW'")
 IS_AUDIT = text("kind = 'AUDIT'")
 IS_ANSWER = text("task_id IS NOT NULL AND supersedes IS NULL")
+BY_TIME = ("triggered_at", "station", "outcome", "recipe", "lot", "label", "latency_ms", "part_id")
+BY_STATION = ("station", "triggered_at", "outcome", "part_id")
+"""These hold all that figures of a time, or of a station, are made of: the rows are not read (docs/queries.md)."""
 OUTCOMES = "('PASS', 'REJECT', 'REVIEW', 'NOT_INSPECTED')"
 
 
@@ -131,7 +135,9 @@ class InspectionRow(Base):
         ),
         CheckConstraint("defect_probability >= 0 AND defect_probability <= 1", name="defect_probability"),
         CheckConstraint('"trigger" >= 1 AND sequence >= 0', name="counts"),
-        Index(None, "triggered_at"),
+        Index("ix_inspections_by_time", *BY_TIME),
+        Index("ix_inspections_by_station", *BY_STATION),
+        Index("ix_inspections_review", "triggered_at", sqlite_where=IS_REVIEW, postgresql_where=IS_REVIEW),
         Index("ix_inspections_open", "run_id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
         Index(None, "image_sha256", sqlite_where=HAS_IMAGE, postgresql_where=HAS_IMAGE),
         Index(None, "lot", sqlite_where=HAS_LOT, postgresql_where=HAS_LOT),
@@ -220,7 +226,15 @@ class OutboxRow(Base):
     """A part's place in the order in which parts are told: that of their openings. Written when the part is opened."""
 
     __tablename__ = "outbox"
-    __table_args__ = (UniqueConstraint("part_id"),)
+    __table_args__ = (
+        UniqueConstraint("part_id"),
+        Index(
+            "ix_outbox_simulated",
+            "part_id",
+            sqlite_where=text("simulated IS 1"),
+            postgresql_where=text("simulated IS TRUE"),
+        ),
+    )
 
     position: Mapped[int] = mapped_column(BigCount, primary_key=True)
     """Rises from part to part; of another station's parts some may lie between. Whoever deletes rows leaves the newest:
