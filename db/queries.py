@@ -55,6 +55,13 @@ def part(connection: Connection, part_id: UUID) -> InspectionRecord | None:
     return found[0] if found else None
 
 
+def of_serial(connection: Connection, serial: str, most: int) -> list[InspectionRecord]:
+    """The newest `most` inspections of a serial number, oldest first."""
+    newest = (INSPECTIONS.c.triggered_at.desc(), INSPECTIONS.c.part_id.desc())
+    query = select(INSPECTIONS).where(INSPECTIONS.c.serial == serial).order_by(*newest).limit(most)
+    return _with_findings(connection, query)[::-1]
+
+
 def outcome_counts(connection: Connection, run_id: UUID | None = None) -> dict[Outcome, int]:
     """How many parts had each outcome; open parts are in none (`open_count`)."""
     query = select(INSPECTIONS.c.outcome, func.count()).where(_of_run(run_id), INSPECTIONS.c.outcome.is_not(None))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Subquery, func, select
+from sqlalchemy import ColumnElement, Connection, Subquery, case, func, select
 
 from db.history.scope import Scope, judged
 from db.tables import INSPECTIONS
@@ -27,7 +27,7 @@ class Flip:
     first_probability: float | None
     second_probability: float | None
     at: datetime
-    """When the second bundle judged it."""
+    """When the later one of them judged it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +54,12 @@ class Comparison:
 
 def comparison(connection: Connection, scope: Scope, first: str, second: str) -> Comparison:
     """Compare the bundles' last verdicts on every part, known by its serial number, that both judged in the scope."""
-    one, other = _last(scope, first, "one"), _last(scope, second, "other")
-    pairs = one.join(other, (one.c.serial == other.c.serial) & (one.c.recipe == other.c.recipe))
-    outcomes = (one.c.outcome, other.c.outcome)
-    counts = connection.execute(select(*outcomes, func.count()).select_from(pairs).group_by(*outcomes)).all()
-    stops = ((one.c.outcome == Outcome.PASS.value), (other.c.outcome == Outcome.PASS.value))
-    differing = (
-        select(
-            one.c.serial,
-            one.c.outcome.label("first"),
-            other.c.outcome.label("second"),
-            one.c.defect_probability.label("first_probability"),
-            other.c.defect_probability.label("second_probability"),
-            other.c.triggered_at.label("at"),
-        )
-        .select_from(pairs)
-        .where(stops[0] != stops[1])
-        .order_by(other.c.triggered_at.desc(), one.c.serial)
-        .limit(MOST_FLIPS)
-    )
-    return compared(counts, connection.execute(differing).mappings())
+    pairs = _pairs(scope, first, second)
+    outcomes = (pairs.c.first, pairs.c.second)
+    counts = connection.execute(select(*outcomes, func.count()).group_by(*outcomes)).all()
+    one_passes, other_passes = (outcome == Outcome.PASS.value for outcome in outcomes)
+    differing = select(pairs).where(one_passes != other_passes).order_by(pairs.c.at.desc(), pairs.c.serial)
+    return compared(counts, connection.execute(differing.limit(MOST_FLIPS)).mappings())
 
 
 def compared(counts: Iterable[Any], flips: Iterable[Any]) -> Comparison:
@@ -85,13 +71,31 @@ def compared(counts: Iterable[Any], flips: Iterable[Any]) -> Comparison:
     return Comparison(cells[True, True], cells[False, True], cells[True, False], cells[False, False], listed)
 
 
-def _last(scope: Scope, bundle_id: str, name: str) -> Subquery:
-    """The last verdict of one bundle on each serial number."""
+def _pairs(scope: Scope, first: str, second: str) -> Subquery:
+    """Parts that both bundles judged. Grouped, since SQLite joins by looking through one list for each of the other."""
     parts = INSPECTIONS.c
     newest = func.row_number().over(
-        partition_by=(parts.recipe, parts.serial), order_by=(parts.triggered_at.desc(), parts.part_id.desc())
+        partition_by=(parts.recipe, parts.serial, parts.bundle_id),
+        order_by=(parts.triggered_at.desc(), parts.part_id.desc()),
     )
-    columns = (parts.serial, parts.recipe, parts.outcome, parts.defect_probability, parts.triggered_at)
-    of_bundle = judged(scope) & (parts.bundle_id == bundle_id) & parts.serial.is_not(None)
-    ranked = select(*columns, newest.label("newest")).where(of_bundle).subquery()
-    return select(*(ranked.c[column.name] for column in columns)).where(ranked.c.newest == 1).subquery(name)
+    columns = (parts.recipe, parts.serial, parts.bundle_id, parts.outcome, parts.defect_probability, parts.triggered_at)
+    of_both = judged(scope) & parts.bundle_id.in_([first, second]) & parts.serial.is_not(None)
+    last = select(*columns, newest.label("newest")).where(of_both).subquery("last")
+
+    def of(bundle_id: str, name: str) -> ColumnElement[Any]:
+        return func.max(case((last.c.bundle_id == bundle_id, last.c[name])))
+
+    return (
+        select(
+            last.c.serial,
+            of(first, "outcome").label("first"),
+            of(second, "outcome").label("second"),
+            of(first, "defect_probability").label("first_probability"),
+            of(second, "defect_probability").label("second_probability"),
+            func.max(last.c.triggered_at).label("at"),
+        )
+        .where(last.c.newest == 1)
+        .group_by(last.c.recipe, last.c.serial)
+        .having(func.count() == 2)
+        .subquery("pairs")
+    )
