@@ -157,6 +157,16 @@ def events_of(
     return [Event(**{**row, "severity": Severity(row["severity"])}) for row in connection.execute(query).mappings()]
 
 
+def events_between(
+    connection: Connection, since: datetime, until: datetime, severity: Severity, station: str | None = None
+) -> list[Event]:
+    """The events of that weight from `since` on and before `until`, oldest first."""
+    here = true() if station is None else EVENTS.c.station == station
+    within = and_(EVENTS.c.at >= since, EVENTS.c.at < until, EVENTS.c.severity == severity.value, here)
+    query = select(EVENTS).where(within).order_by(EVENTS.c.at, EVENTS.c.event_id)
+    return [Event(**{**row, "severity": Severity(row["severity"])}) for row in connection.execute(query).mappings()]
+
+
 def _of_run(run_id: UUID | None) -> ColumnElement[bool]:
     return true() if run_id is None else INSPECTIONS.c.run_id == run_id
 

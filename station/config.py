@@ -14,6 +14,7 @@ from inspector.draws import AuditSettings
 from inspector.errors import ConfigError
 from inspector.post import Post
 from inspector.recipe import Recipe, load_recipe
+from inspector.shifts import ShiftSettings
 from station.cameras import camera_settings
 from station.cameras.base import CameraSettings
 from station.codes import CodeKind
@@ -72,6 +73,7 @@ class StationConfig(Document):
     outputs: tuple[OutputSettings, ...]
     audit: AuditSettings | None = None
     plant: PlantSettings | None = None
+    shifts: ShiftSettings | None = None
 
     @property
     def camera(self) -> CameraSettings:
@@ -115,6 +117,7 @@ class _File(Document):
     output: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"kind": "log"})
     audit: AuditSettings | None = None
     plant: PlantSettings | None = None
+    shifts: ShiftSettings | None = None
 
 
 def load_station_config(path: Path) -> StationConfig:
@@ -142,6 +145,7 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         outputs=outputs_settings(file.output, source),
         audit=file.audit,
         plant=file.plant,
+        shifts=file.shifts,
     )
 
 

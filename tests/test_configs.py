@@ -17,6 +17,7 @@ from inspector.quality import QualityLimits
 from inspector.recipe import Recipe, load_recipe
 from inspector.rules import Rule
 from inspector.runtimes import RuntimeSettings
+from inspector.shifts import ShiftSettings
 from inspector.verdict import Policy
 from station.cameras import CAMERAS, camera_factory
 from station.config import PlantSettings, StationBlock, load_station_config, station_config
@@ -93,6 +94,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (TriggerSettings, station["trigger"]),
         *[(type(trigger_settings(table, "example")), table) for table in shown("trigger").values()],
         (PlantSettings, station["plant"]),
+        (ShiftSettings, station["shifts"]),
         *[(output_factory(kind).Settings, table) for kind, table in shown("output").items()],
         *[(camera_factory(kind).Settings, table) for kind, table in shown("camera").items()],
         (Recipe, recipe),

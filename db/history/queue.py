@@ -42,6 +42,10 @@ from inspector.verdict import Policy
 
 _REVIEW = literal_column(f"'{Outcome.REVIEW.value}'")
 """Written out, since a bound value would hide from SQLite that the index of reviews serves."""
+_FAR = 2.0
+"""Farther from a limit than any probability: no network judged the part, or it was drawn."""
+_NOVELTY = func.max(FINDINGS.c.novelty)
+"""Of a part's views, that of the one which is most unlike all that is known."""
 NEAR = 0.05
 """So near to a limit, in probability, is near."""
 
@@ -99,18 +103,19 @@ def _waiting(row: Any) -> Waiting:
 
 
 def _reviews(scope: Scope, policy: Policy) -> Select[Any]:
-    """Parts sent to review that nobody has labelled, with no task of their own."""
+    """Parts sent to review that nobody has labelled."""
     parts = INSPECTIONS.c
-    novelty = _novelty()
     distance = _distance(policy)
     need = case(
-        (novelty >= policy.review_novelty, Need.NOVEL.value),
+        (policy.review_novelty <= _NOVELTY, Need.NOVEL.value),
         (distance <= NEAR, Need.NEAR_LIMIT.value),
         else_=Need.ASKED.value,
     )
     labelled = exists().where(LABELS.c.part_id == parts.part_id)
-    columns = _columns(need, distance, novelty, literal(None, Key()), literal(None, String()))
-    return select(*columns).where(judged(scope), parts.outcome == _REVIEW, ~labelled)
+    columns = _columns(need, distance, literal(None, Key()), literal(None, String()))
+    of_views = INSPECTIONS.outerjoin(FINDINGS, FINDINGS.c.part_id == parts.part_id)
+    query = select(*columns).select_from(of_views).where(judged(scope), parts.outcome == _REVIEW, ~labelled)
+    return query.group_by(parts.part_id)
 
 
 def _tasks(scope: Scope) -> Select[Any]:
@@ -118,32 +123,24 @@ def _tasks(scope: Scope) -> Select[Any]:
     tasks = LABEL_TASKS.c
     drawn = tasks.kind.in_([TaskKind.AUDIT.value, TaskKind.REPEAT.value])
     need = case((drawn, Need.DRAWN.value), else_=Need.ASKED.value)
-    columns = _columns(need, literal(2.0, Double()), _novelty(), tasks.task_id, tasks.person)
+    columns = _columns(need, literal(_FAR, Double()), tasks.task_id, tasks.person)
     answered = exists().where(LABELS.c.task_id == tasks.task_id)
     made = [tasks.created_at >= scope.since] if scope.since is not None else []
     of_part = LABEL_TASKS.join(INSPECTIONS, INSPECTIONS.c.part_id == tasks.part_id)
-    return select(*columns).select_from(of_part).where(~answered, counted(scope), *made)
+    of_views = of_part.outerjoin(FINDINGS, FINDINGS.c.part_id == tasks.part_id)
+    query = select(*columns).select_from(of_views).where(~answered, counted(scope), *made)
+    return query.group_by(tasks.task_id, INSPECTIONS.c.part_id)
 
 
-def _columns(need: Any, distance: Any, novelty: Any, task_id: Any, asked: Any) -> tuple[ColumnElement[Any], ...]:
+def _columns(need: Any, distance: Any, task_id: Any, asked: Any) -> tuple[ColumnElement[Any], ...]:
     parts = INSPECTIONS.c
-    named = (("need", need), ("distance", distance), ("novelty", novelty), ("task_id", task_id), ("asked", asked))
-    return (
-        parts.part_id,
-        parts.outcome,
-        parts.station,
-        parts.triggered_at,
-        *(value.label(name) for name, value in named),
-    )
-
-
-def _novelty() -> ColumnElement[Any]:
-    """Of a part's views, the one that is most unlike all that is known."""
-    return select(func.max(FINDINGS.c.novelty)).where(FINDINGS.c.part_id == INSPECTIONS.c.part_id).scalar_subquery()
+    named = (("need", need), ("distance", distance), ("novelty", _NOVELTY), ("task_id", task_id), ("asked", asked))
+    own = (parts.part_id, parts.outcome, parts.station, parts.triggered_at)
+    return (*own, *(value.label(name) for name, value in named))
 
 
 def _distance(policy: Policy) -> ColumnElement[Any]:
-    """From the nearer limit; 2, farther than any, where no network judged the part."""
+    """From the nearer limit."""
     probability = INSPECTIONS.c.defect_probability
     below, above = func.abs(probability - policy.pass_below), func.abs(probability - policy.reject_above)
-    return case((probability.is_(None), 2.0), (below <= above, below), else_=above)
+    return case((probability.is_(None), _FAR), (below <= above, below), else_=above)

@@ -112,14 +112,20 @@ def periods(connection: Connection, scope: Scope, edges: Sequence[datetime]) -> 
     seconds = [_second(edge) for edge in edges]
     if len(seconds) < 2 or any(after <= before for before, after in pairwise(seconds)):
         raise ValueError(f"expected at least two edges that rise, got {len(seconds)}")
-    width_s = _width_s(seconds)
-    within = scope.between(edges[0], edges[-1])
-    slot = _slot(connection, seconds[0], width_s)
+    origin_s, width_s = _slots(seconds)
+    slot = _slot(connection, origin_s, width_s)
     sums = [Tally()] * (len(seconds) - 1)
-    for number, outcome, count in _counts(connection, within, (slot,)):
-        place = bisect_right(seconds, seconds[0] + number * width_s) - 1
+    for number, outcome, count in _counts(connection, scope.between(edges[0], edges[-1]), (slot,)):
+        place = max(0, bisect_right(seconds, origin_s + number * width_s) - 1)
         sums[place] += tally_of([(outcome, count)])
     return tuple(Period(edges[n], edges[n + 1], one) for n, one in enumerate(sums))
+
+
+def span(connection: Connection, scope: Scope) -> tuple[datetime, datetime] | None:
+    """When the first and the last part of the scope were triggered; None where there is none."""
+    triggered = INSPECTIONS.c.triggered_at
+    first, last = connection.execute(select(func.min(triggered), func.max(triggered)).where(judged(scope))).one()
+    return None if first is None else (first, last)
 
 
 def hours(since: datetime, until: datetime) -> list[datetime]:
@@ -161,5 +167,8 @@ def _second(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def _width_s(seconds: Sequence[int]) -> int:
-    return gcd(*(second - seconds[0] for second in seconds[1:]))
+def _slots(seconds: Sequence[int]) -> tuple[int, int]:
+    """Return the origin and the width of the widest slots that no inner edge cuts; the scope cuts at the ends."""
+    inner = seconds[1:-1] or seconds[:1]
+    width_s = gcd(*(second - inner[0] for second in inner)) or seconds[-1] - seconds[0]
+    return inner[0] - -(-(inner[0] - seconds[0]) // width_s) * width_s, width_s
