@@ -67,6 +67,7 @@ def _arguments() -> Namespace:
     parser.add_argument("--rows", type=int, nargs="+", default=[200_000], help="sizes, rising")
     parser.add_argument("--sqlite", action="store_true", help="a station's file instead of a plant's server")
     parser.add_argument("--calls", type=int, default=60, help="of each query")
+    parser.add_argument("--old-indexes", action="store_true", help="then with the indexes of schema 0006, to compare")
     parser.add_argument("--plot", type=Path, help="SVG of how the queries grow")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()

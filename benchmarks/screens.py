@@ -137,13 +137,10 @@ def figures(args: Namespace) -> dict[str, Any]:
             load(engine, past)
             found[f"{kind}_{rows}_load_s"] = round(time.monotonic() - began_s, 1)
             found[f"{kind}_{rows}_size_mb"] = _size_mb(engine)
-            for name, screen in (SCREENS | REPORTS).items():
-                timing = _timed(engine, screen, past, args.calls)
-                said = [f"{kind} {rows:>9} {name:<26}"]
-                for figure, value in asdict(timing).items():
-                    found[f"{kind}_{rows}_{name}_{figure}"] = round(value, 2)
-                    said.append(f"{figure} {value:8.2f}")
-                print("  ".join(said), flush=True)
+            found |= _measured(engine, past, args.calls, f"{kind}_{rows}")
+            if args.old_indexes:
+                _back_to_old_indexes(engine)
+                found |= _measured(engine, past, args.calls, f"{kind}_{rows}_old")
     worst = max(found[f"{kind}_{args.rows[-1]}_{name}_p95_ms"] for name in SCREENS)
     if args.plot:
         _plot(found, kind, args.rows, args.plot)
@@ -153,6 +150,30 @@ def figures(args: Namespace) -> dict[str, Any]:
         "calls": args.calls,
         **found,
     }
+
+
+def _measured(engine: Engine, past: Past, calls: int, prefix: str) -> dict[str, float]:
+    found = {}
+    for name, screen in (SCREENS | REPORTS).items():
+        timing = _timed(engine, screen, past, calls)
+        said = [f"{prefix:>22} {name:<26}"]
+        for figure, value in asdict(timing).items():
+            found[f"{prefix}_{name}_{figure}"] = round(value, 2)
+            said.append(f"{figure} {value:8.2f}")
+        print("  ".join(said), flush=True)
+    return found
+
+
+def _back_to_old_indexes(engine: Engine) -> None:
+    """What schema 0006 had."""
+    with engine.begin() as connection:
+        for name in ("ix_inspections_by_time", "ix_inspections_by_station", "ix_inspections_review"):
+            connection.execute(text(f"DROP INDEX {name}"))
+        connection.execute(text("DROP INDEX ix_outbox_simulated"))
+        connection.execute(text("CREATE INDEX ix_inspections_triggered_at ON inspections (triggered_at)"))
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM (ANALYZE)"))
 
 
 @dataclass(frozen=True, slots=True)

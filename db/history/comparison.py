@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,20 +55,29 @@ class Comparison:
 def comparison(connection: Connection, scope: Scope, first: str, second: str) -> Comparison:
     """Compare the bundles' last verdicts on every part, known by its serial number, that both judged in the scope."""
     pairs = _pairs(scope, first, second)
-    outcomes = (pairs.c.first, pairs.c.second)
-    counts = connection.execute(select(*outcomes, func.count()).group_by(*outcomes)).all()
-    one_passes, other_passes = (outcome == Outcome.PASS.value for outcome in outcomes)
-    differing = select(pairs).where(one_passes != other_passes).order_by(pairs.c.at.desc(), pairs.c.serial)
-    return compared(counts, connection.execute(differing.limit(MOST_FLIPS)).mappings())
+    alike = {"partition_by": (pairs.c.first, pairs.c.second)}
+    place = func.row_number().over(**alike, order_by=(pairs.c.at.desc(), pairs.c.serial))
+    placed = select(pairs, func.count().over(**alike).label("parts"), place.label("place")).subquery()
+    differ = (placed.c.first == Outcome.PASS.value) != (placed.c.second == Outcome.PASS.value)
+    shown = select(placed).where(placed.c.place <= case((differ, MOST_FLIPS), else_=1))
+    rows = connection.execute(shown.order_by(placed.c.at.desc(), placed.c.serial)).mappings().all()
+    counts = [(row["first"], row["second"], row["parts"]) for row in rows if row["place"] == 1]
+    return compared(counts, rows)
 
 
-def compared(counts: Iterable[Any], flips: Iterable[Any]) -> Comparison:
-    """Make a comparison of (outcome, other outcome, parts) and of rows with the fields of `Flip`."""
+def compared(counts: Iterable[tuple[str, str, int]], pairs: Iterable[Mapping[Any, Any]]) -> Comparison:
+    """Make a comparison of (outcome, other outcome, parts), and of the newest pairs with the fields of `Flip`."""
     cells = dict.fromkeys(((a, b) for a in (True, False) for b in (True, False)), 0)
     for first, second, count in counts:
         cells[first == Outcome.PASS.value, second == Outcome.PASS.value] += count
-    listed = tuple(Flip(**{**row, "first": Outcome(row["first"]), "second": Outcome(row["second"])}) for row in flips)
-    return Comparison(cells[True, True], cells[False, True], cells[True, False], cells[False, False], listed)
+    flips = [flip for flip in map(_flip, pairs) if (flip.first is Outcome.PASS) != (flip.second is Outcome.PASS)]
+    counted = (cells[True, True], cells[False, True], cells[True, False], cells[False, False])
+    return Comparison(*counted, tuple(flips[:MOST_FLIPS]))
+
+
+def _flip(row: Mapping[Any, Any]) -> Flip:
+    named = {name: row[name] for name in Flip.__slots__ if name not in ("first", "second")}
+    return Flip(first=Outcome(row["first"]), second=Outcome(row["second"]), **named)
 
 
 def _pairs(scope: Scope, first: str, second: str) -> Subquery:

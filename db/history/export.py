@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,25 +138,37 @@ def _columns(table: Table, names: Mapping[str, pa.DataType]) -> list[Column[Any]
 
 
 def _write(connection: Connection, query: Select[Any], columns: Mapping[str, pa.DataType], path: Path) -> int:
-    partial = path.with_name(f".{path.name}.partial")
-    schema, count = pa.schema(list(columns.items())), 0
+    """Return how many rows the file has; without any there is none."""
+    schema = pa.schema(list(columns.items()))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Not `stream_results` of the connection: that option would stay with it.
-        with (
-            connection.execute(query, execution_options={"yield_per": AT_ONCE}) as found,
-            pq.ParquetWriter(partial, schema, compression="zstd") as writer,
-        ):
-            for rows in found.partitions():
-                writer.write_table(_table(rows, schema))
-                count += len(rows)
-        if count:
-            partial.replace(path)
-        return count
+        with _partial(path) as partial:
+            if rows := _fill(partial, connection, query, schema):
+                partial.replace(path)
+            return rows
     except OSError as error:
-        raise UserError(f"--out {path.parent}: cannot be written ({error.strerror or error})") from error
+        raise UserError(f"--out {path.parent}: {path.name} cannot be written ({error.strerror or error})") from error
+
+
+@contextmanager
+def _partial(path: Path) -> Iterator[Path]:
+    """Where the file is made; nothing of it stays when it was not renamed."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _fill(path: Path, connection: Connection, query: Select[Any], schema: pa.Schema) -> int:
+    count = 0
+    # An option of this statement alone: `stream_results` of the connection would stay with it.
+    found = connection.execute(query, execution_options={"yield_per": AT_ONCE})
+    with found, pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for rows in found.partitions():
+            writer.write_table(_table(rows, schema))
+            count += len(rows)
+    return count
 
 
 def _table(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:

@@ -20,15 +20,9 @@ def write_page(out: Path, part: str, found: Sequence[Inspected], images: Path | 
     named = [(one.record.image_sha256, *(view.image_sha256 for view in one.record.views)) for one in found]
     kept = list(dict.fromkeys(sha256 for hashes in named for sha256 in hashes if sha256))[-_MOST_PICTURES:]
     pictures = {sha256: _source(ImageStore(images), sha256) for sha256 in kept} if images else {}
-    page = pages.render(
-        "reports/part.html.j2",
-        looks=LOOKS,
-        part=part,
-        found=found,
-        pictures=pictures,
-        shown=[dict.fromkeys(sha256 for sha256 in hashes if sha256 in kept) for hashes in named],
-    )
-    pages.write(page, out)
+    shown = [list(dict.fromkeys(sha256 for sha256 in hashes if sha256 in pictures)) for hashes in named]
+    values = {"part": part, "found": found, "pictures": pictures, "shown": shown}
+    pages.write(pages.render("reports/part.html.j2", looks=LOOKS, **values), out)
 
 
 def _source(store: ImageStore, sha256: str) -> str | None:

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from db.history.control import Control
 from db.history.defects import Pareto
-from db.history.tallies import Period, interval
+from db.history.tallies import Period, Tally, interval
 from inspector.risk import Rate
 from inspector.values import Outcome
 from station import pages
@@ -22,7 +22,7 @@ from station.demo.plots import svg_of
 from station.reports.production import Production, control_text, latency_text
 
 _WIDTH_IN = 10.8
-_MOST_ROWS = 30
+_MOST_ROWS, _BUNDLE_DIGITS = 30, 16
 _PASS, _REJECT = LOOKS[Outcome.PASS].colour, LOOKS[Outcome.REJECT].colour
 _DAY_S = 86_400
 
@@ -37,8 +37,10 @@ def write_page(out: Path, made: Production) -> None:
         bounds=_bounds,
         latency=latency_text(made.latency),
         control=control_text(chart),
-        groups={by: list(group.items())[:_MOST_ROWS] for by, group in made.groups.items() if len(group) > 1},
-        one={by: next(iter(group)) for by, group in made.groups.items() if len(group) == 1 and by != "class"},
+        about=_about(made),
+        share=_percent,
+        width=lambda by: _BUNDLE_DIGITS if by == "bundle" else None,
+        groups=_groups(made),
         time_plot=time_plot(made.over_time) if made.over_time else None,
         pareto_plot=pareto_plot(made.pareto) if made.pareto.bars else None,
         control_plot=None if isinstance(chart, str) else control_plot(chart),
@@ -46,9 +48,31 @@ def write_page(out: Path, made: Production) -> None:
     pages.write(page, out)
 
 
+def _about(made: Production) -> str:
+    """What all parts of the report have in common."""
+    common = {by: next(iter(group)) for by, group in made.groups.items() if len(group) == 1}
+    station = made.scope.station or common.get("station")
+    said = [f"Station {station}" if station else "All stations"]
+    if recipe := made.scope.recipe or common.get("recipe"):
+        said.append(f"recipe {recipe}")
+    if bundle := common.get("bundle"):
+        said.append(f"bundle {bundle[:_BUNDLE_DIGITS]}")
+    return ", ".join(said)
+
+
+def _groups(made: Production) -> dict[str, list[tuple[str | None, Tally]]]:
+    """Rows of the tables, where there is something to compare. Classes have a table of their own."""
+    compared = {by: group for by, group in made.groups.items() if by != "class" and len(group) > 1}
+    return {by: list(group.items())[:_MOST_ROWS] for by, group in compared.items()}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
 def _bounds(rate: Rate) -> str:
     low, high = interval(rate)
-    return f"{pages.percent(low)} to {pages.percent(high)}"
+    return f"{100 * low:.3g} to {100 * high:.3g} %"
 
 
 def time_plot(over_time: Sequence[Period]) -> str:
@@ -88,14 +112,13 @@ def pareto_plot(known: Pareto) -> str:
         places = range(len(bars))
         axes.bar(places, [bar.share.count for bar in bars], 0.7, color=_REJECT, hatch=LOOKS[Outcome.REJECT].hatch)
         axes.set_xticks(places, [bar.label or "unnamed" for bar in bars], rotation=20, ha="right")
-        axes.set(ylabel="rejects", ylim=(0, known.rejects))
+        axes.set(ylabel="rejects", ylim=(0, 1.05 * known.rejects))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="x", visible=False)
         so_far = axes.twinx()
         so_far.plot(places, [100 * bar.cumulated.value for bar in bars], marker="o", markersize=4.5, color=INK)
         so_far.set(ylim=(0, 105), ylabel="% of rejects, added up")
         so_far.grid(visible=False)
-        axes.set_ylim(0, 1.05 * known.rejects)
 
     return svg_of(draw, "pareto", 3.2)
 
