@@ -24,7 +24,6 @@ from db.tables import (
     INSPECTIONS,
     LABEL_TASKS,
     LABELS,
-    OUTBOX,
     RECIPES,
     RUNS,
     STATIONS,
@@ -74,9 +73,6 @@ def load(engine: Engine, past: Past) -> None:
         stopped = [part for part in parts if part[_AT["outcome"]] in ("REJECT", "REVIEW")]
         writer(engine, FINDINGS.name, _FINDING, [_finding(part) for part in stopped])
         _draw(engine, writer, parts)
-        if engine.dialect.name == "sqlite":
-            rows = [(part[0], False) for part in parts]
-            writer(engine, OUTBOX.name, ("part_id", "simulated"), rows)
     with engine.begin() as connection:
         for index in indexes:
             index.create(connection)
@@ -152,6 +148,9 @@ def _parts(past: Past, runs: dict[tuple[str, str], UUID], first: int, count: int
             None if one == 3 else p,
             None if one == 3 else latency_ms[n],
             at + timedelta(milliseconds=50),
+            None,
+            False,
+            None,
             None,
         )
 

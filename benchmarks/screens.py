@@ -169,7 +169,6 @@ def _back_to_old_indexes(engine: Engine) -> None:
     with engine.begin() as connection:
         for name in ("ix_inspections_by_time", "ix_inspections_by_station", "ix_inspections_review"):
             connection.execute(text(f"DROP INDEX {name}"))
-        connection.execute(text("DROP INDEX ix_outbox_simulated"))
         connection.execute(text("CREATE INDEX ix_inspections_triggered_at ON inspections (triggered_at)"))
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

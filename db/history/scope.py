@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
-from db.tables import INSPECTIONS, OUTBOX
+from db.tables import INSPECTIONS, IS_PRODUCTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Scope:
     recipe: str | None = None
     lot: str | None = None
     simulated: bool = False
-    """Count rendered parts too: a demonstration has no others."""
+    """Count rendered parts too: a demonstration has no others. Parts of known truth never count."""
 
     def between(self, since: datetime, until: datetime) -> Scope:
         return replace(self, since=since, until=until)
@@ -28,7 +28,8 @@ class Scope:
 
 def counted(scope: Scope) -> ColumnElement[bool]:
     """Parts of the scope that count as production. Every figure asks this and nothing else which parts count."""
-    return and_(chosen(scope), true() if scope.simulated else _of_production())
+    made = true() if scope.simulated else INSPECTIONS.c.simulated.is_(False)
+    return and_(chosen(scope), IS_PRODUCTION, made)
 
 
 def judged(scope: Scope) -> ColumnElement[bool]:
@@ -60,9 +61,3 @@ def left_out(connection: Connection, scope: Scope) -> int:
 
 def _count(connection: Connection, holds: ColumnElement[bool]) -> int:
     return connection.execute(select(func.count()).select_from(INSPECTIONS).where(holds)).scalar_one()
-
-
-def _of_production() -> ColumnElement[bool]:
-    # One probe of a short list for each part, where a correlated EXISTS would be a look into a table as long as this.
-    simulated = select(OUTBOX.c.part_id).where(OUTBOX.c.simulated.is_(True))
-    return INSPECTIONS.c.part_id.not_in(simulated)

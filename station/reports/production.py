@@ -117,7 +117,7 @@ def lines(made: Production) -> list[str]:
     """The report as lines for a person."""
     said = [f"{made.name}: {made.tally.parts} parts" + (f", {made.open} still open" if made.open else "")]
     if made.left_out:
-        said.append(f"  {made.left_out} parts are not counted: they were rendered (--simulated counts them too)")
+        said.append(f"  {made.left_out} parts are not counted: rendered, or of known truth")
     if not made.tally.parts:
         return said
     for word, count in zip(("passed", "rejected", "to review", "not inspected"), made.tally.counts, strict=True):

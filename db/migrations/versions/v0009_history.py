@@ -8,10 +8,10 @@ from alembic import op
 from db.columns import Key, UtcMoment
 
 revision: str = "0009"
-down_revision: str | None = "0006"
+down_revision: str | None = "0008"
 
-BY_TIME = ("triggered_at", "station", "outcome", "recipe", "lot", "label", "latency_ms", "part_id")
-BY_STATION = ("station", "triggered_at", "outcome", "part_id")
+BY_TIME = ("triggered_at", "station", "outcome", "recipe", "lot", "label", "latency_ms", "simulated", "challenge_id")
+BY_STATION = ("station", "triggered_at", "outcome", "simulated", "challenge_id")
 IS_REVIEW = sa.text("outcome = 'REVIEW'")
 
 
@@ -22,13 +22,6 @@ def upgrade() -> None:
     op.create_index("ix_inspections_by_station", "inspections", list(BY_STATION))
     op.create_index(
         "ix_inspections_review", "inspections", ["triggered_at"], sqlite_where=IS_REVIEW, postgresql_where=IS_REVIEW
-    )
-    op.create_index(
-        "ix_outbox_simulated",
-        "outbox",
-        ["part_id"],
-        sqlite_where=sa.text("simulated IS 1"),
-        postgresql_where=sa.text("simulated IS TRUE"),
     )
     op.create_table(
         "review_leases",
@@ -45,7 +38,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("review_leases")
-    op.drop_index("ix_outbox_simulated", "outbox")
     for name in ("ix_inspections_review", "ix_inspections_by_station", "ix_inspections_by_time"):
         op.drop_index(name, "inspections")
     op.create_index("ix_inspections_triggered_at", "inspections", ["triggered_at"])
