@@ -182,16 +182,13 @@ def _other(key: UUID, step: int) -> UUID:
 
 
 def _copied(engine: Engine, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    connection = engine.raw_connection()
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SET session_replication_role = replica")  # rows are sound by the way they are made
-            cursor.execute("SET synchronous_commit = off")
-            with cursor.copy(f"COPY {table} ({_quoted(columns)}) FROM STDIN") as copy:
-                copy.write("".join("\t".join(map(_word, row)) + "\n" for row in rows))
-        connection.commit()
-    finally:
-        connection.close()
+    words = "".join("\t".join(map(_word, row)) + "\n" for row in rows)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))  # rows are sound by how they are made
+        connection.execute(text("SET LOCAL synchronous_commit = off"))
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({_quoted(columns)}) FROM STDIN") as copy:
+            copy.write(words)
 
 
 def _word(value: Any) -> str:

@@ -124,6 +124,7 @@ REPORTS: Mapping[str, Screen] = {
     "month_by_day_of_plant": _month_by_day,
 }
 """Nobody waits for these at a screen; they are measured all the same."""
+ALL = {**SCREENS, **REPORTS}
 
 
 def figures(args: Namespace) -> dict[str, Any]:
@@ -154,7 +155,7 @@ def figures(args: Namespace) -> dict[str, Any]:
 
 def _measured(engine: Engine, past: Past, calls: int, prefix: str) -> dict[str, float]:
     found = {}
-    for name, screen in (SCREENS | REPORTS).items():
+    for name, screen in ALL.items():
         timing = _timed(engine, screen, past, calls)
         said = [f"{prefix:>22} {name:<26}"]
         for figure, value in asdict(timing).items():
@@ -240,7 +241,7 @@ def _plot(found: Mapping[str, Any], kind: str, rows: list[int], path: Path) -> N
 
     figure = Figure(figsize=(8.5, 5.2), layout="constrained")
     axes = figure.add_subplot()
-    for place, name in enumerate(SCREENS | REPORTS):
+    for place, name in enumerate(ALL):
         p95_ms = [found[f"{kind}_{size}_{name}_p95_ms"] for size in rows]
         style = "-" if name in SCREENS else ":"
         axes.plot(rows, p95_ms, style, marker="os^vDPX"[place % 7], markersize=5, linewidth=1.2, label=name)

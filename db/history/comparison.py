@@ -55,11 +55,12 @@ class Comparison:
 def comparison(connection: Connection, scope: Scope, first: str, second: str) -> Comparison:
     """Compare the bundles' last verdicts on every part, known by its serial number, that both judged in the scope."""
     pairs = _pairs(scope, first, second)
-    alike = {"partition_by": (pairs.c.first, pairs.c.second)}
-    place = func.row_number().over(**alike, order_by=(pairs.c.at.desc(), pairs.c.serial))
-    placed = select(pairs, func.count().over(**alike).label("parts"), place.label("place")).subquery()
+    alike = (pairs.c.first, pairs.c.second)
+    place = func.row_number().over(partition_by=alike, order_by=(pairs.c.at.desc(), pairs.c.serial))
+    parts = func.count().over(partition_by=alike)
+    placed = select(*pairs.c, parts.label("parts"), place.label("place")).subquery()
     differ = (placed.c.first == Outcome.PASS.value) != (placed.c.second == Outcome.PASS.value)
-    shown = select(placed).where(placed.c.place <= case((differ, MOST_FLIPS), else_=1))
+    shown = select(*placed.c).where(placed.c.place <= case((differ, MOST_FLIPS), else_=1))
     rows = connection.execute(shown.order_by(placed.c.at.desc(), placed.c.serial)).mappings().all()
     counts = [(row["first"], row["second"], row["parts"]) for row in rows if row["place"] == 1]
     return compared(counts, rows)

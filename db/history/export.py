@@ -48,6 +48,7 @@ PARTS: Mapping[str, pa.DataType] = {
     "latency_ms": _NUMBER,
     "completed_at": _MOMENT,
     "image_sha256": _TEXT,
+    "simulated": _FLAG,
 }
 VIEWS: Mapping[str, pa.DataType] = {
     "part_id": _TEXT,

@@ -40,7 +40,7 @@ from db.tables import FINDINGS, INSPECTIONS, LABEL_TASKS, LABELS
 from inspector.values import Outcome
 from inspector.verdict import Policy
 
-_REVIEW = literal_column(f"'{Outcome.REVIEW.value}'")
+_REVIEW: ColumnElement[str] = literal_column(f"'{Outcome.REVIEW.value}'")
 """Written out, since a bound value would hide from SQLite that the index of reviews serves."""
 _FAR = 2.0
 """Farther from a limit than any probability: no network judged the part, or it was drawn."""
@@ -83,10 +83,10 @@ def queue(connection: Connection, scope: Scope, policy: Policy, now: datetime, m
     candidates = union_all(_reviews(scope, policy), _tasks(scope)).subquery("candidates")
     order = (candidates.c.need, candidates.c.distance, candidates.c.triggered_at, candidates.c.task_id.is_(None))
     once = func.row_number().over(partition_by=candidates.c.part_id, order_by=order)
-    ranked = select(candidates, once.label("place")).subquery("ranked")
+    ranked = select(*candidates.c, once.label("place")).subquery("ranked")
     held = and_(REVIEW_LEASES.c.part_id == ranked.c.part_id, REVIEW_LEASES.c.held_until > now)
     query = (
-        select(ranked, REVIEW_LEASES.c.person.label("held_by"), REVIEW_LEASES.c.held_until)
+        select(*ranked.c, REVIEW_LEASES.c.person.label("held_by"), REVIEW_LEASES.c.held_until)
         .select_from(ranked.outerjoin(REVIEW_LEASES, held))
         .where(ranked.c.place == 1)
         .order_by(ranked.c.need, ranked.c.distance, ranked.c.triggered_at, ranked.c.part_id)

@@ -40,7 +40,7 @@ def judged(scope: Scope) -> ColumnElement[bool]:
 def chosen(scope: Scope) -> ColumnElement[bool]:
     """Parts of the scope, whether they count or not."""
     parts = INSPECTIONS.c
-    holds = [true()]
+    holds: list[ColumnElement[bool]] = [true()]
     if scope.since is not None:
         holds.append(parts.triggered_at >= scope.since)
     if scope.until is not None:

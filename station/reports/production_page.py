@@ -147,7 +147,8 @@ def control_plot(known: Control) -> str:
 
 def _dates(axes: Axes) -> None:
     axes.xaxis_date()
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
+    formatter = ConciseDateFormatter(axes.xaxis.get_major_locator())  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
 
 
 def _day(moment: datetime) -> float:

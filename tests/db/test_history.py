@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, insert, update
 
 from db import labels
 from db.engine import WRITES
@@ -25,7 +25,7 @@ from db.history.scope import Scope, left_out, open_parts
 from db.history.tallies import By, Tally, hours, interval, periods, tallies, tally
 from db.ledger import Ledger
 from db.review_leases import give_back, hold
-from db.tables import LABEL_TASKS
+from db.tables import CHALLENGE_PARTS, INSPECTIONS, LABEL_TASKS
 from inspector.errors import LabelRefused, UndefinedFigure
 from inspector.ids import new_id
 from inspector.values import InspectionRecord, Outcome, PartTag, Prediction
@@ -141,6 +141,21 @@ def test_what_is_rendered_does_not_count_and_is_told(connection: Connection) -> 
     assert left_out(connection, Scope()) == 20
     assert left_out(connection, Scope(station="press-2")) == 0
     assert open_parts(connection, Scope()) == 1
+
+
+def test_a_part_of_known_truth_never_counts(connection: Connection, days: Days) -> None:
+    part = next(part for part in days.parts if part.outcome is Outcome.REJECT)
+    challenge_id = new_id()
+    known = {"challenge_id": challenge_id, "station": part.station, "code": "known-1", "expected": "REJECT"}
+    stated = {"valid_from": SIX, "registered_by": "ann", "registered_at": SIX, "note": ""}
+    connection.execute(insert(CHALLENGE_PARTS), {**known, **stated})
+    of_part = INSPECTIONS.c.part_id == part.part_id
+    connection.execute(update(INSPECTIONS).where(of_part).values(challenge_id=challenge_id))
+    assert tally(connection, Scope()) == counted([one for one in days.all if one is not part])
+    assert tally(connection, Scope(simulated=True)).parts == 259
+    assert pareto(connection, Scope()).rejects == tally(connection, Scope()).rejects
+    assert latency(connection, Scope()).n == tally(connection, Scope()).parts - tally(connection, Scope()).not_inspected
+    assert left_out(connection, Scope()) == 21
 
 
 def test_periods_hold_each_part_once_also_uneven_and_empty_ones(connection: Connection, days: Days) -> None:
