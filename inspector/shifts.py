@@ -66,7 +66,10 @@ def last_ended(settings: ShiftSettings, now: datetime, name: str | None = None) 
 def shift_on(settings: ShiftSettings, day: date, name: str) -> Shift:
     """Return the shift of that name which begins on that day of the plant's calendar."""
     require_name(settings, name)
-    return next(shift for shift in _around(settings, day, 2) if (shift.name, shift.day) == (name, day))
+    named = [shift for shift in _around(settings, day, 2) if (shift.name, shift.day) == (name, day)]
+    if not named:
+        raise UserError(f"--shift {name!r}: on {day:%Y-%m-%d} the clocks leave no time for it; expected another day")
+    return named[0]
 
 
 def before(settings: ShiftSettings, shift: Shift, count: int) -> list[Shift]:
@@ -83,7 +86,10 @@ def require_name(settings: ShiftSettings, name: str) -> str:
 
 
 def _around(settings: ShiftSettings, day: date, days: int) -> list[Shift]:
-    """Every shift that begins within so many days of that one, in the order of time."""
+    """Every shift that begins within so many days of that one, in the order of time.
+
+    One that clocks going forward leave no time for is not among them.
+    """
     zone = ZoneInfo(settings.time_zone)
     begins: list[tuple[datetime, str, date]] = []
     for offset in range(-days, days + 1):
@@ -91,4 +97,5 @@ def _around(settings: ShiftSettings, day: date, days: int) -> list[Shift]:
         for name, words in settings.starts.items():
             local = datetime.combine(on, time.fromisoformat(words), zone)
             begins.append((local.astimezone(UTC), name, on))
-    return [Shift(name, on, start, end) for (start, name, on), (end, _, _) in pairwise(sorted(begins))]
+    joined = pairwise(sorted(begins))
+    return [Shift(name, on, start, end) for (start, name, on), (end, _, _) in joined if start < end]

@@ -43,8 +43,15 @@ def edges_of(args: argparse.Namespace, now: datetime) -> tuple[str, list[datetim
     Raises:
         UserError: nothing says which time is meant, or two things do.
     """
-    if args.since is not None:
-        return _by_time(args, now)
+    try:
+        return _by_time(args, now) if args.since is not None else _by_shift(args, now)
+    except OverflowError as error:
+        raise UserError(
+            "--since, --until, --day: expected times within the calendar, also 25 periods before"
+        ) from error
+
+
+def _by_shift(args: argparse.Namespace, now: datetime) -> tuple[str, list[datetime]]:
     if args.until is not None:
         raise UserError("--until: expected --since with it")
     settings = _settings(args)

@@ -35,6 +35,14 @@ def test_the_shifts_before_one_join_without_a_gap() -> None:
     assert chain[-1].name == "late"
 
 
+def test_a_shift_that_clocks_going_forward_leave_no_time_for_is_none() -> None:
+    odd = ShiftSettings(time_zone="Europe/Berlin", starts={"a": "02:30", "b": "03:30"})
+    with pytest.raises(UserError, match="clocks leave no time for it"):
+        shift_on(odd, date(2026, 3, 29), "a")
+    chain = before(odd, shift_on(odd, date(2026, 3, 30), "b"), 4)
+    assert all(one.start < one.end == after.start for one, after in pairwise(chain))
+
+
 def test_one_shift_lasts_a_day() -> None:
     shift = last_ended(ShiftSettings(starts={"day": "07:30"}), datetime(2026, 1, 15, 8, tzinfo=UTC))
     assert (shift.start, shift.end - shift.start) == (datetime(2026, 1, 14, 7, 30, tzinfo=UTC), timedelta(days=1))

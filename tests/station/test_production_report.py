@@ -187,6 +187,7 @@ def test_the_page_of_a_part_shows_its_picture_and_says_where_it_is_gone(tmp_path
         (["shift", "--until", "2026-03-02"], "--until: expected --since with it"),
         (["shift", "--since", "2026-03-02", "--until", "2026-03-01"], "expected a time before 2026-03-01T00:00"),
         (["shift", "--since", "2026-03-02", "--shift", "early"], "--since and --shift: expected one of them"),
+        (["shift", "--since", "0001-01-02", "--until", "0001-02-01"], "expected times within the calendar"),
         (["lot", "none"], "lot 'none': no part of it is on record"),
         (["part", "none"], "part 'none': no inspection of it is on record"),
     ],
