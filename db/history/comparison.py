@@ -53,7 +53,10 @@ class Comparison:
 
 
 def comparison(connection: Connection, scope: Scope, first: str, second: str) -> Comparison:
-    """Compare the bundles' last verdicts on every part, known by its serial number, that both judged in the scope."""
+    """Compare the bundles' last verdicts on every part, known by its serial number, that both judged in the scope.
+
+    Quickest where `second` is the one that judged fewer.
+    """
     pairs = _pairs(scope, first, second)
     alike = (pairs.c.first, pairs.c.second)
     place = func.row_number().over(partition_by=alike, order_by=(pairs.c.at.desc(), pairs.c.serial))
@@ -89,7 +92,8 @@ def _pairs(scope: Scope, first: str, second: str) -> Subquery:
         order_by=(parts.triggered_at.desc(), parts.part_id.desc()),
     )
     columns = (parts.recipe, parts.serial, parts.bundle_id, parts.outcome, parts.defect_probability, parts.triggered_at)
-    of_both = judged(scope) & parts.bundle_id.in_([first, second]) & parts.serial.is_not(None)
+    by_second = select(parts.serial).where(judged(scope), parts.bundle_id == second, parts.serial.is_not(None))
+    of_both = judged(scope) & parts.bundle_id.in_([first, second]) & parts.serial.in_(by_second)
     last = select(*columns, newest.label("newest")).where(of_both).subquery("last")
 
     def of(bundle_id: str, name: str) -> ColumnElement[Any]:

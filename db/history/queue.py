@@ -44,8 +44,6 @@ _REVIEW: ColumnElement[str] = literal_column(f"'{Outcome.REVIEW.value}'")
 """Written out, since a bound value would hide from SQLite that the index of reviews serves."""
 _FAR = 2.0
 """Farther from a limit than any probability: no network judged the part, or it was drawn."""
-_NOVELTY = func.max(FINDINGS.c.novelty)
-"""Of a part's views, that of the one which is most unlike all that is known."""
 NEAR = 0.05
 """So near to a limit, in probability, is near."""
 
@@ -81,9 +79,10 @@ class Waiting:
 def queue(connection: Connection, scope: Scope, policy: Policy, now: datetime, most: int = 50) -> tuple[Waiting, ...]:
     """The first `most` parts of the queue. A lease that ran out before `now` holds nothing."""
     candidates = union_all(_reviews(scope, policy), _tasks(scope)).subquery("candidates")
-    order = (candidates.c.need, candidates.c.distance, candidates.c.triggered_at, candidates.c.task_id.is_(None))
+    need = _need(candidates.c, policy)
+    order = (need, candidates.c.distance, candidates.c.triggered_at, candidates.c.task_id.is_(None))
     once = func.row_number().over(partition_by=candidates.c.part_id, order_by=order)
-    ranked = select(*candidates.c, once.label("place")).subquery("ranked")
+    ranked = select(*candidates.c, need.label("need"), once.label("place")).subquery("ranked")
     held = and_(REVIEW_LEASES.c.part_id == ranked.c.part_id, REVIEW_LEASES.c.held_until > now)
     query = (
         select(*ranked.c, REVIEW_LEASES.c.person.label("held_by"), REVIEW_LEASES.c.held_until)
@@ -105,38 +104,41 @@ def _waiting(row: Any) -> Waiting:
 def _reviews(scope: Scope, policy: Policy) -> Select[Any]:
     """Parts sent to review that nobody has labelled."""
     parts = INSPECTIONS.c
-    distance = _distance(policy)
-    need = case(
-        (policy.review_novelty <= _NOVELTY, Need.NOVEL.value),
-        (distance <= NEAR, Need.NEAR_LIMIT.value),
-        else_=Need.ASKED.value,
-    )
     labelled = exists().where(LABELS.c.part_id == parts.part_id)
-    columns = _columns(need, distance, literal(None, Key()), literal(None, String()))
-    of_views = INSPECTIONS.outerjoin(FINDINGS, FINDINGS.c.part_id == parts.part_id)
-    query = select(*columns).select_from(of_views).where(judged(scope), parts.outcome == _REVIEW, ~labelled)
-    return query.group_by(parts.part_id)
+    columns = _columns(literal(None, String()), _distance(policy), literal(None, Key()), literal(None, String()))
+    return select(*columns).where(judged(scope), parts.outcome == _REVIEW, ~labelled)
 
 
 def _tasks(scope: Scope) -> Select[Any]:
     """Tasks without an answer."""
     tasks = LABEL_TASKS.c
-    drawn = tasks.kind.in_([TaskKind.AUDIT.value, TaskKind.REPEAT.value])
-    need = case((drawn, Need.DRAWN.value), else_=Need.ASKED.value)
-    columns = _columns(need, literal(_FAR, Double()), tasks.task_id, tasks.person)
-    answered = exists().where(LABELS.c.task_id == tasks.task_id)
     made = [tasks.created_at >= scope.since] if scope.since is not None else []
+    # Tasks lie by kind and time; labels by part: without the part each task would look through all labels.
+    every = tasks.kind.in_([kind.value for kind in TaskKind])
+    answered = exists().where(LABELS.c.part_id == tasks.part_id, LABELS.c.task_id == tasks.task_id)
+    columns = _columns(tasks.kind, literal(_FAR, Double()), tasks.task_id, tasks.person)
     of_part = LABEL_TASKS.join(INSPECTIONS, INSPECTIONS.c.part_id == tasks.part_id)
-    of_views = of_part.outerjoin(FINDINGS, FINDINGS.c.part_id == tasks.part_id)
-    query = select(*columns).select_from(of_views).where(~answered, counted(scope), *made)
-    return query.group_by(tasks.task_id, INSPECTIONS.c.part_id)
+    return select(*columns).select_from(of_part).where(every, ~answered, counted(scope), *made)
 
 
-def _columns(need: Any, distance: Any, task_id: Any, asked: Any) -> tuple[ColumnElement[Any], ...]:
+def _columns(kind: Any, distance: Any, task_id: Any, asked: Any) -> tuple[ColumnElement[Any], ...]:
     parts = INSPECTIONS.c
-    named = (("need", need), ("distance", distance), ("novelty", _NOVELTY), ("task_id", task_id), ("asked", asked))
+    # Of a part's views, that of the one which is most unlike all that is known.
+    novelty = select(func.max(FINDINGS.c.novelty)).where(FINDINGS.c.part_id == parts.part_id).scalar_subquery()
+    named = (("kind", kind), ("distance", distance), ("novelty", novelty), ("task_id", task_id), ("asked", asked))
     own = (parts.part_id, parts.outcome, parts.station, parts.triggered_at)
     return (*own, *(value.label(name) for name, value in named))
+
+
+def _need(candidate: Any, policy: Policy) -> ColumnElement[int]:
+    """Novelty before nearness: the probability of a part unlike all that is known means nothing."""
+    return case(
+        (candidate.kind.in_([TaskKind.AUDIT.value, TaskKind.REPEAT.value]), Need.DRAWN.value),
+        (candidate.kind.is_not(None), Need.ASKED.value),
+        (candidate.novelty >= policy.review_novelty, Need.NOVEL.value),
+        (candidate.distance <= NEAR, Need.NEAR_LIMIT.value),
+        else_=Need.ASKED.value,
+    )
 
 
 def _distance(policy: Policy) -> ColumnElement[Any]:
