@@ -168,12 +168,8 @@ def _measured(engine: Engine, past: Past, calls: int, prefix: str) -> dict[str, 
 def _back_to_old_indexes(engine: Engine) -> None:
     """What schema 0006 had."""
     with engine.begin() as connection:
-        for name in ("ix_inspections_by_time", "ix_inspections_by_station", "ix_inspections_review"):
+        for name in ("ix_inspections_by_station", "ix_inspections_review"):
             connection.execute(text(f"DROP INDEX {name}"))
-        connection.execute(text("CREATE INDEX ix_inspections_triggered_at ON inspections (triggered_at)"))
-    if engine.dialect.name == "postgresql":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM (ANALYZE)"))
 
 
 @dataclass(frozen=True, slots=True)
