@@ -10,7 +10,7 @@ A part stands once, where it is needed most; within a group the oldest come firs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 from typing import Any
@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 
 from db.columns import Key
-from db.history.scope import Scope, counted, judged
+from db.history.scope import Scope, judged
 from db.labels import TaskKind
 from db.plant_tables import REVIEW_LEASES
 from db.tables import FINDINGS, INSPECTIONS, LABEL_TASKS, LABELS
@@ -110,15 +110,17 @@ def _reviews(scope: Scope, policy: Policy) -> Select[Any]:
 
 
 def _tasks(scope: Scope) -> Select[Any]:
-    """Tasks without an answer."""
+    """Tasks without an answer. The scope's time is that of the task: a part is shown again long after it was made."""
     tasks = LABEL_TASKS.c
     made = [tasks.created_at >= scope.since] if scope.since is not None else []
+    made += [tasks.created_at < scope.until] if scope.until is not None else []
     # Tasks lie by kind and time; labels by part: without the part each task would look through all labels.
     every = tasks.kind.in_([kind.value for kind in TaskKind])
     answered = exists().where(LABELS.c.part_id == tasks.part_id, LABELS.c.task_id == tasks.task_id)
     columns = _columns(tasks.kind, literal(_FAR, Double()), tasks.task_id, tasks.person)
     of_part = LABEL_TASKS.join(INSPECTIONS, INSPECTIONS.c.part_id == tasks.part_id)
-    return select(*columns).select_from(of_part).where(every, ~answered, counted(scope), *made)
+    at_any_time = replace(scope, since=None, until=None)
+    return select(*columns).select_from(of_part).where(every, ~answered, judged(at_any_time), *made)
 
 
 def _columns(kind: Any, distance: Any, task_id: Any, asked: Any) -> tuple[ColumnElement[Any], ...]:

@@ -238,6 +238,12 @@ def test_the_queue_asks_for_what_is_needed_most_and_says_who_holds_it(connection
         labels.add_label(connection, labels.Label(part.part_id, "good", "ann", blind=True))
     assert queue(connection, Scope(), POLICY, SIX) == ()
 
+    after = SIX + timedelta(days=30)
+    again = {**task, "task_id": new_id(), "kind": "REPEAT", "stratum": None, "created_at": after}
+    connection.execute(insert(LABEL_TASKS), again)
+    assert [one.task_id for one in queue(connection, Scope(since=after), POLICY, SIX)] == [again["task_id"]]
+    assert queue(connection, Scope(until=after), POLICY, SIX) == ()
+
 
 def test_of_two_persons_one_holds_a_part_until_the_lease_ends(connection: Connection, days: Days) -> None:
     part_id = days.parts[0].part_id
