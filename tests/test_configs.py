@@ -17,6 +17,7 @@ from inspector.quality import QualityLimits
 from inspector.recipe import Recipe, load_recipe
 from inspector.rules import Rule
 from inspector.runtimes import RuntimeSettings
+from inspector.shifts import ShiftSettings
 from inspector.verdict import Policy
 from station.cameras import CAMERAS, camera_factory
 from station.config import (
@@ -103,6 +104,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (PlantSettings, station["plant"]),
         (SelfTestSettings, station["self_test"]),
         (RecipeBlock, station["recipe"][0]),
+        (ShiftSettings, station["shifts"]),
         (HealthSettings, station["health"]),
         *[(output_factory(kind).Settings, table) for kind, table in shown("output").items()],
         *[(camera_factory(kind).Settings, table) for kind, table in shown("camera").items()],
