@@ -14,6 +14,8 @@ VERBS = {
     "sign-audit": "db.commands.sign_audit",
     "account": "db.commands.account",
     "forward": "db.commands.forward",
+    "upload-images": "db.commands.upload_images",
+    "sweep": "db.commands.sweep",
     "audit-key": "db.commands.audit_key",
 }
 """Each module has HELP, add_arguments(parser) and run(args) -> exit status."""

@@ -35,6 +35,9 @@ _ALL_ROWS = (
 )
 
 
+_OF_IMAGE = ("sha256", "path", "size_bytes", "stored_at")
+
+
 class Kind(StrEnum):
     """What a note is about."""
 
@@ -157,22 +160,30 @@ def _events(connection: Connection, keys: Sequence[UUID]) -> _Made:
 
 def _parts(connection: Connection, keys: Sequence[UUID]) -> _Made:
     inspections = _rows(connection, INSPECTIONS, "part_id", keys)
-    images = _rows(connection, IMAGES, "sha256", [row["image_sha256"] for row in inspections if row["image_sha256"]])
-    image_of = {row["sha256"]: (row,) for row in images}
     findings = _by_part(_rows(connection, FINDINGS, "part_id", keys))
-    drawn = [row for row in _rows(connection, LABEL_TASKS, "part_id", keys) if row["kind"] == "AUDIT"]
-    tasks = _by_part(drawn)
+    tasks = _by_part([row for row in _rows(connection, LABEL_TASKS, "part_id", keys) if row["kind"] == "AUDIT"])
+    images = _images(connection, [*inspections, *(row for rows in findings.values() for row in rows)])
+    return {row["part_id"]: (row["station"], _part(row, findings, tasks, images)) for row in inspections}
+
+
+def _part(
+    row: Row, findings: dict[UUID, list[Row]], tasks: dict[UUID, list[Row]], images: dict[str, Row]
+) -> tuple[tuple[str, tuple[Row, ...]], ...]:
+    views = findings.get(row["part_id"], [])
+    named = dict.fromkeys(one["image_sha256"] for one in (row, *views))
+    return (
+        ("images", tuple(images[sha256] for sha256 in named if sha256 in images)),
+        ("inspections", (row,)),
+        ("findings", tuple(views)),
+        ("label_tasks", tuple(tasks.get(row["part_id"], ()))),
+    )
+
+
+def _images(connection: Connection, pointing: Sequence[Row]) -> dict[str, Row]:
+    """Images that rows point to, without what was done with them here: a plant keeps account of its own store."""
+    hashes = list({row["image_sha256"] for row in pointing if row["image_sha256"] is not None})
     return {
-        row["part_id"]: (
-            row["station"],
-            (
-                ("images", image_of.get(row["image_sha256"], ())),
-                ("inspections", (row,)),
-                ("findings", tuple(findings.get(row["part_id"], ()))),
-                ("label_tasks", tuple(tasks.get(row["part_id"], ()))),
-            ),
-        )
-        for row in inspections
+        row["sha256"]: {name: row[name] for name in _OF_IMAGE} for row in _rows(connection, IMAGES, "sha256", hashes)
     }
 
 

@@ -30,6 +30,7 @@ GRANTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("INSERT", FORWARDED),
         ("UPDATE (ended_at, clean)", "runs"),
         ("DELETE", "parked_rows"),
+        ("EXECUTE", "FUNCTION inspector_make_partitions()"),
     ),
     SCREEN: (
         ("SELECT", EVERYTHING),
@@ -70,7 +71,10 @@ def set_up_roles(connection: Connection) -> list[str]:
 
 
 def _visible(connection: Connection, role: str) -> str:
-    query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+    query = (
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') "
+        "AND NOT relispartition ORDER BY relname"
+    )
     return ", ".join(name for name in connection.execute(text(query)).scalars() if name not in HIDDEN[role])
 
 
