@@ -16,6 +16,8 @@ VERBS = {
     "forward": "db.commands.forward",
     "upload-images": "db.commands.upload_images",
     "sweep": "db.commands.sweep",
+    "backup": "db.commands.backup",
+    "restore": "db.commands.restore",
     "audit-key": "db.commands.audit_key",
 }
 """Each module has HELP, add_arguments(parser) and run(args) -> exit status."""

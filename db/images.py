@@ -74,8 +74,8 @@ def checked(encoded: bytes, sha256: str, where: object) -> bytes:
 class ImageStore:
     """A folder of content-addressed files: `ab/cd/abcd....png`. Any number of processes may share one.
 
-    When `put` returns, the file and its name survive a power cut, so a row may point to it. To put what is there already
-    marks it as put again, so that no sweep takes it from under the row that is about to point to it.
+    When `put` returns, the file and its name survive a power cut, so a row may point to it. To put what is there
+    already marks it as put again, so that no sweep takes it from under the row that is about to point to it.
     """
 
     def __init__(self, root: Path) -> None:

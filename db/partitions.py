@@ -1,11 +1,11 @@
 """Monthly partitions of inspections and findings on PostgreSQL; an SQLite file stays as it is.
 
-The ranges are of the part's id: a UUID of version 7 begins with its milliseconds, so a month is a range of ids, the keys stay
-what they are, and whoever asks for a part by its id looks into one partition. Ids of a month that nobody made, as of a
-clock that is years ahead, go to the default partition, `inspections_other`.
+The ranges are of the part's id: a UUID of version 7 begins with its milliseconds, so a month is a range of ids, the
+keys stay what they are, and whoever asks for a part by its id looks into one partition. Ids of a month that nobody made, as
+of a clock that is years ahead, go to the default partition, `inspections_other`.
 
-That a trigger belongs to one part of its run is kept by each partition for itself, since the key of a partitioned table must
-hold the partition's column; across months `inspector db check` looks.
+That a trigger belongs to one part of its run is kept by each partition for itself, since the key of a partitioned table
+must hold the partition's column; across months `inspector db check` looks.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 TABLES = ("inspections", "findings")
 MONTHS_AHEAD = 2
 KEPT_BY_PARTITIONS = "uq_inspections_run_id_trigger"
+MAKE_PARTITIONS = "inspector_make_partitions()"
 
 _START_OF_MONTH = """
 CREATE FUNCTION inspector_first_id(moment timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
@@ -70,7 +71,7 @@ BEGIN
     RETURN made;
 END $$
 """
-_FUNCTIONS = ("inspector_make_partitions()", "inspector_make_month(timestamp)", "inspector_first_id(timestamptz)")
+_FUNCTIONS = (MAKE_PARTITIONS, "inspector_make_month(timestamp)", "inspector_first_id(timestamptz)")
 
 
 def is_partition(name: str) -> bool:
@@ -133,7 +134,8 @@ def _pull_keys_to(connection: Connection) -> list[str]:
     """Drop every foreign key that points to the tables, whoever has it, and return how it is made again."""
     query = text(
         "SELECT conrelid::regclass::text AS owner, conname, pg_get_constraintdef(oid) AS words FROM pg_constraint "
-        "WHERE contype = 'f' AND conparentid = 0 AND confrelid = ANY(CAST(:tables AS regclass[])) ORDER BY owner, conname"
+        "WHERE contype = 'f' AND conparentid = 0 AND confrelid = ANY(CAST(:tables AS regclass[])) "
+        "ORDER BY owner, conname"
     )
     made = []
     for owner, name, words in connection.execute(query, {"tables": list(TABLES)}).all():

@@ -1,7 +1,7 @@
 """Images in an object store, through fsspec: `s3://bucket/folder` and what else fsspec knows.
 
-A station writes to its own folder first; `upload_images` copies from there, so that no part waits for the network. Where
-the server is and who asks is the environment's business (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...).
+A station writes to its own folder first; `upload_images` copies from there, so that no part waits for the network.
+Where the server is and who asks is the environment's business (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...).
 """
 
 from __future__ import annotations

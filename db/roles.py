@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
+from db.partitions import MAKE_PARTITIONS
+
 FORWARDED = (
     "stations, recipes, bundles, runs, audit_strata, images, inspections, findings, label_tasks, events, parked_rows"
 )
@@ -30,7 +32,7 @@ GRANTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("INSERT", FORWARDED),
         ("UPDATE (ended_at, clean)", "runs"),
         ("DELETE", "parked_rows"),
-        ("EXECUTE", "FUNCTION inspector_make_partitions()"),
+        ("EXECUTE", f"FUNCTION {MAKE_PARTITIONS}"),
     ),
     SCREEN: (
         ("SELECT", EVERYTHING),
@@ -63,6 +65,7 @@ def set_up_roles(connection: Connection) -> list[str]:
         connection.execute(text(f"CREATE ROLE {role} NOLOGIN"))
     for role, grants in GRANTS.items():
         connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {role}"))
+        connection.execute(text(f"REVOKE ALL ON FUNCTION {MAKE_PARTITIONS} FROM PUBLIC, {role}"))
         connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {role}"))
         for right, tables in grants:
             named = _visible(connection, role) if tables == EVERYTHING else tables

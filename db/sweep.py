@@ -2,8 +2,9 @@
 
 the row gets its reason (durable) -> the file goes -> the row gets its time
 
-A sweep that was killed in between left rows with a reason and no time: `settle` looks whether the file went. A part that
-comes meanwhile with the very same picture puts the file again, which `Images.drop` sees, and clears the reason with its row.
+A sweep that was killed in between left rows with a reason and no time: `settle` looks whether the file went. A part
+that comes meanwhile with the very same picture puts the file again, which `Images.drop` sees, and clears the reason
+with its row.
 """
 
 from __future__ import annotations

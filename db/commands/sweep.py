@@ -74,8 +74,8 @@ def _alarm(engine: Engine, plan: Plan, policy: RetentionPolicy, args: argparse.N
     from db.sweep import record_alarm
 
     words = (
-        f"{plan.short_bytes / 1e6:.1f} MB are missing on the disk of {args.images} to {policy.headroom_hours:g} hours of "
-        "headroom, and what is left is rejects and audited parts: make room"
+        f"{plan.short_bytes / 1e6:.1f} MB are missing on the disk of {args.images} to {policy.headroom_hours:g} hours "
+        "of headroom, and what is left is rejects and audited parts: make room"
     )
     print(f"alarm: {words}")
     if not args.dry_run:

@@ -230,7 +230,7 @@ def test_two_sweeps_at_once_are_refused(tmp_path: Path) -> None:
 
 
 STEPS = ("marked", "aside", "gone")
-"""Where the sweep of the child is killed: before a file, with one moved aside, with one gone and its row not finished."""
+"""Where the sweep of the child is killed: before a file, with one moved aside, with one gone and its row unfinished."""
 CHILD = """
 import os, signal, sys
 from datetime import datetime
