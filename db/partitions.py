@@ -1,8 +1,8 @@
 """Monthly partitions of inspections and findings on PostgreSQL; an SQLite file stays as it is.
 
 The ranges are of the part's id: a UUID of version 7 begins with its milliseconds, so a month is a range of ids, the
-keys stay what they are, and whoever asks for a part by its id looks into one partition. Ids of a month that nobody made, as
-of a clock that is years ahead, go to the default partition, `inspections_other`.
+keys stay what they are, and whoever asks for a part by its id looks into one partition. Ids of a month that nobody
+made, as of a clock that is years ahead, go to the default partition, `inspections_other`.
 
 That a trigger belongs to one part of its run is kept by each partition for itself, since the key of a partitioned table
 must hold the partition's column; across months `inspector db check` looks.

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if found.revision == HEAD:
         print(f"database {name} is sound: {found.parts} parts, {found.audit_rows} rows in the audit log")
     else:
-        print(f"database {name} has schema {found.revision}: run `inspector db upgrade`, `check` and `verify-audit`")
+        print(f"database {name} has schema {found.revision}: run `inspector db upgrade`, then `check`")
     if missing:
         print(
             f"roles not made, since this login may not: {', '.join(missing)}; run `inspector db upgrade` as one that may"

@@ -125,10 +125,10 @@ def test_up_with_rows_of_old_months_and_down_again_keeps_every_row_and_key(url: 
         assert queries.records(connection, run_id) == before
     assert partition_of(plant, "inspections", old) == "inspections_2026_01"
     assert partition_of(plant, "findings", old) == "findings_2026_01"
-    with plant.begin() as connection, pytest.raises(IntegrityError, match="fk_label"):
-        connection.execute(
-            text("INSERT INTO label_tasks VALUES (gen_random_uuid(), :part, 'REVIEW')"), {"part": new_id()}
-        )
+    task = {"part": new_id(), "at": datetime.now(UTC)}
+    columns = "label_tasks (task_id, part_id, kind, created_at) VALUES (gen_random_uuid(), :part, 'REVIEW', :at)"
+    with plant.begin() as connection, pytest.raises(IntegrityError, match="fk_label_tasks_part_id_inspections"):
+        connection.execute(text(f"INSERT INTO {columns}"), task)
 
 
 def test_a_month_whose_rows_are_in_the_default_partition_stays_there(url: str, plant: Engine, line: Any) -> None:
@@ -166,14 +166,14 @@ def test_a_question_by_id_looks_into_one_partition(plant: Engine) -> None:
 
 
 def test_the_forwarder_has_partitions_made_ahead(url: str, plant: Engine, path: Path, line: Any) -> None:
-    last = f"inspections_{months(datetime.now(UTC), MONTHS_AHEAD + 1)[-1]}"
+    last = f"findings_{months(datetime.now(UTC), MONTHS_AHEAD + 1)[-1]}"
     with plant.begin() as connection:
         connection.execute(text(f"DROP TABLE {last}"))
     with Ledger(path) as ledger:
         ledger.start_run(line.run())
     with Forwarder(path, url) as forwarder:
         forwarder.drain()
-    assert last in partitions(plant, "inspections")
+    assert last in partitions(plant, "findings")
 
 
 def test_a_plant_that_makes_no_partitions_still_takes_rows(
@@ -186,6 +186,8 @@ def test_a_plant_that_makes_no_partitions_still_takes_rows(
         ledger.start_run(line.run())
     with Forwarder(path, url) as forwarder:
         assert forwarder.drain() == 1
+    with plant.begin() as connection:
+        connection.execute(text("ALTER FUNCTION elsewhere() RENAME TO inspector_make_partitions"))
     assert "no partitions made ahead" in caplog.text
 
 
