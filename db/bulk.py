@@ -1,7 +1,7 @@
 """Many rows in one statement: PostgreSQL takes them as one JSON document, SQLite one by one in its own process.
 
-On PostgreSQL a statement for each row costs a plan, an execution and an answer for each; COPY into a staging table was no
-faster than the document, and needs a table for each connection (benchmarks/forwarding.py measures both ways).
+On PostgreSQL a statement for each row costs an execution and an answer for each; COPY into a staging table was no
+faster than the document, and needs a table for each connection.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class RemoteImages:
             ) from error
         self.url = url.rstrip("/")
         self._whole_or_not = protocol in WHOLE_OR_NOT
-        self._faults = (OSError, *_vendor_faults(protocol))
+        self._faults: tuple[type[Exception], ...] = (OSError, *_vendor_faults(protocol))
 
     def put(self, encoded: bytes, suffix: str) -> StoredImage:
         """Store an encoded image, whole or not at all; what is there already is written again.

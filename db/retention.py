@@ -16,7 +16,7 @@ from db.images import StoredImage
 from inspector.documents import Document, parse, read_bytes
 from inspector.errors import ConfigError
 
-_DAYS = {"default": None, "gt": 0, "le": 36500}
+_MOST_DAYS = 36500
 HOUR_S = 3600.0
 
 
@@ -38,11 +38,15 @@ class RetentionPolicy(Document):
     pass_share: float = Field(default=0.0, ge=0, le=1, description="share of the passes' images kept as a sample")
     key_file: Path | None = Field(default=None, description="key of the draw: the station's audit.key")
     pass_days: float | None = Field(
-        **_DAYS, description="passes beyond the sample are kept for so long; unset: for ever"
+        default=None, gt=0, le=_MOST_DAYS, description="passes beyond the sample are kept for so long; unset: for ever"
     )
-    sample_days: float | None = Field(**_DAYS, description="the same for the sample")
-    audited_days: float | None = Field(**_DAYS, description="the same for passes with a label or a task")
-    reject_days: float | None = Field(**_DAYS, description="the same for parts that did not pass")
+    sample_days: float | None = Field(default=None, gt=0, le=_MOST_DAYS, description="the same for the sample")
+    audited_days: float | None = Field(
+        default=None, gt=0, le=_MOST_DAYS, description="the same for passes with a label or a task"
+    )
+    reject_days: float | None = Field(
+        default=None, gt=0, le=_MOST_DAYS, description="the same for parts that did not pass"
+    )
     headroom_hours: float | None = Field(
         default=None,
         gt=0,

@@ -34,7 +34,5 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(f"database {name} has schema {found.revision}: run `inspector db upgrade`, then `check`")
     if missing:
-        print(
-            f"roles not made, since this login may not: {', '.join(missing)}; run `inspector db upgrade` as one that may"
-        )
+        print(f"roles not made, since this login may not: {', '.join(missing)}; run `db upgrade` as one that may")
     return 0
