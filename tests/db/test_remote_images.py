@@ -181,3 +181,24 @@ def test_a_server_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch, s3: str
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(StorageFault, match=r"s3://plant-images/.*: .*127\.0\.0\.1:1"):
         open_images(s3).load(NOWHERE)
+
+
+def test_a_sweep_of_a_bucket_drops_what_the_policy_says_and_marks_the_rows(
+    s3: str, path: Path, database: str, engine: Engine, line: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bucket is a plant's: its own database says what is dropped there."""
+    monkeypatch.setattr("db.sweep.FRESH_S", -1.0)  # a server says itself when an object was put
+    store = ImageStore(tmp_path / "images")
+    image = reject(database, line, store, b"old reject")
+    upload_images(engine, store, open_images(f"{s3}/swept"))
+    with engine.begin() as connection:
+        connection.execute(IMAGES.update().values(stored_at=datetime(2020, 1, 1, tzinfo=UTC)))
+    policy = tmp_path / "retention.toml"
+    policy.write_text("reject_days = 30\n")
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    words = ["sweep", "--database", database, "--images", f"{s3}/swept", "--policy", str(policy)]
+    assert command.run(parser.parse_args(words)) == 0
+    assert open_images(f"{s3}/swept").put_at_ns(image) is None
+    with engine.connect() as connection:
+        assert connection.execute(select(IMAGES.c.drop_reason)).scalar_one() == "age: reject kept for 30 days"
