@@ -6,7 +6,7 @@ the order of commits, whatever the clock does. A note goes when the plant has th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,18 @@ from sqlalchemy import Connection, and_, delete, func, select, text
 
 from db.plant_tables import DISPATCH
 from db.records import Row
-from db.tables import AUDIT_STRATA, BUNDLES, EVENTS, FINDINGS, IMAGES, INSPECTIONS, LABEL_TASKS, RECIPES, RUNS
+from db.tables import (
+    AUDIT_STRATA,
+    BUNDLES,
+    CHALLENGE_PARTS,
+    EVENTS,
+    FINDINGS,
+    IMAGES,
+    INSPECTIONS,
+    LABEL_TASKS,
+    RECIPES,
+    RUNS,
+)
 
 TRIGGERS = {
     "dispatch_run": "AFTER INSERT ON runs BEGIN INSERT INTO dispatch (kind, key) VALUES ('run', NEW.run_id); END",
@@ -35,7 +46,7 @@ _ALL_ROWS = (
 )
 
 
-_OF_IMAGE = ("sha256", "path", "size_bytes", "stored_at")
+_IMAGE_COLUMNS = ("sha256", "path", "size_bytes", "stored_at")
 
 
 class Kind(StrEnum):
@@ -160,31 +171,42 @@ def _events(connection: Connection, keys: Sequence[UUID]) -> _Made:
 
 def _parts(connection: Connection, keys: Sequence[UUID]) -> _Made:
     inspections = _rows(connection, INSPECTIONS, "part_id", keys)
-    findings = _by_part(_rows(connection, FINDINGS, "part_id", keys))
+    views = _by_part(_rows(connection, FINDINGS, "part_id", keys))
     tasks = _by_part([row for row in _rows(connection, LABEL_TASKS, "part_id", keys) if row["kind"] == "AUDIT"])
-    images = _images(connection, [*inspections, *(row for rows in findings.values() for row in rows)])
-    return {row["part_id"]: (row["station"], _part(row, findings, tasks, images)) for row in inspections}
+    pointing = [*inspections, *(row for rows in views.values() for row in rows)]
+    images = {sha256: _of_image(row) for sha256, row in _named(connection, IMAGES, "sha256", pointing, "image_sha256")}
+    challenges = dict(_named(connection, CHALLENGE_PARTS, "challenge_id", inspections, "challenge_id"))
+    made: _Made = {}
+    for row in inspections:
+        own = views.get(row["part_id"], [])
+        made[row["part_id"]] = (
+            row["station"],
+            (
+                ("images", _each_once(images, [one["image_sha256"] for one in (row, *own)])),
+                ("challenge_parts", _each_once(challenges, [row["challenge_id"]])),
+                ("inspections", (row,)),
+                ("findings", tuple(own)),
+                ("label_tasks", tuple(tasks.get(row["part_id"], ()))),
+            ),
+        )
+    return made
 
 
-def _part(
-    row: Row, findings: dict[UUID, list[Row]], tasks: dict[UUID, list[Row]], images: dict[str, Row]
-) -> tuple[tuple[str, tuple[Row, ...]], ...]:
-    views = findings.get(row["part_id"], [])
-    named = dict.fromkeys(one["image_sha256"] for one in (row, *views))
-    return (
-        ("images", tuple(images[sha256] for sha256 in named if sha256 in images)),
-        ("inspections", (row,)),
-        ("findings", tuple(views)),
-        ("label_tasks", tuple(tasks.get(row["part_id"], ()))),
-    )
+def _named(
+    connection: Connection, table: Any, key: str, pointing: Sequence[Row], column: str
+) -> Iterator[tuple[Any, Row]]:
+    """The rows of `table` that a column of other rows points to, by their key."""
+    keys = list({row[column] for row in pointing if row[column] is not None})
+    return ((row[key], row) for row in _rows(connection, table, key, keys))
 
 
-def _images(connection: Connection, pointing: Sequence[Row]) -> dict[str, Row]:
-    """Images that rows point to, without what was done with them here: a plant keeps account of its own store."""
-    hashes = list({row["image_sha256"] for row in pointing if row["image_sha256"] is not None})
-    return {
-        row["sha256"]: {name: row[name] for name in _OF_IMAGE} for row in _rows(connection, IMAGES, "sha256", hashes)
-    }
+def _each_once(rows: dict[Any, Row], keys: Sequence[Any]) -> tuple[Row, ...]:
+    return tuple(rows[key] for key in dict.fromkeys(keys) if key in rows)
+
+
+def _of_image(row: Row) -> Row:
+    """Without what was done with the image here: a plant keeps account of its own store."""
+    return {name: row[name] for name in _IMAGE_COLUMNS}
 
 
 def _by_part(rows: Sequence[Row]) -> dict[UUID, list[Row]]:

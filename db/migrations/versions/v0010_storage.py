@@ -9,7 +9,7 @@ from db.columns import UtcMoment
 from db.partitions import join, split
 
 revision: str = "0010"
-down_revision: str | None = "0006"
+down_revision: str | None = "0008"
 
 HAS_IMAGE = sa.text("image_sha256 IS NOT NULL")
 IS_WAITING = sa.text("uploaded_at IS NULL AND drop_reason IS NULL")
