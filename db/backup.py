@@ -48,6 +48,7 @@ def back_up(database: str | Path, target: Path) -> int:
     url = parse_url(database)
     open_any_version(url).dispose()
     with _new_file(target) as unfinished:
+        unfinished.touch(mode=0o600)  # it holds the hashes of passwords
         if url.get_backend_name() == "sqlite":
             _copy(Path(url.database or ""), unfinished)
         else:

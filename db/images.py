@@ -104,7 +104,10 @@ class ImageStore:
         """When it was last put, in the file system's time; None where it is not there."""
         path = self.root / image.path
         with _faults(path):
-            return path.stat().st_mtime_ns if path.is_file() else None
+            try:
+                return path.stat().st_mtime_ns
+            except FileNotFoundError:
+                return None
 
     def drop(self, image: StoredImage, put_at_ns: int) -> bool:
         """Remove an image, unless it was put again since `put_at_ns`; call inside `sweeping`.
@@ -131,17 +134,21 @@ class ImageStore:
         Raises:
             StorageFault: another sweep is at work, or the folder cannot be written.
         """
+        if not self.root.is_dir():
+            raise StorageFault(f"images {self.root}: no such folder; expected the root of the image store")
         folder = self.root / _DROPPING
         with _faults(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / "lock").open("a") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise StorageFault(f"images {self.root}: another sweep is at work") from error
+            folder.mkdir(exist_ok=True)
+            lock = (folder / "lock").open("a")
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StorageFault(f"images {self.root}: another sweep is at work") from error
+            with _faults(folder):
                 for aside in folder.glob("*.*"):
                     self._put_back(aside)
-                yield
+            yield
 
     def read(self, sha256: str) -> bytes:
         """The encoded image, checked against its hash.

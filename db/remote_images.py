@@ -9,11 +9,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, select, tuple_, update
 
 from db.engine import storage_errors, writing
 from db.images import Images, ImageStore, StoredImage, checked, place_of
@@ -111,30 +112,50 @@ class RemoteImages:
             raise StorageFault(f"image {self.url}/{image.path}: {said}") from error
 
 
-def upload_images(engine: Engine, here: Images, there: Images) -> int:
-    """Copy the images that are not known to be `there`, oldest first, and return how many were.
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What an upload did."""
+
+    count: int
+    unreadable: tuple[str, ...]
+    """Why images of the station's own could not be read; they hold up nobody else's."""
+
+
+def upload_images(engine: Engine, here: Images, there: Images) -> Uploaded:
+    """Copy the images that are not known to be `there`, oldest first.
 
     A kill between the copy and the commit has some copied again: the same bytes to the same place.
 
     Raises:
-        StorageFault: an image cannot be read or written; those before it are done.
+        StorageFault: the store does not take them. Those before are done.
     """
-    total = 0
-    while images := _not_uploaded(engine):
-        done = []
+    total, unreadable = 0, []
+    last: StoredImage | None = None
+    while images := _not_uploaded(engine, last):
+        done: list[str] = []
         try:
             for image in images:
-                there.put(here.load(image), Path(image.path).suffix)
+                try:
+                    encoded = here.load(image)
+                except StorageFault as fault:
+                    unreadable.append(str(fault))
+                    continue
+                there.put(encoded, Path(image.path).suffix)
                 done.append(image.sha256)
         finally:
             _mark_uploaded(engine, done)
         total += len(done)
-    return total
+        last = images[-1]
+    return Uploaded(total, tuple(unreadable))
 
 
-def _not_uploaded(engine: Engine) -> list[StoredImage]:
-    waiting = (IMAGES.c.uploaded_at.is_(None), IMAGES.c.drop_reason.is_(None))
-    query = select(IMAGES).where(*waiting).order_by(IMAGES.c.stored_at, IMAGES.c.sha256).limit(IMAGES_PER_COMMIT)
+def _not_uploaded(engine: Engine, last: StoredImage | None) -> list[StoredImage]:
+    """The next images behind `last`, in the order in which they were stored."""
+    query = select(IMAGES).where(IMAGES.c.uploaded_at.is_(None), IMAGES.c.drop_reason.is_(None))
+    if last is not None:
+        of_last = select(IMAGES.c.stored_at).where(IMAGES.c.sha256 == last.sha256).scalar_subquery()
+        query = query.where(tuple_(IMAGES.c.stored_at, IMAGES.c.sha256) > tuple_(of_last, last.sha256))
+    query = query.order_by(IMAGES.c.stored_at, IMAGES.c.sha256).limit(IMAGES_PER_COMMIT)
     with storage_errors(engine.url), engine.connect() as connection:
         return [StoredImage(row.sha256, row.path, row.size_bytes) for row in connection.execute(query)]
 

@@ -38,7 +38,7 @@ class Swept:
 
     dropped: tuple[Drop, ...]
     spared: int
-    """Put again, or worth more, since the plan was made."""
+    """Put again, or worth more, since the plan was made; or not there, which is `inspector db check`'s business."""
 
 
 def plan(engine: Engine, policy: RetentionPolicy, key: bytes | None, now: datetime, free_bytes: int | None) -> Plan:
@@ -97,10 +97,10 @@ def _drop(
     engine: Engine, images: Images, drops: Sequence[Drop], policy: RetentionPolicy, key: bytes | None, now: datetime
 ) -> list[Drop]:
     put_at_ns = {drop.image.sha256: images.put_at_ns(drop.image) for drop in drops}
-    old = [drop for drop in drops if not _is_fresh(put_at_ns[drop.image.sha256])]
+    old = [drop for drop in drops if _may_go(put_at_ns[drop.image.sha256])]
     with writing(engine) as connection:
         marked = _mark(connection, old, policy, key)
-    gone = [drop for drop in marked if _drop_file(images, drop.image, put_at_ns[drop.image.sha256])]
+    gone = [drop for drop in marked if images.drop(drop.image, put_at_ns[drop.image.sha256] or 0)]
     hashes = {drop.image.sha256 for drop in gone}
     with writing(engine) as connection:
         _finish(connection, hashes, now)
@@ -108,12 +108,9 @@ def _drop(
     return gone
 
 
-def _drop_file(images: Images, image: StoredImage, put_at_ns: int | None) -> bool:
-    return put_at_ns is None or images.drop(image, put_at_ns)
-
-
-def _is_fresh(put_at_ns: int | None) -> bool:
-    return put_at_ns is not None and abs(time.time() - put_at_ns / 1e9) < FRESH_S
+def _may_go(put_at_ns: int | None) -> bool:
+    """Not what was put just now; nor what is not there: in a wrong folder that is all of it."""
+    return put_at_ns is not None and abs(time.time() - put_at_ns / 1e9) >= FRESH_S
 
 
 def _mark(connection: Connection, drops: Sequence[Drop], policy: RetentionPolicy, key: bytes | None) -> list[Drop]:

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"would drop {_counted(plan.drops)}")
         else:
             swept = sweep.carry_out(engine, images, plan, policy, key, now)
-            spared = f"; {swept.spared} spared, since they came again" if swept.spared else ""
+            spared = f"; {swept.spared} spared: put again meanwhile, or not there" if swept.spared else ""
             print(f"dropped {_counted(swept.dropped)}{spared}")
         return _alarm(engine, plan, policy, args) if plan.short_bytes else 0
 

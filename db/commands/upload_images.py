@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from db.commands import add_database, opened
+from inspector.errors import StorageFault
 
 HELP = "copy the images that are not there yet to an object store, such as s3://BUCKET/FOLDER"
 
@@ -23,5 +24,7 @@ def run(args: argparse.Namespace) -> int:
     there = open_images(args.to)
     with opened(args) as engine:
         uploaded = upload_images(engine, ImageStore(args.images), there)
-    print(f"{uploaded} images uploaded to {args.to}")
+    print(f"{uploaded.count} images uploaded to {args.to}")
+    if uploaded.unreadable:
+        raise StorageFault(f"{len(uploaded.unreadable)} images not uploaded, the first: {uploaded.unreadable[0]}")
     return 0

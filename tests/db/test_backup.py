@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sqlite3
+import stat
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -163,6 +164,7 @@ def test_a_backup_while_a_line_writes_is_of_one_moment(path: Path, database: str
 def test_a_backup_is_one_file_without_a_log_beside_it(path: Path, database: str, line: Any, tmp_path: Path) -> None:
     write(database, line)
     back_up(database, tmp_path / "alone")
+    assert stat.S_IMODE((tmp_path / "alone").stat().st_mode) == 0o600
     with closing(sqlite3.connect(tmp_path / "alone")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         assert connection.execute("SELECT count(*) FROM inspections").fetchone() == (3,)

@@ -156,6 +156,22 @@ def test_a_trigger_belongs_to_one_part_of_its_run_in_each_partition(
             connection.execute(INSPECTIONS.insert(), {**row, "part_id": id_of(moment, 2), "run_id": run_id})
 
 
+def test_a_month_whose_parts_nobody_refers_to_can_be_detached(url: str, plant: Engine, line: Any) -> None:
+    add(url, line, new_id(), 1)
+    month = months(datetime.now(UTC), 1)[0]
+    detach = "ALTER TABLE {0} DETACH PARTITION {0}_" + month
+    with plant.begin() as connection, pytest.raises(IntegrityError, match="fk_findings_part_id_inspections"):
+        connection.execute(text(detach.format("inspections")))
+    with plant.begin() as connection:
+        connection.execute(text("DELETE FROM outbox"))
+        connection.execute(text(detach.format("findings")))
+        connection.execute(text(f"ALTER TABLE findings_{month} DROP CONSTRAINT fk_findings_part_id_inspections"))
+        connection.execute(text(detach.format("inspections")))
+    with plant.connect() as connection:
+        assert queries.trigger_count(connection) == 0
+        assert connection.execute(text(f"SELECT count(*) FROM inspections_{month}")).scalar_one() == 1
+
+
 def test_a_question_by_id_looks_into_one_partition(plant: Engine) -> None:
     with plant.connect() as connection:
         for table in (INSPECTIONS, FINDINGS):

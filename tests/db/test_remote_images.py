@@ -158,22 +158,43 @@ def test_a_stations_images_go_to_the_store_once(
         assert connection.execute(select(IMAGES.c.uploaded_at)).scalar_one() <= datetime.now(UTC)
 
 
-def test_an_upload_that_fails_keeps_account_of_what_is_done(
-    path: Path, database: str, engine: Engine, line: Any, tmp_path: Path
+def test_an_image_that_cannot_be_read_holds_up_no_other(
+    path: Path, database: str, engine: Engine, line: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = ImageStore(tmp_path / "images")
+    monkeypatch.setattr("db.remote_images.IMAGES_PER_COMMIT", 1)
+    here, there = ImageStore(tmp_path / "images"), ImageStore(tmp_path / "there")
     images = [reject(database, line, here, encoded) for encoded in (b"first", b"second", b"third")]
     (here.root / images[1].path).write_bytes(b"spoilt")
-    there = ImageStore(tmp_path / "there")
-    with pytest.raises(StorageFault, match=f"expected {images[1].sha256}"):
-        upload_images(engine, here, there)
+    uploaded = upload_images(engine, here, there)
+    assert (uploaded.count, f"expected {images[1].sha256}" in uploaded.unreadable[0]) == (2, True)
+    assert there.load(images[2]) == b"third"
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    words = ["upload-images", "--database", database, "--images", str(here.root), "--to", str(there.root)]
+    with pytest.raises(StorageFault, match="1 images not uploaded, the first: image"):
+        command.run(parser.parse_args(words))
+    (here.root / images[1].path).unlink()
+    here.put(b"second", ".png")
+    assert upload_images(engine, here, there).count == 1
+
+
+def test_a_store_that_takes_nothing_more_ends_the_upload_and_what_is_done_is_kept(
+    path: Path, database: str, engine: Engine, line: Any, tmp_path: Path
+) -> None:
+    class Full(ImageStore):
+        def put(self, encoded: bytes, suffix: str) -> StoredImage:
+            if encoded == b"second":
+                raise StorageFault("full")
+            return super().put(encoded, suffix)
+
+    here = ImageStore(tmp_path / "images")
+    images = [reject(database, line, here, encoded) for encoded in (b"first", b"second", b"third")]
+    with pytest.raises(StorageFault, match="full"):
+        upload_images(engine, here, Full(tmp_path / "there"))
     with engine.connect() as connection:
         done = connection.execute(select(IMAGES.c.sha256).where(IMAGES.c.uploaded_at.is_not(None))).scalars().all()
         assert done == [images[0].sha256]
         assert queries.image(connection, images[2].sha256) == images[2]
-    (here.root / images[1].path).unlink()
-    here.put(b"second", ".png")
-    assert upload_images(engine, here, there) == 2
 
 
 def test_a_server_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch, s3: str) -> None:

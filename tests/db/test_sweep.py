@@ -235,6 +235,17 @@ def test_a_picture_put_again_in_the_middle_of_a_sweep_stays(shelf: Shelf) -> Non
     assert shelf.row(part.image_sha256).drop_reason is None
 
 
+def test_a_wrong_folder_drops_nothing_and_is_named_where_it_is_none(shelf: Shelf, tmp_path: Path) -> None:
+    part = shelf.add()
+    (tmp_path / "wrong").mkdir()
+    plan = sweep.plan(shelf.engine, DAYS, None, NOW, None)
+    swept = sweep.carry_out(shelf.engine, ImageStore(tmp_path / "wrong"), plan, DAYS, None, NOW)
+    assert (swept.dropped, swept.spared) == ((), 1)
+    assert shelf.row(part.image_sha256).drop_reason is None
+    with pytest.raises(StorageFault, match="nowhere: no such folder"), ImageStore(tmp_path / "nowhere").sweeping():
+        pass
+
+
 def test_two_sweeps_at_once_are_refused(tmp_path: Path) -> None:
     store = ImageStore(tmp_path)
     with store.sweeping(), pytest.raises(StorageFault, match="another sweep"), ImageStore(tmp_path).sweeping():
