@@ -31,7 +31,7 @@ class Gauge(QWidget):
         self._theme = theme
         self._probability: float | None = None
         self._limits: Limits | None = None
-        self.setFixedHeight(58)
+        self.setFixedHeight(62)
         self.setMinimumWidth(180)
 
     def show_probability(self, probability: float | None, limits: Limits | None) -> None:
@@ -45,12 +45,12 @@ class Gauge(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        return QSize(260, 58)
+        return QSize(260, 62)
 
     def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        band = QRectF(4, 18, self.width() - 8, 12)
+        band = QRectF(4, 20, self.width() - 8, 12)
         self._paint_zones(painter, band)
         font = self.font()
         font.setPixelSize(11)
@@ -89,6 +89,14 @@ class Gauge(QWidget):
         painter.setBrush(QColor(self._theme.text))
         tip = band.top() + 5
         painter.drawPolygon(QPolygonF([QPointF(x, tip), QPointF(x - 8, tip - 15), QPointF(x + 8, tip - 15)]))
+        font = painter.font()
+        font.setWeight(font.Weight.DemiBold)
+        painter.setFont(font)
+        painter.setPen(QColor(self._theme.text))
+        right = x + 12 + 56 < self.width()
+        beside = QRectF(x + 12 if right else x - 68, 0, 56, 16)
+        side = Qt.AlignmentFlag.AlignLeft if right else Qt.AlignmentFlag.AlignRight
+        painter.drawText(beside, side | Qt.AlignmentFlag.AlignVCenter, _percent(probability))
 
 
 def _percent(share: float) -> str:

@@ -24,6 +24,7 @@ from db.sessions import Session
 from gui.database import Source
 from gui.identity import Gate, Identity, Presence
 from gui.keys import keys_text
+from gui.live.screen import DatabaseLive, LiveScreen
 from gui.palette import DARK, THEMES, Theme
 from gui.review.desk import DatabaseDesk
 from gui.review.screen import ReviewScreen
@@ -50,14 +51,22 @@ class Shell(QMainWindow):
 
     language_chosen = Signal(str)
 
-    def __init__(self, source: Source, place: str, language: str = "en", theme: Theme = DARK) -> None:
+    def __init__(
+        self,
+        source: Source,
+        place: str,
+        language: str = "en",
+        theme: Theme = DARK,
+        stations: tuple[tuple[str, str | None], ...] = (),
+    ) -> None:
         super().__init__()
         self.theme = theme
         self.worker = Worker(self)
         self.identity = Identity(Gate(source, place), self.worker.lane(LABELS), self._identity_changed)
         self.sign_in = SignInPage(self.identity, source.embedded, language)
         self.review = ReviewScreen(DatabaseDesk(source), self.worker, theme)
-        self.places = [Place(tr("Review"), self.review)]
+        self.live = LiveScreen(DatabaseLive(source), self.worker, theme, stations)
+        self.places = [Place(tr("Review"), self.review), Place(tr("Live"), self.live)]
         self._begun: Session | None = None
         self._here: Screen | None = None
         self._lay_out(source.name)

@@ -88,6 +88,7 @@ class Panel(QWidget):
     def __init__(self, theme: Theme, controller: ReviewController) -> None:
         super().__init__()
         self.setObjectName("card")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFixedWidth(320)
         self._controller = controller
         self.verdict, self.classes = VerdictBox(theme), ClassBox()

@@ -146,9 +146,11 @@ class ReviewScreen(Screen):
         head.addWidget(self.part, 0, Qt.AlignmentFlag.AlignBottom)
         left = QVBoxLayout()
         left.setSpacing(10)
-        for widget in (self.notice, self.tools):
-            left.addWidget(widget)
+        left.addWidget(self.tools)
         left.addWidget(self.canvas, 1)
+        over = QVBoxLayout(self.canvas)  # over the picture, so that nothing moves when something is said
+        over.addWidget(self.notice)
+        over.addStretch()
         left.addWidget(self.tones)
         body = QHBoxLayout()
         body.setSpacing(16)
