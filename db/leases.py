@@ -45,7 +45,9 @@ def require(connection: Connection, part_id: UUID, holder: UUID, person: str, no
     if not take(connection, part_id, holder, person, now):
         query = select(LABEL_LEASES.c.person).where(LABEL_LEASES.c.part_id == part_id)
         other = connection.execute(query).scalar()
-        raise LabelRefused(f"part {part_id}: {other} has taken it meanwhile; your work is kept, go on with another part")
+        raise LabelRefused(
+            f"part {part_id}: {other} has taken it meanwhile; your work is kept, go on with another part"
+        )
 
 
 def release(connection: Connection, part_id: UUID, holder: UUID, now: datetime) -> None:

@@ -57,7 +57,8 @@ class OutcomeBadge(QWidget):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme, self._outcome, self._word = theme, None, ""
+        self._theme, self._word = theme, ""
+        self._outcome: Outcome | None = None
         self.setMinimumHeight(44)
 
     def show_outcome(self, outcome: Outcome | None, word: str | None = None) -> None:

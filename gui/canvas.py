@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QCursor,
+    QFocusEvent,
     QFont,
     QFontMetricsF,
     QImage,
@@ -65,6 +66,7 @@ class Canvas(QWidget):
         self._points: list[Point] = []
         self._panning: QPointF | None = None
         self._words = ""
+        self._by_key = False
         self.findings_shown = True
         self.tool = Tool.PAN
         self.brush_px = 12.0
@@ -173,7 +175,7 @@ class Canvas(QWidget):
                 self._paint_finding(painter, finding)
         if self._shapes or self._points:
             self._paint_shapes(painter)
-        if self.hasFocus():
+        if self.hasFocus() and self._by_key:
             painter.setPen(QPen(QColor(self._theme.accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
@@ -359,6 +361,18 @@ class Canvas(QWidget):
             self._finish()
         else:
             event.ignore()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
+        self._by_key = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        super().focusInEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """While a polygon is drawn, Enter and Escape are its, and no shortcut's."""
+        if event.type() is QEvent.Type.ShortcutOverride and self._points and isinstance(event, QKeyEvent):
+            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape):
+                event.accept()
+                return True
+        return super().event(event)
 
     def resizeEvent(self, _: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         if self._whole:

@@ -54,4 +54,6 @@ def _token(path: Path | None) -> str | None:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--token-file {path}: cannot be read ({error}); expected a file that holds the token") from error
+        raise UserError(
+            f"--token-file {path}: cannot be read ({error}); expected a file that holds the token"
+        ) from error

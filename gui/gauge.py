@@ -13,7 +13,6 @@ from gui.palette import Theme
 from gui.words import tr
 from inspector.values import Outcome
 
-
 _FLOOR = 1e-4
 
 

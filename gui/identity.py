@@ -1,7 +1,7 @@
 """Who is at the screen: nobody, somebody, or somebody who was away too long and whose work waits.
 
-    NOBODY --signed in--> PRESENT --idle, session over--> LOCKED --same person--> PRESENT
-                             `------- signed out -------> NOBODY <-- another person is asked to sign out first
+NOBODY --signed in--> PRESENT --idle, session over--> LOCKED --same person--> PRESENT
+                         `------- signed out -------> NOBODY <-- another person is asked to sign out first
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class Gate:
 class Identity:
     """The state above. `changed` is called after every change, on the GUI thread."""
 
-    def __init__(self, gate: Gate, ask: Ask, changed: Callable[[], None], clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, gate: Gate, ask: Ask, changed: Callable[[], None], clock: Callable[[], datetime] = utc_now
+    ) -> None:
         self._gate, self._ask, self._changed, self._clock = gate, ask, changed, clock
         self._active_at = self._renewed_at = clock()
         self.presence = Presence.NOBODY

@@ -1,7 +1,7 @@
 """Colours, in a light and a dark theme. No outcome is told by colour alone: each has a shape and a word too.
 
-The outcome colours are of the palette of Okabe and Ito (2008), told apart with any kind of colour blindness, darkened or
-lightened until they stand 3:1 from the surfaces of their theme.
+The outcome colours are of the palette of Okabe and Ito (2008), told apart with any kind of colour blindness, darkened
+or lightened until they stand 3:1 from the surfaces of their theme.
 """
 
 from __future__ import annotations
@@ -107,4 +107,4 @@ def _luminance(colour: str) -> float:
 
 
 def _linear(share: float) -> float:
-    return share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4  # type: ignore[no-any-return]
+    return share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4

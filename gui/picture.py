@@ -93,7 +93,9 @@ class Tones:
         return np.asarray(np.rint(255 * stretched ** (1 / self.gamma)), np.uint8)
 
 
-def render(picture: Pyramid, place: Placement, view: tuple[int, int], tones: Tones, behind: tuple[int, int, int]) -> Rgb:
+def render(
+    picture: Pyramid, place: Placement, view: tuple[int, int], tones: Tones, behind: tuple[int, int, int]
+) -> Rgb:
     """Show a picture in a view (width, height): (height, width, 3) RGB, `behind` where it does not reach."""
     level = _level(picture, place.scale)
     height, width = level.shape[:2]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
-    QLabel,
     QMainWindow,
     QMenu,
     QMessageBox,
-    QPushButton,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -26,6 +25,7 @@ from gui.identity import Gate, Identity, Presence
 from gui.keys import keys_text
 from gui.live.screen import DatabaseLive, LiveScreen
 from gui.palette import DARK, THEMES, Theme
+from gui.pieces import plate, text, toggle
 from gui.review.desk import DatabaseDesk
 from gui.review.screen import ReviewScreen
 from gui.screen import Screen
@@ -139,7 +139,7 @@ class Shell(QMainWindow):
 
     def _lay_out(self, database: str) -> None:
         self._pages, self._screens = QStackedWidget(), QStackedWidget()
-        main = QWidget(objectName="page")
+        main = plate("page")
         row = QHBoxLayout(main)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
@@ -150,25 +150,24 @@ class Shell(QMainWindow):
         self._pages.addWidget(self.sign_in)
         self._pages.addWidget(main)
         self.setCentralWidget(self._pages)
-        self._who = QLabel(tr("nobody signed in"))
-        self.statusBar().addWidget(QLabel(tr("Database") + "  " + database))
+        self._who = text(tr("nobody signed in"))
+        self.statusBar().addWidget(text(tr("Database") + "  " + database))
         self.statusBar().addPermanentWidget(self._who)
         self.statusBar().setSizeGripEnabled(False)
 
     def _rail(self) -> QWidget:
-        rail = QWidget(objectName="rail")
+        rail = plate("rail")
         rail.setFixedWidth(150)
         column = QVBoxLayout(rail)
         column.setContentsMargins(10, 16, 10, 16)
         column.setSpacing(4)
-        product = QLabel("OPEN INSPECTOR", objectName="heading")
+        product = text("OPEN INSPECTOR", "heading")
         product.setContentsMargins(12, 0, 0, 10)
         column.addWidget(product)
         self._ways = QButtonGroup(self)
         for number, place in enumerate(self.places):
-            way = QPushButton(place.name, objectName="place", checkable=True)
+            way = toggle(place.name, partial(self.go, number), look="place")
             way.setToolTip(f"{place.name} (Ctrl+{number + 1})")
-            way.clicked.connect(lambda _=False, number=number: self.go(number))
             self._ways.addButton(way, number)
             column.addWidget(way)
         column.addStretch()
@@ -182,7 +181,7 @@ class Shell(QMainWindow):
         ]
         _action(window, tr("Quit"), "Ctrl+Q", self.close)
         for number, place in enumerate(self.places):
-            going = _action(view, place.name, f"Ctrl+{number + 1}", lambda number=number: self.go(number))
+            going = _action(view, place.name, f"Ctrl+{number + 1}", partial(self.go, number))
             self._when_there.append(going)
         view.addSeparator()
         self._make_themes(view)
@@ -193,7 +192,7 @@ class Shell(QMainWindow):
         group = QActionGroup(self)
         words = {"dark": tr("Dark"), "light": tr("Light")}
         for name, theme in THEMES.items():
-            action = _action(menu, words[name], "", lambda theme=theme: self.set_theme(theme))
+            action = _action(menu, words[name], "", partial(self.set_theme, theme))
             action.setCheckable(True)
             action.setChecked(theme is self.theme)
             group.addAction(action)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from db.accounts import Role
 from gui.identity import Identity, Presence
+from gui.pieces import button, choice, field, notice, plate, text
 from gui.words import LANGUAGES, tr
 
 ACCOUNT_COMMAND = "inspector db account add NAME --role operator --by YOU --reason WORDS --database URL"
@@ -21,16 +22,16 @@ class SignInPage(QWidget):
         super().__init__()
         self.setObjectName("page")
         self._identity, self._embedded = identity, embedded
-        self.title = QLabel(objectName="title")
-        self.explanation = QLabel(objectName="quiet", wordWrap=True)
-        self.name = QLineEdit(placeholderText=tr("Name"), accessibleName=tr("Name"))
-        self.password = QLineEdit(placeholderText=tr("Password"), accessibleName=tr("Password"))
+        self.title = text("", "title")
+        self.explanation = text("", "quiet", wraps=True)
+        self.name = field(tr("Name"))
+        self.password = field(tr("Password"))
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
-        self.role = QComboBox(accessibleName=tr("Role"))
-        self.enter = QPushButton(objectName="primary")
-        self.leave = QPushButton(tr("Sign out instead; what was not saved is lost"))
-        self.message = QLabel(objectName="notice", wordWrap=True)
-        self.language = QComboBox(accessibleName=tr("Language"))
+        self.role = choice(tr("Role"))
+        self.enter = button("", self._entered, look="primary")
+        self.leave = button(tr("Sign out"), identity.sign_out)
+        self.message = notice()
+        self.language = choice(tr("Language"))
         self._fill(language)
         self._lay_out()
         self._connect()
@@ -46,12 +47,13 @@ class SignInPage(QWidget):
         if locked and identity.session is not None:
             self.name.setText(identity.session.account.name)
         possible = not first or self._embedded
-        for field in (self.name, self.password, self.enter):
-            field.setVisible(possible)
-            field.setEnabled(not identity.busy)
+        for widget in (self.name, self.password, self.enter):
+            widget.setVisible(possible)
+            widget.setEnabled(not identity.busy)
         self.role.setVisible(first and possible)
         self.leave.setVisible(locked)
         self.language.setVisible(not locked)
+        self.enter.setAccessibleName(self.title.text())
         self.enter.setText(tr("Unlock") if locked else tr("Make account and sign in") if first else tr("Sign in"))
         self.message.setText(identity.message)
         self.message.setVisible(bool(identity.message))
@@ -88,12 +90,12 @@ class SignInPage(QWidget):
         self.language.setCurrentIndex(list(LANGUAGES).index(language))
 
     def _lay_out(self) -> None:
-        card = QWidget(objectName="card")
+        card = plate("card")
         card.setFixedWidth(400)
         inner = QVBoxLayout(card)
         inner.setContentsMargins(32, 28, 32, 28)
         inner.setSpacing(12)
-        product = QLabel("OPEN INSPECTOR", objectName="heading")
+        product = text("OPEN INSPECTOR", "heading")
         for widget in (product, self.title, self.explanation, self.name, self.password, self.role):
             inner.addWidget(widget)
         for widget in (self.message, self.enter, self.leave, self.language):
@@ -108,11 +110,9 @@ class SignInPage(QWidget):
         outer.addStretch()
 
     def _connect(self) -> None:
-        self.enter.clicked.connect(self._entered)
         self.enter.setAutoDefault(True)
         self.name.returnPressed.connect(lambda: self.password.setFocus(Qt.FocusReason.TabFocusReason))
         self.password.returnPressed.connect(self._entered)
-        self.leave.clicked.connect(self._identity.sign_out)
         self.language.activated.connect(lambda: self.language_chosen.emit(self.language.currentData()))
 
     def _entered(self) -> None:

@@ -12,8 +12,10 @@ BEAT_MS = 5
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """The longest gap between two beats. On a machine that is busy with other things `wall_ms` is theirs as well;
-    `cpu_ms` is what the GUI thread itself computed meanwhile."""
+    """The longest gap between two beats, and what the GUI thread itself computed at most between two.
+
+    On a machine that is busy with other things `wall_ms` is theirs as well.
+    """
 
     wall_ms: float
     cpu_ms: float

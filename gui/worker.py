@@ -1,7 +1,7 @@
 """Work off the GUI thread: every question to the database, every picture that is read.
 
-A question has a lane, a thread of its own that answers in order, and a topic. When a newer question of the same topic was
-asked, the older one's answer is stale and dropped. Answers come back on the GUI thread, as values.
+A question has a lane, a thread of its own that answers in order, and a topic. When a newer question of the same topic
+was asked, the older one's answer is stale and dropped. Answers come back on the GUI thread, as values.
 """
 
 from __future__ import annotations

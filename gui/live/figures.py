@@ -50,7 +50,7 @@ class StationFigures:
     """Of the newest parts with an outcome; None where there is none."""
     rate_hz: float
     waiting: int
-    """Parts left to a person that nobody labelled."""
+    """Parts that were stopped and that nobody labelled."""
     limits: Limits | None
     trouble: Event | None
     """The newest warning or alarm of this run."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from db.records import utc_now
 from gui.badges import OutcomeBadge, outcome_word
@@ -17,9 +19,11 @@ from gui.live.strip import Strip
 from gui.live.texts import run_text, stale_text, state_text, stream_text, yield_text
 from gui.palette import Theme
 from gui.picture import Pyramid, pyramid
+from gui.pieces import notice, plate, text, toggle
+from gui.review.queue import NEWEST
 from gui.screen import Screen
-from gui.worker import LIVE, PICTURES, Worker
 from gui.words import tr
+from gui.worker import LIVE, PICTURES, Worker
 from inspector.errors import InspectorError
 from inspector.preprocess import decode_image
 from inspector.values import Finding, InspectionRecord, Outcome
@@ -47,7 +51,9 @@ class LiveScreen(Screen):
 
     _heard = Signal(object)
 
-    def __init__(self, desk: DatabaseLive, worker: Worker, theme: Theme, stations: tuple[tuple[str, str | None], ...]) -> None:
+    def __init__(
+        self, desk: DatabaseLive, worker: Worker, theme: Theme, stations: tuple[tuple[str, str | None], ...]
+    ) -> None:
         super().__init__()
         self.setObjectName("page")
         self._desk, self._pictures, self._addresses = desk, worker.lane(PICTURES), stations
@@ -56,13 +62,13 @@ class LiveScreen(Screen):
         self.controller = LiveController(desk, worker.lane(LIVE), self._show)
         self.canvas, self.strip = Canvas(theme), Strip(theme)
         self.badge, self.gauge = OutcomeBadge(theme), Gauge(theme)
-        self.title, self.run = QLabel(tr("Live"), objectName="title"), QLabel(objectName="quiet")
-        self.notice = QLabel(objectName="notice", wordWrap=True, visible=False)
-        self.caption, self.said = QLabel(objectName="quiet"), QLabel(objectName="big", wordWrap=True)
-        self.why = QLabel(objectName="quiet", wordWrap=True)
-        self.values = {name: QLabel("-", objectName="figure") for name in ("rate", "yield", "waiting")}
-        self.yield_bound = QLabel(objectName="quiet", wordWrap=True)
-        self.health = QLabel(objectName="quiet", wordWrap=True, textFormat=Qt.TextFormat.PlainText)
+        self.title, self.run = text(tr("Live"), "title"), text("", "quiet")
+        self.notice = notice()
+        self.caption, self.said = text("", "quiet"), text("", "big", wraps=True)
+        self.why = text("", "quiet", wraps=True)
+        self.values = {name: text("-", "figure") for name in ("rate", "yield", "waiting")}
+        self.yield_bound = text("", "quiet", wraps=True)
+        self.health = text("", "quiet", wraps=True)
         self.ways = QHBoxLayout()
         self._group = QButtonGroup(self)
         self._names: tuple[str, ...] = ()
@@ -131,7 +137,7 @@ class LiveScreen(Screen):
         share, bound = yield_text(station.passed)
         self.values["rate"].setText(tr("{rate} / min", rate=f"{60 * rate:.0f}"))
         self.values["yield"].setText(share)
-        self.values["waiting"].setText(str(station.waiting))
+        self.values["waiting"].setText(f"{station.waiting}+" if station.waiting >= NEWEST else str(station.waiting))
         self.yield_bound.setText(bound)
         self.health.setText(_health_text(station, heard))
 
@@ -146,7 +152,10 @@ class LiveScreen(Screen):
             return
         self._pictured = sha256
         self._pictures(
-            "live picture", lambda: self._desk.picture(sha256), lambda read: self._picture_read(record, read), self._missing
+            "live picture",
+            lambda: self._desk.picture(sha256),
+            lambda read: self._picture_read(record, read),
+            self._missing,
         )
 
     def _picture_read(self, record: InspectionRecord, picture: Pyramid) -> None:
@@ -169,10 +178,9 @@ class LiveScreen(Screen):
                 if (widget := item.widget()) is not None:
                     widget.deleteLater()
             for name in names if len(names) > 1 else ():
-                button = QPushButton(name, checkable=True)
-                button.clicked.connect(lambda _=False, name=name: self.controller.choose(name))
-                self._group.addButton(button)
-                self.ways.addWidget(button)
+                way = toggle(name, partial(self.controller.choose, name))
+                self._group.addButton(way)
+                self.ways.addWidget(way)
         for button in self._group.buttons():
             button.setChecked(button.text() == self.controller.chosen)
 
@@ -201,24 +209,24 @@ class LiveScreen(Screen):
         column.addLayout(body, 1)
 
     def _panel(self) -> QWidget:
-        panel = QWidget(objectName="card")
+        panel = plate("card")
         panel.setFixedWidth(320)
         column = QVBoxLayout(panel)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(8)
-        column.addWidget(QLabel(tr("NEWEST PART"), objectName="heading"))
+        column.addWidget(text(tr("NEWEST PART"), "heading"))
         for widget in (self.badge, self.gauge, self.said, self.why):
             column.addWidget(widget)
         column.addSpacing(8)
         grid = QGridLayout()
         words = {"rate": tr("RATE"), "yield": tr("YIELD"), "waiting": tr("FOR REVIEW")}
         for place, (name, heading) in enumerate(words.items()):
-            grid.addWidget(QLabel(heading, objectName="heading"), 0, place)
+            grid.addWidget(text(heading, "heading"), 0, place)
             grid.addWidget(self.values[name], 1, place)
         column.addLayout(grid)
         column.addWidget(self.yield_bound)
         column.addSpacing(8)
-        column.addWidget(QLabel(tr("HEALTH"), objectName="heading"))
+        column.addWidget(text(tr("HEALTH"), "heading"))
         column.addWidget(self.health)
         column.addStretch()
         return panel

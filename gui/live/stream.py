@@ -1,7 +1,7 @@
 """The event stream of a station's own port (docs/health.md): what it does, heard as it happens.
 
-A thread per station. It connects again by itself, goes on behind the last part it heard, and says since when it has heard
-nothing.
+A thread per station. It connects again by itself, goes on behind the last part it heard, and says since when it has
+heard nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -90,7 +91,8 @@ def parse_address(words: str) -> SplitResult:
 
 def server_events(lines: Iterable[bytes]) -> Iterator[ServerEvent | None]:
     """Each event, and None for each sign of life between them."""
-    kind, content, last = "message", [], None
+    kind, last = "message", None
+    content: list[str] = []
     for line in lines:
         words = line.decode("utf-8", "replace").rstrip("\r\n")
         name, _, value = words.partition(":")
@@ -173,10 +175,8 @@ class StationStream:
         connection = self._connection
         if connection is not None and connection.sock is not None:
             # It ends a read that waits, which closing would not.
-            try:
+            with suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
         self._thread.join(SILENT_S)
 
     def _run(self) -> None:

@@ -46,7 +46,7 @@ class Strip(QWidget):
         painter = QPainter(self)
         pitch = self.width() / STRIP
         side = min(14.0, pitch - 3)
-        for place, (_, outcome) in enumerate(reversed(self._parts)):
+        for place, (_number, outcome) in enumerate(reversed(self._parts)):
             left = self.width() - (place + 1) * pitch + (pitch - side) / 2
             paint_mark(painter, outcome, QRectF(left, 20 if outcome is Outcome.PASS else 8, side, side), self._theme)
         painter.setPen(QColor(self._theme.line))

@@ -48,7 +48,11 @@ def stream_text(heard: Heard | None) -> str:
     if heard.connected:
         return tr("heard live from the station")
     since = _clock(heard.heard_at) if heard.heard_at else tr("the start")
-    return tr("nothing heard from the station since {time}: {words}; it is tried again every 2 s", time=since, words=heard.words)
+    return tr(
+        "nothing heard from the station since {time}: {words}; it is tried again every 2 s",
+        time=since,
+        words=heard.words,
+    )
 
 
 def stale_text(stale_since: datetime | None, error: str) -> str:

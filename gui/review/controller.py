@@ -127,7 +127,7 @@ class ReviewController:
             self._tell(NOTHING_KNOWN)
 
     def overrule(self) -> None:
-        """The machine is wrong: a part that it calls defective is good; one that it calls good has a class to choose."""
+        """The machine is wrong: what it calls defective is good; what it calls good has a class to choose."""
         if self.part is None:
             return
         if self.part.queued.blind:
@@ -156,7 +156,9 @@ class ReviewController:
         session, said = self.session, Said(self.part, label, self.draft)
         answer = self._answer(label)
         self._changed()
-        self._ask("label", lambda: self._desk.label(session, answer), lambda _: self._saved(session, said), self._failed)
+        self._ask(
+            "label", lambda: self._desk.label(session, answer), lambda _: self._saved(session, said), self._failed
+        )
 
     def undo_label(self) -> None:
         """Take the part of the last label in hand again: what is said then supersedes it."""
@@ -199,10 +201,9 @@ class ReviewController:
         if part is None:
             raise ValueError("an answer needs a part in hand")
         return Answer(
-            part_id=part.queued.part_id,
+            queued=part.queued,
             label=label,
             note=self.draft.note.strip(),
-            blind=part.queued.blind,
             drawing=self.draft.sketch.drawing(*self.size_px) if self.size_px is not None else None,
             corrects=self.correcting,
         )

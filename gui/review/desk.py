@@ -49,10 +49,9 @@ class PartInHand:
 class Answer:
     """What the person says of the part in hand."""
 
-    part_id: UUID
+    queued: QueuedPart
     label: str
     note: str
-    blind: bool
     drawing: Drawing | None
     corrects: bool
 
@@ -105,14 +104,17 @@ class DatabaseDesk:
             require(connection, part_id, self._holder, session.account.name, utc_now())
 
     def label(self, session: Session, answer: Answer) -> None:
-        label = Label(answer.part_id, answer.label, session.account.name, answer.blind, answer.note)
+        part_id, person = answer.queued.part_id, session.account.name
+        label = Label(part_id, answer.label, person, answer.queued.blind, answer.note)
         with writing(self._source.engine) as connection:
             touch(connection, session.token).require(Permission.LABEL)
-            require(connection, answer.part_id, self._holder, session.account.name, utc_now())
+            require(connection, part_id, self._holder, person, utc_now())
+            if not answer.corrects and _answered(connection, answer.queued):
+                raise LabelRefused(f"part {part_id}: another labelled it meanwhile; skip it")
             add_label(connection, label, correct=answer.corrects)
             if answer.drawing is not None:
                 add_marks(connection, label.label_id, answer.drawing)
-            release(connection, answer.part_id, self._holder, utc_now())
+            release(connection, part_id, self._holder, utc_now())
 
     def picture(self, sha256: str) -> Pyramid:
         """Read a stored picture. Raise StorageFault or UnreadableImage."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from gui.badges import OutcomeBadge
-from gui.gauge import Gauge, Limits
+from gui.gauge import Gauge
+from gui.limits import Limits
 from gui.palette import Theme
+from gui.pieces import button, field, text, toggle
 from gui.review.controller import ReviewController
 from gui.review.desk import PartInHand
 from gui.review.texts import need_text, reasons_text, said_text, verdict_text
@@ -19,10 +23,10 @@ class VerdictBox(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.need = QLabel(objectName="quiet", wordWrap=True)
+        self.need = text("", "quiet", wraps=True)
         self.badge, self.gauge = OutcomeBadge(theme), Gauge(theme)
-        self.said = QLabel(objectName="big", wordWrap=True)
-        self.why = QLabel(objectName="quiet", wordWrap=True)
+        self.said = text("", "big", wraps=True)
+        self.why = text("", "quiet", wraps=True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
@@ -63,21 +67,19 @@ class ClassBox(QWidget):
         labels = (part.good, *part.defects)
         if labels != self._labels:
             self._rebuild(labels)
-        for label, button in self.buttons.items():
-            button.setChecked(label == part.verdict_label and not part.queued.blind)
+        for label, choice in self.buttons.items():
+            choice.setChecked(label == part.verdict_label and not part.queued.blind)
 
     def _rebuild(self, labels: tuple[str, ...]) -> None:
-        for button in self.buttons.values():
-            self._column.removeWidget(button)
-            button.deleteLater()
+        for old in self.buttons.values():
+            self._column.removeWidget(old)
+            old.deleteLater()
         self._labels, self.buttons = labels, {}
         for number, label in enumerate(labels):
             key = "G" if number == 0 else str(number) if number < 10 else ""
-            button = QPushButton(f"{key}   {label}", objectName="choice", checkable=True)
-            button.setAccessibleName(label)
-            button.clicked.connect(lambda _=False, label=label: self.chosen.emit(label))
-            self._column.addWidget(button)
-            self.buttons[label] = button
+            made = toggle(label, partial(self.chosen.emit, label), key=key, look="choice")
+            self._column.addWidget(made)
+            self.buttons[label] = made
 
 
 class Panel(QWidget):
@@ -92,20 +94,16 @@ class Panel(QWidget):
         self.setFixedWidth(320)
         self._controller = controller
         self.verdict, self.classes = VerdictBox(theme), ClassBox()
-        self.accept = QPushButton(tr("Accept") + "   A", objectName="primary", accessibleName=tr("Accept"))
-        self.overrule = QPushButton(tr("Overrule") + "   X", accessibleName=tr("Overrule"))
-        self.note = QLineEdit(placeholderText=tr("Note (N)"), accessibleName=tr("Note"))
-        self.skip = QPushButton(tr("Skip") + "   S", accessibleName=tr("Skip"))
-        self.undo = QPushButton(tr("Undo label") + "   U", accessibleName=tr("Undo label"))
-        self.last = QLabel(objectName="quiet", wordWrap=True)
+        self.accept = button(tr("Accept"), controller.accept, key="A", look="primary")
+        self.overrule = button(tr("Overrule"), controller.overrule, key="X")
+        self.note = field(tr("Note (N)"))
+        self.skip = button(tr("Skip"), controller.skip, key="S")
+        self.undo = button(tr("Undo label"), controller.undo_label, key="U")
+        self.last = text("", "quiet", wraps=True)
         self._lay_out()
-        self.accept.clicked.connect(controller.accept)
-        self.overrule.clicked.connect(controller.overrule)
         self.classes.chosen.connect(controller.choose)
         self.note.textEdited.connect(controller.note)
         self.note.returnPressed.connect(self.noted)
-        self.skip.clicked.connect(controller.skip)
-        self.undo.clicked.connect(controller.undo_label)
 
     def show_controller(self, limits: Limits | None, may_label: bool) -> None:
         controller, part = self._controller, self._controller.part
@@ -135,7 +133,8 @@ class Panel(QWidget):
         column.setSpacing(10)
         column.addWidget(self.verdict)
         column.addLayout(_row(self.accept, self.overrule))
-        scrolled = QScrollArea(widgetResizable=True)
+        scrolled = QScrollArea()
+        scrolled.setWidgetResizable(True)
         scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         held = QWidget()

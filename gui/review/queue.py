@@ -1,4 +1,4 @@
-"""Which parts want a person, those that need one most first. `review_queue` is the one function that the screen asks."""
+"""Which parts want a person, those that need one most first: `review_queue` is all that the screen asks."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class Need(StrEnum):
     REJECTED = "rejected"
 
 
+_STOPPED = (Outcome.REVIEW.value, Outcome.REJECT.value)
 _RANK = {need: rank for rank, need in enumerate(Need)}
 _NEED_OF_TASK = {TaskKind.REVIEW: Need.ASKED, TaskKind.REPEAT: Need.REPEAT, TaskKind.AUDIT: Need.AUDIT}
 
@@ -60,9 +61,8 @@ def review_queue(connection: Connection, person: str, holder: UUID, now: datetim
 
 
 def waiting_count(connection: Connection, station: str | None = None) -> int:
-    """How many parts nobody labelled that were left to a person, of the newest ones."""
-    query = _unlabelled([Outcome.REVIEW.value], station)
-    return len(connection.execute(query).all())
+    """How many parts were stopped and labelled by nobody; counted up to `NEWEST`."""
+    return len(connection.execute(_unlabelled(station)).all())
 
 
 def _of_task(task: OpenTask) -> QueuedPart:
@@ -71,7 +71,7 @@ def _of_task(task: OpenTask) -> QueuedPart:
 
 def _diverted(connection: Connection) -> list[QueuedPart]:
     """Parts that were stopped and nobody labelled, the most doubtful first."""
-    rows = connection.execute(_unlabelled([Outcome.REVIEW.value, Outcome.REJECT.value])).all()
+    rows = connection.execute(_unlabelled()).all()
     placed = sorted(((_place(row), row.part_id) for row in rows), key=lambda pair: pair[0])
     return [QueuedPart(part_id, need) for (_, _, need), part_id in placed]
 
@@ -79,7 +79,9 @@ def _diverted(connection: Connection) -> list[QueuedPart]:
 def _place(row: Any) -> tuple[int, float, Need]:
     """Its rank, and within that its distance to the nearer limit."""
     limits = row.manifest.get("limits") or {}
-    distances = [abs(row.defect_probability - limits[name]) for name in ("pass_below", "reject_above") if name in limits]
+    distances = [
+        abs(row.defect_probability - limits[name]) for name in ("pass_below", "reject_above") if name in limits
+    ]
     distance = min(distances, default=1.0) if row.defect_probability is not None else 1.0
     if row.outcome == Outcome.REVIEW.value:
         need = Need.UNDECIDED
@@ -88,7 +90,7 @@ def _place(row: Any) -> tuple[int, float, Need]:
     return _RANK[need], distance, need
 
 
-def _unlabelled(outcomes: list[str], station: str | None = None) -> Any:
+def _unlabelled(station: str | None = None) -> Any:
     query = (
         select(
             INSPECTIONS.c.part_id,
@@ -97,11 +99,9 @@ def _unlabelled(outcomes: list[str], station: str | None = None) -> Any:
             BUNDLES.c.manifest,
         )
         .join(BUNDLES, BUNDLES.c.bundle_id == INSPECTIONS.c.bundle_id)
-        .where(INSPECTIONS.c.outcome.in_(outcomes), INSPECTIONS.c.image_sha256.is_not(None))
+        .where(INSPECTIONS.c.outcome.in_(_STOPPED), INSPECTIONS.c.image_sha256.is_not(None))
         .where(~exists().where(LABELS.c.part_id == INSPECTIONS.c.part_id))
         .order_by(INSPECTIONS.c.triggered_at.desc())
         .limit(NEWEST)
     )
     return query if station is None else query.where(INSPECTIONS.c.station == station)
-
-

@@ -7,22 +7,23 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from db.accounts import Permission
 from db.sessions import Session
 from gui.canvas import Canvas
-from gui.gauge import Limits
+from gui.limits import Limits
 from gui.palette import Theme
 from gui.picture import Pyramid
+from gui.pieces import notice, text
 from gui.review.controller import ReviewController
 from gui.review.desk import DatabaseDesk, PartInHand
 from gui.review.panel import Panel
 from gui.review.texts import message_text, part_text
 from gui.review.tools import TOOL_KEYS, ToneBar, ToolBar
 from gui.screen import Screen
-from gui.worker import LABELS, PICTURES, Worker
 from gui.words import tr
+from gui.worker import LABELS, PICTURES, Worker
 from inspector.errors import InspectorError
 from inspector.values import Finding
 
@@ -43,10 +44,10 @@ class ReviewScreen(Screen):
         self._read: OrderedDict[str, Pyramid] = OrderedDict()
         self._shown: PartInHand | None = None
         self.controller = ReviewController(desk, worker.lane(LABELS), self._show, self.refused.emit)
-        self.title = QLabel(tr("Review"), objectName="title")
-        self.count = QLabel(objectName="quiet")
-        self.part = QLabel(objectName="quiet")
-        self.notice = QLabel(objectName="notice", wordWrap=True, visible=False)
+        self.title = text(tr("Review"), "title")
+        self.count = text("", "quiet")
+        self.part = text("", "quiet")
+        self.notice = notice()
         self.canvas = Canvas(theme)
         self.tools, self.tones = ToolBar(self.canvas), ToneBar(self.canvas)
         self.panel = Panel(theme, self.controller)
@@ -101,7 +102,9 @@ class ReviewScreen(Screen):
         if part is None:
             empty = not self.controller.busy
             self.canvas.show_findings(())
-            self.canvas.show_picture(None, tr("Nothing waits for you. New parts appear here by themselves.") if empty else "")
+            self.canvas.show_picture(
+                None, tr("Nothing waits for you. New parts appear here by themselves.") if empty else ""
+            )
             return
         self.canvas.show_findings(_findings(part))
         sha256 = part.record.image_sha256

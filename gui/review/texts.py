@@ -36,7 +36,9 @@ def reasons_text(part: PartInHand) -> str:
 def part_text(part: PartInHand) -> str:
     record = part.record
     named = [tr("Part {number}", number=record.trigger), record.station, record.recipe]
-    named += [f"{word} {value}" for word, value in ((tr("lot"), record.tag.lot), (tr("serial"), record.tag.serial)) if value]
+    named += [
+        f"{word} {value}" for word, value in ((tr("lot"), record.tag.lot), (tr("serial"), record.tag.serial)) if value
+    ]
     return "  ·  ".join([*named, f"{record.triggered_at.astimezone():%Y-%m-%d %H:%M:%S}"])
 
 

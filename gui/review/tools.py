@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QSlider, QWidget
 
 from gui.canvas import Canvas, Tool
 from gui.picture import Tones
+from gui.pieces import button, text, toggle
 from gui.words import tr
 
 TOOL_KEYS = {Tool.PAN: "V", Tool.BOX: "R", Tool.POLYGON: "P", Tool.BRUSH: "B", Tool.ERASER: "E"}
@@ -43,11 +44,10 @@ class ToolBar(QWidget):
         self._canvas.set_tool(tool)
 
     def _tool_button(self, tool: Tool, words: str) -> QPushButton:
-        button = _button(words, TOOL_KEYS[tool], lambda: self.choose(tool))
-        button.setCheckable(True)
-        self._group.addButton(button)
-        self.buttons[tool] = button
-        return button
+        made = toggle(words, lambda: self.choose(tool), key=TOOL_KEYS[tool])
+        self._group.addButton(made)
+        self.buttons[tool] = made
+        return made
 
 
 class ToneBar(QWidget):
@@ -60,12 +60,11 @@ class ToneBar(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         for words, slider in ((tr("Contrast"), self.contrast), (tr("Gamma"), self.gamma)):
-            row.addWidget(QLabel(words, objectName="quiet"))
+            row.addWidget(text(words, "quiet"))
             row.addWidget(slider)
             slider.valueChanged.connect(self._changed)
         row.addStretch()
-        self.overlay = _button(tr("Findings"), "H", lambda: canvas.set_findings_shown(self.overlay.isChecked()))
-        self.overlay.setCheckable(True)
+        self.overlay = toggle(tr("Findings"), lambda: canvas.set_findings_shown(self.overlay.isChecked()), key="H")
         self.overlay.setChecked(True)
         views = ((tr("Whole"), "F", canvas.fit), (tr("1:1"), "Z", canvas.actual_size))
         row.addWidget(self.overlay)
@@ -93,11 +92,9 @@ def _tool_words() -> dict[Tool, str]:
 
 
 def _button(words: str, key: str, action: Callable[[], object]) -> QPushButton:
-    button = QPushButton(f"{words}  {key}" if len(key) == 1 else words)
-    button.setAccessibleName(words)
-    button.setToolTip(f"{words} ({key})" if key else words)
-    button.clicked.connect(lambda: action())
-    return button
+    made = button(words, action, key=key if len(key) == 1 else "")
+    made.setToolTip(f"{words} ({key})" if key else words)
+    return made
 
 
 def _slider(words: str) -> QSlider:

@@ -34,7 +34,11 @@ def test_a_shape_beyond_the_picture_is_cut_off() -> None:
 
 @pytest.mark.parametrize(
     "shape",
-    [{"kind": "polygon", "points": [[0, 0], [1, 1]]}, {"kind": "box", "x": 0, "y": 0, "width": 0, "height": 1}, {"kind": "star"}],
+    [
+        {"kind": "polygon", "points": [[0, 0], [1, 1]]},
+        {"kind": "box", "x": 0, "y": 0, "width": 0, "height": 1},
+        {"kind": "star"},
+    ],
 )
 def test_no_shape_without_an_area(shape: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -19,9 +19,7 @@ def upgrade() -> None:
         sa.Column("holder", Key(), nullable=False),
         sa.Column("person", sa.String(64), nullable=False),
         sa.Column("until", UtcMoment(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["part_id"], ["inspections.part_id"], name=op.f("fk_label_leases_part_id_inspections")
-        ),
+        sa.ForeignKeyConstraint(["part_id"], ["inspections.part_id"], name=op.f("fk_label_leases_part_id_inspections")),
         sa.PrimaryKeyConstraint("part_id", name=op.f("pk_label_leases")),
     )
     op.create_index(op.f("ix_label_leases_until"), "label_leases", ["until"])
