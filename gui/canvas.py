@@ -34,6 +34,7 @@ from inspector.values import Finding
 
 _NEAR_PX = 8.0
 _ARROWS = {Qt.Key.Key_Left: (1, 0), Qt.Key.Key_Right: (-1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1)}
+_ENDING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape)
 DRAWN = "#00c8ff"
 """No outcome's colour, and rare on machined parts."""
 
@@ -77,11 +78,14 @@ class Canvas(QWidget):
 
     # ---- what is shown
 
-    def show_picture(self, picture: Pyramid | None, words: str = "") -> None:
-        """Show a picture whole; without one, `words` in its place."""
+    def show_picture(self, picture: Pyramid | None, words: str = "", *, stay: bool = False) -> None:
+        """Show a picture whole, or with `stay` where the one before was; without one, `words` in its place."""
+        stays = stay and self._same_size(picture)
         self._picture, self._words, self._points = picture, words, []
-        self._whole = True
-        self.fit()
+        if stays:
+            self._anew()
+        else:
+            self.fit()
 
     def show_findings(self, findings: Sequence[Finding]) -> None:
         self._findings = tuple(findings)
@@ -135,6 +139,10 @@ class Canvas(QWidget):
         self._place = self._place.moved(dx * self._ratio, dy * self._ratio)
         self._whole = False
         self._anew()
+
+    def _same_size(self, picture: Pyramid | None) -> bool:
+        old = self._picture
+        return old is not None and picture is not None and old.levels[0].shape == picture.levels[0].shape
 
     @property
     def placement(self) -> Placement:
@@ -368,10 +376,10 @@ class Canvas(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """While a polygon is drawn, Enter and Escape are its, and no shortcut's."""
-        if event.type() is QEvent.Type.ShortcutOverride and self._points and isinstance(event, QKeyEvent):
-            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape):
-                event.accept()
-                return True
+        overriding = event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
+        if overriding and self._points and Qt.Key(event.key()) in _ENDING:
+            event.accept()
+            return True
         return super().event(event)
 
     def resizeEvent(self, _: QResizeEvent) -> None:  # noqa: N802 - Qt's name

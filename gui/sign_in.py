@@ -96,9 +96,8 @@ class SignInPage(QWidget):
         inner.setContentsMargins(32, 28, 32, 28)
         inner.setSpacing(12)
         product = text("OPEN INSPECTOR", "heading")
-        for widget in (product, self.title, self.explanation, self.name, self.password, self.role):
-            inner.addWidget(widget)
-        for widget in (self.message, self.enter, self.leave, self.language):
+        fields: tuple[QWidget, ...] = (product, self.title, self.explanation, self.name, self.password, self.role)
+        for widget in (*fields, self.message, self.enter, self.leave, self.language):
             inner.addWidget(widget)
         middle = QHBoxLayout()
         middle.addStretch()

@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from inspector.errors import InspectorError
 
 Answer = TypeVar("Answer")
-LABELS, LIVE, PICTURES = "labels", "live", "pictures"
+LABELS, LIVE, PICTURES, PREVIEW = "labels", "live", "pictures", "preview"
 
 
 class Ask(Protocol):
@@ -44,7 +44,9 @@ class Worker(QObject):
 
     _answered = Signal(object, object)
 
-    def __init__(self, parent: QObject | None = None, lanes: tuple[str, ...] = (LABELS, LIVE, PICTURES)) -> None:
+    def __init__(
+        self, parent: QObject | None = None, lanes: tuple[str, ...] = (LABELS, LIVE, PICTURES, PREVIEW)
+    ) -> None:
         super().__init__(parent)
         self._lanes = {lane: ThreadPoolExecutor(1, f"desktop {lane}") for lane in lanes}
         self._newest: dict[str, int] = {}

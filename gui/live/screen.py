@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from db.records import utc_now
@@ -14,6 +15,7 @@ from gui.database import Source, reading
 from gui.gauge import Gauge
 from gui.live.controller import LiveController
 from gui.live.figures import StationFigures, all_figures
+from gui.live.preview import Preview, read_preview
 from gui.live.stream import Heard, StationStream
 from gui.live.strip import Strip
 from gui.live.texts import run_text, stale_text, state_text, stream_text, yield_text
@@ -23,12 +25,13 @@ from gui.pieces import notice, plate, text, toggle
 from gui.review.queue import NEWEST
 from gui.screen import Screen
 from gui.words import tr
-from gui.worker import LIVE, PICTURES, Worker
+from gui.worker import LIVE, PICTURES, PREVIEW, Worker
 from inspector.errors import InspectorError
 from inspector.preprocess import decode_image
 from inspector.values import Finding, InspectionRecord, Outcome
 
 PERIOD_MS = 1000
+PREVIEW_MS = 400
 DEVICES_SHOWN = 4
 
 
@@ -57,6 +60,7 @@ class LiveScreen(Screen):
         super().__init__()
         self.setObjectName("page")
         self._desk, self._pictures, self._addresses = desk, worker.lane(PICTURES), stations
+        self._preview, self._asking = worker.lane(PREVIEW), False
         self._streams: list[StationStream] = []
         self._pictured: str | None = None
         self.controller = LiveController(desk, worker.lane(LIVE), self._show)
@@ -75,8 +79,21 @@ class LiveScreen(Screen):
         self._timer = QTimer(self)
         self._timer.setInterval(PERIOD_MS)
         self._timer.timeout.connect(self.controller.poll)
+        self._preview_timer = QTimer(self)
+        self._preview_timer.setInterval(PREVIEW_MS)
+        self._preview_timer.timeout.connect(self._ask_preview)
+        self.overlay = toggle(tr("Findings"), lambda: self.canvas.set_findings_shown(self.overlay.isChecked()), key="H")
+        self.overlay.setChecked(True)
+        self.direct = toggle(tr("Live picture"), self._forget_picture, key="L")
+        self.direct.setChecked(bool(stations))
+        self.direct.setVisible(bool(stations))
         self._heard.connect(self.controller.hear, Qt.ConnectionType.QueuedConnection)
         self._lay_out()
+        keys = {"H": self.overlay.click, "L": self.direct.click, "F": self.canvas.fit}
+        for key, act in keys.items():
+            shortcut = QShortcut(QKeySequence(key), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(act)
 
     # ---- what the window calls
 
@@ -86,11 +103,14 @@ class LiveScreen(Screen):
         for stream in self._streams:
             stream.start()
         self._timer.start()
+        if self._addresses:
+            self._preview_timer.start()
         self.canvas.setFocus()
         self.controller.poll()
 
     def leave(self) -> None:
         self._timer.stop()
+        self._preview_timer.stop()
         for stream in self._streams:
             stream.close()
         self._streams = []
@@ -114,7 +134,8 @@ class LiveScreen(Screen):
         self.run.setText(f"{station.station}  ·  {station.recipe}  ·  {run_text(station)}")
         self._show_latest(station, heard)
         self._show_figures(station, heard)
-        self._show_picture(station.pictured)
+        if not self._is_direct():
+            self._show_picture(station.pictured)
 
     def _show_latest(self, station: StationFigures, heard: Heard | None) -> None:
         latest, strip = station.latest, [(glance.trigger, glance.outcome) for glance in station.strip]
@@ -164,6 +185,36 @@ class LiveScreen(Screen):
         self.canvas.show_picture(picture)
         self.canvas.show_findings(_findings(record))
 
+    def _is_direct(self) -> bool:
+        heard = self.controller.stream
+        return self.direct.isChecked() and heard is not None and heard.connected
+
+    def _forget_picture(self) -> None:
+        """The other kind of picture is to be shown: whatever is there is not it."""
+        self._pictured = None
+        self._show()
+
+    def _ask_preview(self) -> None:
+        heard = self.controller.stream
+        if self._asking or heard is None or not self._is_direct():
+            return
+        self._asking = True
+        token = dict(self._addresses).get(heard.address)
+        self._preview("preview", lambda: read_preview(heard.address, token), self._previewed, self._no_preview)
+
+    def _previewed(self, preview: Preview) -> None:
+        self._asking = False
+        if self._is_direct():
+            self._pictured = None
+            self.canvas.show_findings(())
+            self.canvas.show_picture(preview.picture, stay=True)
+            self.caption.setText(tr("Live picture of {camera}, {age} s old", camera=preview.camera, age=preview.age_s))
+
+    def _no_preview(self, error: InspectorError) -> None:
+        self._asking = False
+        if self._is_direct():
+            self.caption.setText(tr("No live picture: {error}", error=error))
+
     def _missing(self, error: InspectorError) -> None:
         self.caption.setText("")
         self.canvas.show_findings(())
@@ -195,8 +246,14 @@ class LiveScreen(Screen):
         head.addLayout(self.ways)
         left = QVBoxLayout()
         left.setSpacing(8)
-        for widget, stretch in ((self.canvas, 1), (self.caption, 0), (self.strip, 0)):
-            left.addWidget(widget, stretch)
+        below = QHBoxLayout()
+        below.addWidget(self.caption)
+        below.addStretch()
+        below.addWidget(self.direct)
+        below.addWidget(self.overlay)
+        left.addWidget(self.canvas, 1)
+        left.addLayout(below)
+        left.addWidget(self.strip)
         body = QHBoxLayout()
         body.setSpacing(16)
         body.addLayout(left, 1)

@@ -160,8 +160,10 @@ _READERS: dict[str, Callable[[Heard, dict[str, Any]], Heard]] = {"health": _heal
 class StationStream:
     """Listens until it is closed. `tell` is called on its thread, with every change."""
 
-    def __init__(self, address: str, tell: Callable[[Heard], None], token: str | None = None) -> None:
-        self._parts, self._tell, self._token = parse_address(address), tell, token
+    def __init__(
+        self, address: str, tell: Callable[[Heard], None], token: str | None = None, again_s: float = AGAIN_S
+    ) -> None:
+        self._parts, self._tell, self._token, self._again_s = parse_address(address), tell, token, again_s
         self._heard = Heard(address)
         self._stop = threading.Event()
         self._connection: http.client.HTTPConnection | None = None
@@ -189,7 +191,7 @@ class StationStream:
             if self._stop.is_set():
                 return
             self._change(replace(self._heard, connected=False, words=words))
-            self._stop.wait(AGAIN_S)
+            self._stop.wait(self._again_s)
 
     def _listen(self) -> None:
         host, port = self._parts.hostname or "", self._parts.port or 80
