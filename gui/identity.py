@@ -75,6 +75,8 @@ class Identity:
         self.message = ""
         self.busy = False
         self.first_account = False
+        self.other_refused = False
+        """Somebody else tried to open the locked window."""
 
     def may(self, permission: Permission) -> bool:
         session = self.session
@@ -91,7 +93,8 @@ class Identity:
 
     def sign_in(self, name: str, password: str) -> None:
         if self.presence is Presence.LOCKED and self.session is not None and name != self.session.account.name:
-            self._say(f"locked by {self.session.account.name}")
+            self.other_refused = True
+            self._say("")
             return
         self._enter(lambda: self._gate.sign_in(name, password))
 
@@ -103,7 +106,7 @@ class Identity:
         if self.session is not None:
             session = self.session
             self._ask("sign-out", lambda: self._gate.sign_out(session), lambda _: None, lambda _: None)
-        self.session, self.presence = None, Presence.NOBODY
+        self.session, self.presence, self.other_refused = None, Presence.NOBODY, False
         self._say("")
 
     def lock(self, why: str = "") -> None:
@@ -132,7 +135,7 @@ class Identity:
             self.lock(str(error))
 
     def _enter(self, question: Callable[[], Session]) -> None:
-        self.busy, self.message = True, ""
+        self.busy, self.message, self.other_refused = True, "", False
         self._changed()
         self._ask("sign-in", question, self._entered, self._refused)
 

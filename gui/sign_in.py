@@ -55,8 +55,11 @@ class SignInPage(QWidget):
         self.language.setVisible(not locked)
         self.enter.setAccessibleName(self.title.text())
         self.enter.setText(tr("Unlock") if locked else tr("Make account and sign in") if first else tr("Sign in"))
-        self.message.setText(identity.message)
-        self.message.setVisible(bool(identity.message))
+        words = identity.message
+        if identity.other_refused:
+            words = tr("Only who locked the window opens it. Sign out here to let another in.")
+        self.message.setText(words)
+        self.message.setVisible(bool(words))
 
     def prepare(self) -> None:
         """The page comes to the front: nothing of the last password is left, and typing can begin."""

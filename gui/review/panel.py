@@ -121,7 +121,7 @@ class Panel(QWidget):
         self.accept.setEnabled(told)
         self.overrule.setEnabled(told)
         self.undo.setEnabled(controller.last is not None and not controller.busy and not controller.correcting)
-        self.last.setText("" if controller.last is None else tr("Last") + " · " + said_text(controller.last))
+        self.last.setText("" if controller.last is None else tr("Last label: {said}", said=said_text(controller.last)))
 
     def set_theme(self, theme: Theme) -> None:
         self.verdict.badge.set_theme(theme)

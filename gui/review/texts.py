@@ -25,8 +25,8 @@ def verdict_text(part: PartInHand) -> str:
     if part.verdict_label is None:
         return tr("No network judged this part.")
     leans = part.record.outcome is Outcome.REVIEW
-    said = tr("leans to {label}") if leans else tr("says {label}")
-    return tr("The machine") + " " + said.format(label=part.verdict_label)
+    words = tr("The machine leans to {label}") if leans else tr("The machine says {label}")
+    return words.format(label=part.verdict_label)
 
 
 def reasons_text(part: PartInHand) -> str:

@@ -73,7 +73,7 @@ def test_a_screen_left_alone_locks_and_its_owner_alone_opens_it(identity: Identi
     assert identity.presence is Presence.LOCKED
     identity.sign_in("ben", PASSWORD)
     assert identity.presence is Presence.LOCKED
-    assert "locked by ann" in identity.message
+    assert identity.other_refused
     identity.sign_in("ann", PASSWORD)
     assert identity.presence is Presence.PRESENT
 
