@@ -18,7 +18,7 @@ def yield_text(passed: Rate | None) -> tuple[str, str]:
         return "-", tr("no part has a verdict yet")
     count = tr("{count} of the last {n} passed", count=passed.count, n=passed.n)
     bound = tr("at least {share} % with 95 % confidence", share=f"{100 * passed.lower(CONFIDENCE):.1f}")
-    return f"{100 * passed.value:.1f} %", f"{count}; {bound}"
+    return f"{100 * passed.value:.1f} %", f"{count}; {bound}".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def run_text(station: StationFigures) -> str:

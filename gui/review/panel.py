@@ -77,7 +77,8 @@ class ClassBox(QWidget):
         self._labels, self.buttons = labels, {}
         for number, label in enumerate(labels):
             key = "G" if number == 0 else str(number) if number < 10 else ""
-            made = toggle(label, partial(self.chosen.emit, label), key=key, look="choice")
+            made = toggle(label, partial(self.chosen.emit, label), look="choice")
+            made.setText(f"{key:<2}  {label}")
             self._column.addWidget(made)
             self.buttons[label] = made
 

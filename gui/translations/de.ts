@@ -189,7 +189,7 @@
         </message>
         <message>
             <source>at least {share} % with 95 % confidence</source>
-            <translation>mindestens {share} % mit 95 % Vertrauen</translation>
+            <translation>mindestens {share} % bei 95 % Konfidenz</translation>
         </message>
         <message>
             <source>ended without saying so, found at {time}</source>

@@ -45,6 +45,8 @@ class Plant:
 
     def __init__(self, folder: Path, model: Path) -> None:
         self.path, self.images = folder / "ledger.sqlite", ImageStore(folder / "images")
+        self.camera: Callable[[int], bytes] = picture
+        """Takes the picture of each part, as a PNG."""
         shutil.copy(model, self.path)
         self._trigger = 0
         run = Run("press-4", "flange", "r" * 64, "{}", "b" * 64, "classify", CLASSES, MANIFEST)
@@ -67,8 +69,7 @@ class Plant:
 
     def _part(self, ledger: Ledger, outcome: Outcome, probability: float | None) -> InspectionRecord:
         self._trigger += 1
-        encoded = cv2.imencode(".png", picture(self._trigger))[1].tobytes()
-        image = self.images.put(encoded, ".png")
+        image = self.images.put(self.camera(self._trigger), ".png")
         opened = InspectionRecord(
             part_id=new_id(),
             run_id=self.run_id,
@@ -86,12 +87,12 @@ class Plant:
         return judged
 
 
-def picture(number: int) -> np.ndarray:
+def picture(number: int) -> bytes:
     """A plate with a scratch, (240, 320, 3); every number has another one."""
     image = np.full((240, 320, 3), 120, np.uint8)
     cv2.rectangle(image, (40, 30), (280, 210), (190, 190, 190), -1)
     cv2.line(image, (60 + number, 60), (120 + 2 * number, 150), (70, 70, 70), 2)
-    return image
+    return bytes(cv2.imencode(".png", image)[1])
 
 
 def _judged(part: InspectionRecord, outcome: Outcome, probability: float | None, sha256: str) -> InspectionRecord:
