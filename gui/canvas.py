@@ -376,11 +376,14 @@ class Canvas(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """While a polygon is drawn, Enter and Escape are its, and no shortcut's."""
-        overriding = event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
-        if overriding and self._points and Qt.Key(event.key()) in _ENDING:
+        if isinstance(event, QKeyEvent) and self._is_mine(event):
             event.accept()
             return True
         return super().event(event)
+
+    def _is_mine(self, event: QKeyEvent) -> bool:
+        asked = event.type() is QEvent.Type.ShortcutOverride
+        return asked and bool(self._points) and Qt.Key(event.key()) in _ENDING
 
     def resizeEvent(self, _: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         if self._whole:

@@ -25,7 +25,7 @@ class Source:
     engine: Engine
     pictures: ImageStore
     name: str
-    """How the window calls it."""
+    """Where it is, without a password."""
 
     @property
     def embedded(self) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QWidget
 
 
@@ -48,8 +49,20 @@ def field(words: str) -> QLineEdit:
     return made
 
 
+class Choice(QComboBox):
+    """A list to choose from, with an arrow in the colour of its text: stylesheets know arrows only as files."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(self.palette().color(self.foregroundRole()), 1.6))
+        x, y = self.width() - 18.0, self.height() / 2 - 2.0
+        painter.drawPolyline(QPolygonF([QPointF(x - 4, y), QPointF(x, y + 4), QPointF(x + 4, y)]))
+
+
 def choice(words: str) -> QComboBox:
-    made = QComboBox()
+    made = Choice()
     made.setAccessibleName(words)
     return made
 

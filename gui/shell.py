@@ -151,7 +151,9 @@ class Shell(QMainWindow):
         self._pages.addWidget(main)
         self.setCentralWidget(self._pages)
         self._who = text(tr("nobody signed in"))
-        self.statusBar().addWidget(text(tr("Database") + "  " + database))
+        short = text(f"{tr('Database')}  {database.rpartition('/')[2]}")
+        short.setToolTip(database)
+        self.statusBar().addWidget(short)
         self.statusBar().addPermanentWidget(self._who)
         self.statusBar().setSizeGripEnabled(False)
 

@@ -42,6 +42,7 @@ QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus { border: 2px solid $acce
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $line; selection-background-color: $accent;
     selection-color: $on_accent; }
 QComboBox::drop-down { border: none; width: 26px; }
+QComboBox::down-arrow { image: none; }
 QSlider { min-height: 22px; }
 QSlider::groove:horizontal { height: 4px; background: $line; border-radius: 2px; }
 QSlider::handle:horizontal { background: $accent; width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; }

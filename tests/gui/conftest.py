@@ -33,11 +33,8 @@ from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Qua
 PASSWORD = "correct horse battery"
 CLASSES = ("good", "dent", "scratch", "stain")
 MANIFEST = {"good": ["good"], "limits": {"pass_below": 0.1, "reject_above": 0.8}}
-VERDICTS = {
-    Outcome.PASS: (0.02, "good"),
-    Outcome.REVIEW: (0.4, "scratch"),
-    Outcome.REJECT: (0.95, "scratch"),
-}
+USUAL = {Outcome.PASS: 0.02, Outcome.REVIEW: 0.4, Outcome.REJECT: 0.95}
+"""Defect probability of a part."""
 
 
 class Plant:
@@ -47,6 +44,8 @@ class Plant:
         self.path, self.images = folder / "ledger.sqlite", ImageStore(folder / "images")
         self.camera: Callable[[int], bytes] = picture
         """Takes the picture of each part, as a PNG."""
+        self.found: Callable[[int], Finding] = lambda _: Finding("scratch", 0.9, 60, 60, 70, 95)
+        """What a part that is not passed has, and where."""
         shutil.copy(model, self.path)
         self._trigger = 0
         run = Run("press-4", "flange", "r" * 64, "{}", "b" * 64, "classify", CLASSES, MANIFEST)
@@ -81,7 +80,7 @@ class Plant:
             triggered_at=utc_now() + timedelta(milliseconds=self._trigger),
             sequence=self._trigger - 1,
         )
-        judged = _judged(opened, outcome, probability, image.sha256)
+        judged = _judged(opened, outcome, probability, image.sha256, self.found(self._trigger))
         ledger.open_part(opened)
         ledger.complete_part(judged, image, None).result(10)
         return judged
@@ -95,12 +94,14 @@ def picture(number: int) -> bytes:
     return bytes(cv2.imencode(".png", image)[1])
 
 
-def _judged(part: InspectionRecord, outcome: Outcome, probability: float | None, sha256: str) -> InspectionRecord:
-    usual, label = VERDICTS[outcome]
+def _judged(
+    part: InspectionRecord, outcome: Outcome, probability: float | None, sha256: str, finding: Finding
+) -> InspectionRecord:
+    usual = USUAL[outcome]
+    label = "good" if outcome is Outcome.PASS else finding.label
     chance = usual if probability is None else probability
-    prediction = Prediction(
-        label, (1 - chance, 0.0, chance, 0.0), chance, (1.0,), (Finding(label, 0.9, 60, 60, 70, 95),)
-    )
+    findings = () if outcome is Outcome.PASS else (finding,)
+    prediction = Prediction(label, (1 - chance, 0.0, chance, 0.0), chance, (1.0,), findings)
     verdict = Verdict(outcome, (f"defect probability {chance:.2f}",), chance, label)
     view = ViewInspection("top", part.sequence, part.source, Quality(100, 120, 0, 0), prediction, verdict, {}, sha256)
     return dataclasses.replace(

@@ -26,8 +26,8 @@ from db.plant_tables import LABEL_LEASES, LABEL_MARKS, SESSIONS
 from db.records import utc_now
 from db.tables import LABELS
 from gui.database import Source, reading
-from inspector.values import Outcome
-from station.demo.plan import plan_part
+from inspector.values import Finding, Outcome
+from station.demo.plan import plan_part, truth_label
 from station.demo.render import render_plan
 
 PASSWORD = "correct horse battery"
@@ -152,10 +152,10 @@ class Person:
         return int(seen[seen.shape[0] // 2, seen.shape[1] // 2].sum()) > int(seen[seen.shape[0] // 4, 60].sum()) > 0
 
     def picture(self) -> np.ndarray:
-        """The middle of the picture on the screen."""
+        """A piece of the picture on the screen, below what is drawn and below any words in its place."""
         seen = self._shown.look()
         height, width = seen.shape[:2]
-        return seen[height // 3 : 2 * height // 3, width // 4 : width // 2].astype(float)
+        return seen[round(0.6 * height) : round(0.78 * height), width // 4 : width // 2].astype(float)
 
     def sees_a_picture(self) -> bool:
         return float(self.picture().std()) > 12
@@ -171,16 +171,28 @@ def wait(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.03)
 
 
+SEED = 7
+DEFECTIVE = [index for index in range(60) if truth_label(SEED, index, 0.9) in ("dent", "scratch", "stain")][:3]
+
+
+def flange(number: int) -> tuple[bytes, Finding]:
+    """One of three defective flanges, and where its defect is."""
+    return _flange(DEFECTIVE[number % 3])
+
+
 @cache
-def flange(number: int) -> bytes:
-    return bytes(cv2.imencode(".png", render_plan(7, plan_part(7, number, 0.9)).image)[1])
+def _flange(index: int) -> tuple[bytes, Finding]:
+    part = render_plan(SEED, plan_part(SEED, index, 0.9))
+    assert part.mask is not None
+    x, y, width, height = (float(value) for value in cv2.boundingRect(part.mask))
+    return bytes(cv2.imencode(".png", part.image)[1]), Finding(part.label, 0.93, x, y, width, height)
 
 
 @pytest.fixture
 def busy_plant(plant: Any) -> Any:
     """Rendered flanges: twenty rejects, and what else a shift brings."""
-    plant.camera = lambda number: flange(number % 3)
-    plant.parts(*[REJECT] * REJECTS, *[PASS] * 9, REVIEW, PASS, PASS, REVIEW)
+    plant.camera, plant.found = lambda number: flange(number)[0], lambda number: flange(number)[1]
+    plant.parts(*[REJECT if number % 4 == 3 else PASS for number in range(4 * REJECTS)], REVIEW, PASS, PASS, PASS, REVIEW)
     return plant
 
 
