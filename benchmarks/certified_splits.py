@@ -171,15 +171,18 @@ def main() -> None:
     parser.add_argument("--split", choices=SPLITS, default="val", help="rows that are held")
     parser.add_argument("--splits", type=int, default=200, help="random halves")
     parser.add_argument("--seed", type=int, default=0, help="seed of the halves")
-    parser.add_argument("--scores", type=Path, default=None, metavar="FILE", help="keeps the scores between runs")
+    parser.add_argument(
+        "--scores", type=Path, default=None, metavar="FILE", help="keeps the scores between runs with one bundle"
+    )
     args = parser.parse_args()
     parts = _scored(args.scores, args.bundle, args.dataset, tuple(args.good.split(",")), args.split)
     report.write({**figures(parts, args.splits, args.seed), "seed": args.seed}, args.json)
 
 
 def _scored(kept: Path | None, bundle: Path, dataset: Path, good: Sequence[str], split: DatasetSplit) -> Parts:
-    if kept is not None and kept.is_file():
-        rows = json.loads(kept.read_text())
+    question = [str(bundle.resolve()), str(dataset.resolve()), list(good), split]
+    rows = json.loads(kept.read_text()) if kept is not None and kept.is_file() else {}
+    if rows.get("question") == question:
         passing, rejecting = np.array(rows["pass"], np.float64), np.array(rows["reject"], np.float64)
         kinds = tuple(tuple(mine) for mine in rows["kinds"])
         return Parts(passing, rejecting, np.array(rows["is_defect"], bool), kinds, tuple(rows["groups"]))
@@ -188,6 +191,7 @@ def _scored(kept: Path | None, bundle: Path, dataset: Path, good: Sequence[str],
         kept.write_text(
             json.dumps(
                 {
+                    "question": question,
                     "pass": parts.pass_scores.tolist(),
                     "reject": parts.reject_scores.tolist(),
                     "is_defect": parts.is_defect.tolist(),

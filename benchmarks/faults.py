@@ -1,6 +1,7 @@
 """Kill -9 of either process at random moments: after each restart, is every part accounted for?
 
     python -m benchmarks.faults --bundle BUNDLE --kills 50 --json FILE
+    python -m benchmarks.faults --faults 500 --seed 0 --json FILE      the campaign of all kinds (benchmarks.campaign)
 
 A folder of pictures is shown once, through as many starts of `inspector station run` as it takes. The truth is the
 folder: each picture must end up with exactly one row, with an outcome or a reason, and each stored image must be there
@@ -54,9 +55,16 @@ def main() -> None:
     default = Path(__file__).parents[1] / "station" / "demo" / "bundle"
     parser.add_argument("--bundle", type=Path, default=default, help="bundle that the station runs")
     parser.add_argument("--kills", type=int, default=50, help="kills, of the line or the vision process at random")
+    parser.add_argument("--faults", type=int, default=0, help="instead of kills alone: so many faults of every kind")
     parser.add_argument("--cameras", type=int, choices=(1, 2), default=1, help="views of each part, a process for each")
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments and victims")
     args = parser.parse_args()
+    if args.faults:
+        from benchmarks.campaign import run_campaign
+
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+            report.write(run_campaign(Path(scratch) / "site", args.bundle, args.faults, args.seed), args.json)
+        return
     with tempfile.TemporaryDirectory() as scratch:
         report.write(figures(kill_campaign(Path(scratch), args.bundle, args.kills, args.seed, args.cameras)), args.json)
 

@@ -16,7 +16,18 @@ from sqlalchemy import Connection, and_, delete, func, select, text
 
 from db.plant_tables import DISPATCH
 from db.records import Row
-from db.tables import AUDIT_STRATA, BUNDLES, EVENTS, FINDINGS, IMAGES, INSPECTIONS, LABEL_TASKS, RECIPES, RUNS
+from db.tables import (
+    AUDIT_STRATA,
+    BUNDLES,
+    CHALLENGE_PARTS,
+    EVENTS,
+    FINDINGS,
+    IMAGES,
+    INSPECTIONS,
+    LABEL_TASKS,
+    RECIPES,
+    RUNS,
+)
 
 TRIGGERS = {
     "dispatch_run": "AFTER INSERT ON runs BEGIN INSERT INTO dispatch (kind, key) VALUES ('run', NEW.run_id); END",
@@ -159,6 +170,9 @@ def _parts(connection: Connection, keys: Sequence[UUID]) -> _Made:
     inspections = _rows(connection, INSPECTIONS, "part_id", keys)
     images = _rows(connection, IMAGES, "sha256", [row["image_sha256"] for row in inspections if row["image_sha256"]])
     image_of = {row["sha256"]: (row,) for row in images}
+    known_ids = {row["challenge_id"] for row in inspections} - {None}
+    known = _rows(connection, CHALLENGE_PARTS, "challenge_id", list(known_ids))
+    known_of = {row["challenge_id"]: (row,) for row in known}
     findings = _by_part(_rows(connection, FINDINGS, "part_id", keys))
     drawn = [row for row in _rows(connection, LABEL_TASKS, "part_id", keys) if row["kind"] == "AUDIT"]
     tasks = _by_part(drawn)
@@ -167,6 +181,7 @@ def _parts(connection: Connection, keys: Sequence[UUID]) -> _Made:
             row["station"],
             (
                 ("images", image_of.get(row["image_sha256"], ())),
+                ("challenge_parts", known_of.get(row["challenge_id"], ())),
                 ("inspections", (row,)),
                 ("findings", tuple(findings.get(row["part_id"], ()))),
                 ("label_tasks", tuple(tasks.get(row["part_id"], ()))),

@@ -5,8 +5,8 @@ Everything here runs on the ledger's writer thread, inside a transaction of its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeGuard
@@ -35,12 +35,14 @@ from sqlalchemy.exc import (
 )
 
 from db.audit_log import LONGEST_PERSON, Change, record_change
+from db.challenges import Hold, add_hold
 from db.images import StoredImage
 from db.outbox import ADD_TO_OUTBOX, Delivered, Subscription, advance, subscribe
 from db.records import (
     Event,
     Row,
     Run,
+    Severity,
     completion_row,
     event_row,
     finding_rows,
@@ -64,7 +66,7 @@ from db.tables import (
 )
 from inspector.draws import Draw
 from inspector.errors import StationError
-from inspector.values import InspectionRecord
+from inspector.values import NO_TAG, InspectionRecord, Outcome
 
 # What a row itself can be to blame for. Everything else that a driver raises is the storage's fault and is retried.
 ROW_FAULTS = (StatementError, ValueError, TypeError, OverflowError, AttributeError)
@@ -73,6 +75,10 @@ _ROW_FAULTS_OF_DRIVER = (IntegrityError, DataError, ProgrammingError, InterfaceE
 
 class RowRefused(StationError):
     """A row that the ledger will never take: a part completed twice or never opened, a broken constraint."""
+
+
+class NotThisPart(RowRefused):
+    """A completion with no open row of its own: the part was never opened, is completed, or was opened as another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ class Occurrence:
     event: Event
 
 
-Entry = RunStart | RunEnd | Opening | Completion | Occurrence | Restart | Subscription | Delivered
+Entry = RunStart | RunEnd | Opening | Completion | Occurrence | Restart | Subscription | Delivered | Hold
 
 
 def write_together(connection: Connection, entries: Iterable[Entry]) -> list[Any]:
@@ -128,7 +134,23 @@ def write_together(connection: Connection, entries: Iterable[Entry]) -> list[Any
 
 
 def write_alone(connection: Connection, entry: Entry) -> Any:
-    """Write one; the answer is a RowRefused, and nothing of it is written, where the row itself is to blame."""
+    """Write one; the answer is a RowRefused, and nothing of it is written, where the row itself is to blame.
+
+    The part of a completion that is refused for good is closed all the same, NOT_INSPECTED for that reason, with an
+    alarm: left open, it would hold up every output behind it.
+    """
+    answer = _try(connection, entry)
+    if not isinstance(entry, Completion) or not isinstance(answer, RowRefused) or isinstance(answer, NotThisPart):
+        return answer
+    for plain in _plainer(entry, answer):
+        if not isinstance(_try(connection, plain), RowRefused):
+            alarm = f"part {entry.record.trigger} of run {entry.record.run_id} is NOT_INSPECTED: {answer}"
+            _record_event(connection, Event(entry.record.station, Severity.ALARM, "record refused", alarm, entry.at))
+            return RowRefused(alarm)
+    return answer
+
+
+def _try(connection: Connection, entry: Entry) -> Any:
     try:
         with connection.begin_nested():
             return write_one(connection, entry)
@@ -152,10 +174,30 @@ def write_one(connection: Connection, entry: Entry) -> Any:
             return _record_event(connection, event)
         case Restart():
             return recover(connection, entry)
-        case Subscription():
-            return subscribe(connection, entry)
-        case Delivered():
-            return advance(connection, entry)
+        case Subscription() | Delivered():
+            return subscribe(connection, entry) if isinstance(entry, Subscription) else advance(connection, entry)
+        case Hold():
+            return add_hold(connection, entry)
+
+
+def _plainer(entry: Completion, refused: RowRefused) -> Iterator[Completion]:
+    """The completion with nothing in it but why it was refused; at last also without the part's names."""
+    bare = replace(
+        entry.record,
+        outcome=Outcome.NOT_INSPECTED,
+        reasons=(
+            f"the ledger refused the record of this part, on which the line acted as {entry.record.outcome}: {refused}",
+        ),
+        label=None,
+        defect_probability=None,
+        latency_ms=None,
+        completed_at=entry.at,
+        image_sha256=None,
+        views=(),
+        challenge_met=None,
+    )
+    yield Completion(bare, None, entry.at)
+    yield Completion(replace(bare, tag=NO_TAG), None, entry.at)
 
 
 def _refusal(entry: Entry, error: BaseException) -> RowRefused:
@@ -194,7 +236,7 @@ def _write_parts(connection: Connection, entries: Sequence[Opening | Completion]
     if parts.completions:
         done = connection.execute(_COMPLETE, parts.completions).rowcount
         if done != len(parts.completions):
-            raise RowRefused(_why_not_completed(connection, parts.completions[0]))
+            raise NotThisPart(_why_not_completed(connection, parts.completions[0]))
     if parts.findings:
         connection.execute(_ADD_FINDINGS, parts.findings)
     if parts.tasks:
@@ -209,8 +251,8 @@ def _collect(entries: Sequence[Opening | Completion]) -> _Parts:
         if isinstance(entry, Opening):
             if entry.record.part_id in completed:
                 raise RowRefused(f"part {entry.record.part_id} was completed before it was opened")
-            parts.openings.append(opening_row(entry.record))
-            parts.places.append({"part_id": entry.record.part_id, "simulated": entry.simulated})
+            parts.openings.append(opening_row(entry.record, entry.simulated))
+            parts.places.append({"part_id": entry.record.part_id})
         else:
             completed.add(entry.record.part_id)
             _collect_completion(parts, entry)
@@ -340,6 +382,8 @@ _COMPLETED_COLUMNS = (
     "latency_ms",
     "completed_at",
     "image_sha256",
+    "challenge_id",
+    "challenge_met",
 )
 _COMPLETE = (
     update(INSPECTIONS)

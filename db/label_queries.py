@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, true
 
 from db.labels import TaskKind, current
-from db.tables import AUDIT_STRATA, INSPECTIONS, LABEL_TASKS, LABELS
+from db.tables import AUDIT_STRATA, INSPECTIONS, IS_PRODUCTION, LABEL_TASKS, LABELS
 from inspector.agreement import Rating
 from inspector.audit import AuditedStratum
 from inspector.values import Outcome
@@ -18,14 +18,14 @@ from inspector.values import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which parts a report is about: triggered since then, of that recipe; None: all."""
+    """Which parts of production a report is about: triggered since then, of that recipe; None: all."""
 
     since: datetime | None = None
     recipe: str | None = None
 
     def holds(self) -> ColumnElement[bool]:
         since = true() if self.since is None else INSPECTIONS.c.triggered_at >= self.since
-        return and_(since, true() if self.recipe is None else INSPECTIONS.c.recipe == self.recipe)
+        return and_(IS_PRODUCTION, since, true() if self.recipe is None else INSPECTIONS.c.recipe == self.recipe)
 
 
 @dataclass(frozen=True, slots=True)

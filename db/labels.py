@@ -16,7 +16,7 @@ from sqlalchemy import Connection, and_, exists, insert, or_, select
 
 from db.audit_log import Change, record_change
 from db.records import utc_now
-from db.tables import BUNDLES, IMAGES, INSPECTIONS, LABEL_TASKS, LABELS
+from db.tables import BUNDLES, IMAGES, INSPECTIONS, IS_PRODUCTION, LABEL_TASKS, LABELS
 from inspector.errors import LabelRefused
 from inspector.ids import new_id
 
@@ -121,7 +121,7 @@ def open_tasks(connection: Connection, person: str) -> list[OpenTask]:
         select(LABEL_TASKS.c.task_id, LABEL_TASKS.c.part_id, LABEL_TASKS.c.kind, IMAGES.c.path.label("image"))
         .join(INSPECTIONS, INSPECTIONS.c.part_id == LABEL_TASKS.c.part_id)
         .outerjoin(IMAGES, IMAGES.c.sha256 == INSPECTIONS.c.image_sha256)
-        .where(_is_open(), _may_answer(person))
+        .where(_is_open(), _may_answer(person), IS_PRODUCTION)
         .order_by(LABEL_TASKS.c.created_at, LABEL_TASKS.c.task_id)
     )
     rows = connection.execute(query).mappings()
@@ -135,7 +135,7 @@ def parts_labelled_blind(connection: Connection, since: datetime | None = None) 
         select(LABELS.c.part_id)
         .distinct()
         .join(INSPECTIONS, INSPECTIONS.c.part_id == LABELS.c.part_id)
-        .where(LABELS.c.blind.is_(True), late, INSPECTIONS.c.image_sha256.is_not(None))
+        .where(LABELS.c.blind.is_(True), late, INSPECTIONS.c.image_sha256.is_not(None), IS_PRODUCTION)
         .order_by(LABELS.c.part_id)
     )
     return list(connection.execute(query).scalars())

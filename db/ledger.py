@@ -22,6 +22,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
+from db.challenges import Hold
 from db.engine import WRITES, cause_of, name_of, open_engine, sqlite_code, storage_errors
 from db.entries import (
     ROW_FAULTS,
@@ -158,12 +159,18 @@ class Ledger:
         """Give an open part its outcome, its findings, its images and its audit task, all or nothing, exactly once.
 
         `image` is the one that the part's own row names; `further` ones are those that only its findings name.
+        A record that is refused for good leaves its part NOT_INSPECTED, with the refusal as its reason. A full queue
+        refuses no completion: it has one for each part that was opened, and no more.
         Run, station, trigger and frame sequence must be those it was opened with: no record ends up at another part.
         """
         return self._submit(Completion(record, image, self._clock(), draw, tuple(further)))
 
     def record_event(self, event: Event) -> Future[None]:
         return self._submit(Occurrence(event))
+
+    def record_hold(self, hold: Hold) -> Future[None]:
+        """Remember that the line was held, or released: a restart finds it so."""
+        return self._submit(hold)
 
     def subscribe(self, station: str, outputs: Sequence[str], timeout_s: float = 10.0) -> dict[str, int]:
         """Return how far each output of a station has told its parts; one that is new begins behind those of today."""
@@ -207,7 +214,8 @@ class Ledger:
         with self._lock:
             if self._closing:
                 raise StorageFault(f"ledger {self._database} is closed")
-            if len(self._waiting) + len(self._in_hand) >= self._queue_limit:
+            full = len(self._waiting) + len(self._in_hand) >= self._queue_limit
+            if full and not isinstance(entry, Completion):
                 raise StorageFault(f"ledger {self._database}: {self._queue_limit} rows wait unwritten: {self._fault}")
             self._waiting.append((entry, future))
             self._lock.notify()

@@ -7,17 +7,18 @@ them again, in order; part ids tell them apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.records import Report, inspection_from_rows
-from db.tables import DELIVERIES, INSPECTIONS, OUTBOX
+from db.tables import DELIVERIES, FINDINGS, INSPECTIONS, OUTBOX
 
 COUNTED_TO = 100_000
 """Counting further, after days of an outage, would take the disk from those who need it."""
@@ -43,6 +44,15 @@ class Delivered:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ViewSeen:
+    """One view of a part, in short."""
+
+    camera: str
+    outcome: str
+    image_sha256: str | None
+
+
 def reports(connection: Connection, station: str, after: int, limit: int) -> list[Report]:
     """The next parts of a station to tell, at most `limit`: none overtakes one that has no verdict yet."""
     rows = connection.execute(_NEXT, {"of_station": station, "after": after, "most": limit}).mappings()
@@ -52,6 +62,20 @@ def reports(connection: Connection, station: str, after: int, limit: int) -> lis
 def waiting(connection: Connection, station: str, after: int) -> int:
     """How many parts of a station lie behind a cursor, those without a verdict included; counts to `COUNTED_TO`."""
     return connection.execute(_WAITING, {"of_station": station, "after": after}).scalar_one()
+
+
+def before_newest(connection: Connection, station: str, count: int) -> int:
+    """The position before the newest `count` parts of a station; 0 where there are no more than those."""
+    found = connection.execute(_BEFORE_NEWEST, {"of_station": station, "newest": count}).scalar()
+    return 0 if found is None else int(found)
+
+
+def views(connection: Connection, part_ids: Sequence[UUID]) -> dict[UUID, list[ViewSeen]]:
+    """Which cameras judged these parts, in the order of the views."""
+    seen: dict[UUID, list[ViewSeen]] = {}
+    for part_id, *view in connection.execute(_VIEWS, {"parts": list(part_ids)}):
+        seen.setdefault(part_id, []).append(ViewSeen(*view))
+    return seen
 
 
 def subscribe(connection: Connection, entry: Subscription) -> dict[str, int]:
@@ -72,7 +96,7 @@ def advance(connection: Connection, entry: Delivered) -> None:
 
 def _completed(rows: Any) -> Iterator[Report]:
     for row in takewhile(lambda row: row["outcome"] is not None, rows):
-        yield Report(row["position"], inspection_from_rows(row), row["simulated"])
+        yield Report(row["position"], inspection_from_rows(row), row["simulated"] or row["challenge_id"] is not None)
 
 
 # Statements are made once: to make one costs as much as to execute it.
@@ -80,7 +104,7 @@ ADD_TO_OUTBOX = insert(OUTBOX)
 _BEHIND = (INSPECTIONS.c.station == bindparam("of_station"), OUTBOX.c.position > bindparam("after"))
 _PARTS = OUTBOX.join(INSPECTIONS, INSPECTIONS.c.part_id == OUTBOX.c.part_id)
 _NEXT = (
-    select(OUTBOX.c.position, OUTBOX.c.simulated, INSPECTIONS)
+    select(OUTBOX.c.position, INSPECTIONS)
     .select_from(_PARTS)
     .where(*_BEHIND)
     .order_by(OUTBOX.c.position)
@@ -88,6 +112,19 @@ _NEXT = (
 )
 _WAITING = select(func.count()).select_from(
     select(OUTBOX.c.position).select_from(_PARTS).where(*_BEHIND).limit(COUNTED_TO).subquery()
+)
+_BEFORE_NEWEST = (
+    select(OUTBOX.c.position)
+    .select_from(_PARTS)
+    .where(INSPECTIONS.c.station == bindparam("of_station"))
+    .order_by(OUTBOX.c.position.desc())
+    .limit(1)
+    .offset(bindparam("newest"))
+)
+_VIEWS = (
+    select(FINDINGS.c.part_id, FINDINGS.c.camera, FINDINGS.c.outcome, FINDINGS.c.image_sha256)
+    .where(FINDINGS.c.part_id.in_(bindparam("parts", expanding=True)))
+    .order_by(FINDINGS.c.part_id, FINDINGS.c.view)
 )
 _ADVANCE = (
     update(DELIVERIES)

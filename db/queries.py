@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, tr
 
 from db.images import StoredImage
 from db.records import Event, Severity, inspection_from_rows
-from db.tables import BUNDLES, EVENTS, FINDINGS, IMAGES, INSPECTIONS, RECIPES, RUNS
+from db.tables import BUNDLES, EVENTS, FINDINGS, IMAGES, INSPECTIONS, IS_PRODUCTION, RECIPES, RUNS
 from inspector.values import InspectionRecord, Outcome
 
 _KEYS_PER_QUERY = 500
@@ -56,13 +56,15 @@ def part(connection: Connection, part_id: UUID) -> InspectionRecord | None:
 
 
 def outcome_counts(connection: Connection, run_id: UUID | None = None) -> dict[Outcome, int]:
-    """How many parts had each outcome; open parts are in none (`open_count`)."""
-    query = select(INSPECTIONS.c.outcome, func.count()).where(_of_run(run_id), INSPECTIONS.c.outcome.is_not(None))
+    """How many parts of production had each outcome; open parts are in none (`open_count`)."""
+    judged = and_(_of_run(run_id), IS_PRODUCTION, INSPECTIONS.c.outcome.is_not(None))
+    query = select(INSPECTIONS.c.outcome, func.count()).where(judged)
     counted = {Outcome(name): count for name, count in connection.execute(query.group_by(INSPECTIONS.c.outcome))}
     return {outcome: counted.get(outcome, 0) for outcome in Outcome}
 
 
 def trigger_count(connection: Connection, run_id: UUID | None = None) -> int:
+    """How many parts were triggered, those of known truth included: what the camera and the controller count."""
     return connection.execute(select(func.count()).select_from(INSPECTIONS).where(_of_run(run_id))).scalar_one()
 
 
@@ -86,8 +88,8 @@ def doubled_triggers(connection: Connection) -> list[tuple[UUID, int]]:
 
 
 def latencies_ms(connection: Connection, run_id: UUID | None = None) -> list[float]:
-    """Trigger to verdict, in the order of the triggers; parts without one are left out."""
-    timed = and_(_of_run(run_id), INSPECTIONS.c.latency_ms.is_not(None))
+    """Trigger to verdict of production, in the order of the triggers; parts without one are left out."""
+    timed = and_(_of_run(run_id), IS_PRODUCTION, INSPECTIONS.c.latency_ms.is_not(None))
     query = select(INSPECTIONS.c.latency_ms).where(timed).order_by(INSPECTIONS.c.triggered_at, INSPECTIONS.c.trigger)
     return list(connection.execute(query).scalars())
 

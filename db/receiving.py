@@ -19,6 +19,7 @@ from db.records import Row
 from db.tables import (
     AUDIT_STRATA,
     BUNDLES,
+    CHALLENGE_PARTS,
     EVENTS,
     FINDINGS,
     IMAGES,
@@ -31,7 +32,19 @@ from db.tables import (
 from inspector.errors import DatabaseError
 
 # In the order in which rows refer to each other.
-TABLES = (STATIONS, RECIPES, BUNDLES, RUNS, AUDIT_STRATA, IMAGES, INSPECTIONS, FINDINGS, LABEL_TASKS, EVENTS)
+TABLES = (
+    STATIONS,
+    RECIPES,
+    BUNDLES,
+    RUNS,
+    AUDIT_STRATA,
+    IMAGES,
+    CHALLENGE_PARTS,
+    INSPECTIONS,
+    FINDINGS,
+    LABEL_TASKS,
+    EVENTS,
+)
 COMPARED = {RUNS: "run_id", INSPECTIONS: "part_id", EVENTS: "event_id"}
 """Tables whose rows exist once: a row of the same id that says something else is refused, and not left out."""
 _OPENED = ("run_id", "station", "recipe", "recipe_revision", "bundle_id", "started_at")

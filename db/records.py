@@ -83,7 +83,7 @@ class Report:
     simulated: bool = False
 
 
-def opening_row(record: InspectionRecord) -> Row:
+def opening_row(record: InspectionRecord, simulated: bool = False) -> Row:
     """The row of a part that was triggered and has no verdict yet."""
     if record.outcome is not None or record.completed_at is not None or record.views:
         raise ValueError(f"part {record.part_id} is opened with an outcome, a time of completion or views")
@@ -99,6 +99,8 @@ def opening_row(record: InspectionRecord) -> Row:
         **_tag_columns(record.tag),
         "triggered_at": record.triggered_at,
         "reasons": list(record.reasons),
+        "simulated": simulated,
+        "challenge_id": record.challenge_id,
     }
 
 
@@ -118,6 +120,8 @@ def completion_row(record: InspectionRecord) -> Row:
         "latency_ms": _finite(record.latency_ms, "latency_ms"),
         "completed_at": record.completed_at,
         "image_sha256": record.image_sha256,
+        "challenge_id": record.challenge_id,
+        "challenge_met": record.challenge_met,
     }
 
 
@@ -192,6 +196,8 @@ def inspection_from_rows(row: Mapping[Any, Any], findings: Iterable[Mapping[Any,
         image_sha256=row["image_sha256"],
         views=tuple(_view_from_row(finding) for finding in findings),
         tag=PartTag(row["part_ref"], row["lot"], row["serial"]),
+        challenge_id=row["challenge_id"],
+        challenge_met=row["challenge_met"],
     )
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 FORWARDED = (
-    "stations, recipes, bundles, runs, audit_strata, images, inspections, findings, label_tasks, events, parked_rows"
+    "stations, recipes, bundles, runs, audit_strata, images, challenge_parts, inspections, findings, label_tasks, "
+    "events, parked_rows"
 )
 _PERSONS = {"accounts", "sessions"}
 _LOG = {"audit_log", "audit_checkpoints"}

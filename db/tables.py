@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -37,6 +38,7 @@ IS_OPEN = text("outcome IS NULL")
 HAS_IMAGE = text("image_sha256 IS NOT NULL")
 HAS_LOT = text("lot IS NOT NULL")
 HAS_SERIAL = text("serial IS NOT NULL")
+IS_CHALLENGE = text("challenge_id IS NOT NULL")
 IS_AUDIT = text("kind = 'AUDIT'")
 IS_ANSWER = text("task_id IS NOT NULL AND supersedes IS NULL")
 OUTCOMES = "('PASS', 'REJECT', 'REVIEW', 'NOT_INSPECTED')"
@@ -118,6 +120,49 @@ class ImageRow(Base):
     stored_at: Mapped[datetime]
 
 
+class ChallengePartRow(Base):
+    """A part of known truth. Append-only: of rows with one code the newest holds."""
+
+    __tablename__ = "challenge_parts"
+    __table_args__ = (
+        CheckConstraint("expected IN ('PASS', 'REJECT', 'REVIEW')", name="expected"),
+        CheckConstraint("code <> '' AND registered_by <> ''", name="words"),
+        CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="validity"),
+        Index(None, "station", "code"),
+    )
+
+    challenge_id: Mapped[UUID] = mapped_column(primary_key=True)
+    station: Mapped[str] = mapped_column(ForeignKey("stations.name"))
+    code: Mapped[str] = mapped_column(String(128))
+    """Its serial number, or its id in the plant's own numbering."""
+    expected: Mapped[str] = mapped_column(String(16))
+    label: Mapped[str | None]
+    """The defect class that it must be given; NULL: any."""
+    valid_from: Mapped[datetime]
+    valid_to: Mapped[datetime | None]
+    registered_by: Mapped[str] = mapped_column(String(64))
+    registered_at: Mapped[datetime]
+    note: Mapped[str]
+
+
+class LineHoldRow(Base):
+    """A station's line was held, or released. Append-only; the newest row of a station holds."""
+
+    __tablename__ = "line_holds"
+    __table_args__ = (CheckConstraint("reason <> ''", name="reason"),)
+
+    number: Mapped[int] = mapped_column(BigCount, primary_key=True)
+    """The order, whatever the clock does."""
+    station: Mapped[str] = mapped_column(ForeignKey("stations.name"))
+    at: Mapped[datetime]
+    held: Mapped[bool]
+    reason: Mapped[str]
+    person: Mapped[str | None] = mapped_column(String(64))
+    """Who released it; NULL where the line did so by itself."""
+    recipe: Mapped[str] = mapped_column(String(200))
+    bundle_id: Mapped[str] = mapped_column(String(64))
+
+
 class InspectionRow(Base):
     """One part. Open while `outcome` is NULL; completed once, then never changed."""
 
@@ -136,6 +181,8 @@ class InspectionRow(Base):
         Index(None, "image_sha256", sqlite_where=HAS_IMAGE, postgresql_where=HAS_IMAGE),
         Index(None, "lot", sqlite_where=HAS_LOT, postgresql_where=HAS_LOT),
         Index(None, "serial", sqlite_where=HAS_SERIAL, postgresql_where=HAS_SERIAL),
+        CheckConstraint("challenge_met IS NULL OR challenge_id IS NOT NULL", name="met_is_of_a_challenge"),
+        Index(None, "challenge_id", sqlite_where=IS_CHALLENGE, postgresql_where=IS_CHALLENGE),
     )
 
     part_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -160,6 +207,12 @@ class InspectionRow(Base):
     completed_at: Mapped[datetime | None]
     image_sha256: Mapped[str | None] = mapped_column(ForeignKey("images.sha256"))
     """Of several views' images, that of one which says what the part's verdict says."""
+    simulated: Mapped[bool] = mapped_column(server_default=false())
+    """Not of production: a rendered part, or one of known truth."""
+    challenge_id: Mapped[UUID | None] = mapped_column(ForeignKey("challenge_parts.challenge_id"))
+    """The part of known truth that this one is: no count of production has it (`IS_PRODUCTION`)."""
+    challenge_met: Mapped[bool | None]
+    """Whether it was judged as it had to be; NULL for any other part, and for one that nobody judged."""
 
 
 class FindingRow(Base):
@@ -226,8 +279,6 @@ class OutboxRow(Base):
     """Rises from part to part; of another station's parts some may lie between. Whoever deletes rows leaves the newest:
     SQLite gives the number behind the largest that is there."""
     part_id: Mapped[UUID] = mapped_column(ForeignKey("inspections.part_id"))
-    simulated: Mapped[bool]
-    """Not of production: a rendered part, or one of known truth."""
 
 
 class DeliveryRow(Base):
@@ -331,5 +382,9 @@ def table_of(row: type[Base]) -> Table:
 STATIONS, RECIPES, BUNDLES, RUNS = table_of(StationRow), table_of(RecipeRow), table_of(BundleRow), table_of(RunRow)
 INSPECTIONS, FINDINGS = table_of(InspectionRow), table_of(FindingRow)
 IMAGES, EVENTS = table_of(ImageRow), table_of(EventRow)
+CHALLENGE_PARTS, LINE_HOLDS = table_of(ChallengePartRow), table_of(LineHoldRow)
 OUTBOX, DELIVERIES = table_of(OutboxRow), table_of(DeliveryRow)
 AUDIT_STRATA, LABEL_TASKS, LABELS = table_of(AuditStratumRow), table_of(LabelTaskRow), table_of(LabelRow)
+
+IS_PRODUCTION = INSPECTIONS.c.challenge_id.is_(None)
+"""The parts that are counted: every query that counts parts, or learns from them, asks for this."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points, version
 from typing import NoReturn, Protocol
 
 from inspector.errors import InspectorError, UserError
+from inspector.logs import configure
 
 GROUP = "inspector.commands"
 _ORDER = (
@@ -50,9 +50,9 @@ class OneLineParser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one sub-command; 0 on success, 2 on bad usage or bad input with one line on stderr."""
-    logging.basicConfig(level=os.environ.get("INSPECTOR_LOG", "WARNING").upper(), format="%(levelname)s %(message)s")
     words = list(sys.argv[1:] if argv is None else argv)
     try:
+        configure()
         args = _parser(words).parse_args(words)
         if "run" not in args:
             _parser(words).print_help()

@@ -13,6 +13,7 @@
     |   |-- UnknownPlugin        a camera, output or runtime that nobody provides
     |   |-- RuntimeUnavailable   a runtime whose library or device this machine lacks
     |   |-- LabelRefused         a label without a part, a person or a known class
+    |   |-- ChallengeRefused     a part of known truth that cannot be registered
     |   |-- AccessRefused        a person who cannot sign in, or may not do that
     |   |-- UndefinedFigure      a figure that the parts at hand do not define
     |   `-- DatabaseError        a database that cannot be opened, written or is of another version
@@ -85,6 +86,10 @@ class RuntimeUnavailable(UserError):
 
 class LabelRefused(UserError):
     """A label that is not taken: no such part, no person, an unknown class, or a second one that nobody asked for."""
+
+
+class ChallengeRefused(UserError):
+    """A challenge part that is not registered: no code, nobody named, or an outcome that no part can be given."""
 
 
 class AccessRefused(UserError):

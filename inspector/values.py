@@ -187,3 +187,7 @@ class InspectionRecord:
     """The stored picture; of several views, one that says what the part's verdict says."""
     views: tuple[ViewInspection, ...] = ()
     tag: PartTag = NO_TAG
+    challenge_id: UUID | None = None
+    """The registered part of known truth that this one is; such a part is none of production, and in no count."""
+    challenge_met: bool | None = None
+    """Whether it was judged as it had to be; None for any other part, and for one that nobody judged."""

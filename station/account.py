@@ -13,13 +13,15 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
+from db.challenges import ChallengePart
 from db.images import StoredImage
 from db.ledger import Ledger
 from db.records import Severity
 from inspector.draws import Draw
 from inspector.ids import new_id
-from inspector.values import InspectionRecord, PartResult, PartTag, Verdict, ViewInspection
+from inspector.values import InspectionRecord, Outcome, PartResult, PartTag, Verdict, ViewInspection
 from inspector.verdict import not_inspected
+from station.challenges.guard import Guard
 from station.inbox import Action, Inbox
 from station.journal import Journal, log_refusal
 from station.messages import Inspected
@@ -46,6 +48,7 @@ class Line:
     tally: Tally
     journal: Journal
     inbox: Inbox
+    guard: Guard
 
 
 class Account:
@@ -82,6 +85,7 @@ class Account:
     def enter(self, record: InspectionRecord, triggered_ns: int, simulated: bool = False) -> PartInFlight:
         """Take a part that was triggered into the account; its row is opened by `open`, next."""
         part = PartInFlight(record, triggered_ns, triggered_ns + int(self._deadline_ms * 1e6), simulated)
+        part = _known(part, self._line.guard.recognise(record.tag))
         self._in_flight[record.part_id] = part
         self._deadlines.add(part.deadline_ns, record.part_id)
         self._line.output.expect(part.triggered())
@@ -91,12 +95,15 @@ class Account:
         """Send the part's row to the disk. Called before anything else is said about the part."""
         part_id = part.record.part_id
         refused = partial(self._refused, part_id)
-        self.openings.open(part.record, refused, part.simulated)
+        self.openings.open(part.record, refused, part.triggered().simulated)
         if len(self._in_flight) > MOST_IN_FLIGHT:
             self.fail(part_id, f"overload: {MOST_IN_FLIGHT} parts wait for their verdict")
 
     def _refused(self, part_id: UUID, why: str) -> None:
-        self.answer(part_id, not_inspected(f"ledger: {why}"))
+        """Divert a part that has no row and never will; the alarm is all that the ledger knows of it."""
+        if (part := self.find(part_id)) is not None:
+            self._line.journal.note(Severity.ALARM, "row refused", f"part {part.record.trigger} has no row: {why}")
+            self._act(part, not_inspected(f"ledger: {why}"), part.record)
 
     def update(self, part: PartInFlight) -> None:
         """Replace what is known of a part that has no verdict yet."""
@@ -151,8 +158,9 @@ class Account:
     def answer(self, part_id: UUID, verdict: Verdict) -> None:
         """Give a part the fail-safe verdict at once, unless it has one."""
         if (part := self.find(part_id)) is not None:
-            record = self._act(part, verdict, replace(part.record, views=self._merged(part).views))
-            self._complete(record)
+            judged = self._line.guard.judge(part.challenge, verdict)
+            record = replace(part.record, views=self._merged(part).views, challenge_met=judged.met)
+            self._complete(self._act(part, judged.verdict, record))
 
     def expire(self, now_ns: int) -> None:
         """Answer for the parts whose deadline has passed, and complete rows whose images do not come."""
@@ -182,10 +190,12 @@ class Account:
         return merge_views(self._cameras, said)
 
     def _conclude(self, part: PartInFlight) -> None:
-        merged = self._merged(part)
-        tag = _tag_of(part)
-        record = self._act(part, merged.verdict, replace(part.record, views=merged.views, tag=tag))
-        missing, draw = self._images_of(part, merged.verdict)
+        merged, tag = self._merged(part), _tag_of(part)
+        part = _known(part, part.challenge or self._line.guard.find(tag))
+        judged = self._line.guard.judge(part.challenge, merged.verdict)
+        record = replace(part.record, views=merged.views, tag=tag, challenge_met=judged.met)
+        record = self._act(part, judged.verdict, record)
+        missing, draw = self._images_of(part, judged.verdict)
         if not missing:
             self._complete(record, {}, draw)
             return
@@ -197,15 +207,18 @@ class Account:
         answers = {camera: answer for camera, answer in part.views.items() if isinstance(answer, Inspected)}
         if self.retain is None:
             follow = frozenset(camera for camera, answer in answers.items() if answer.image_follows)
-            return follow, next((answer.draw for answer in answers.values()), None)
-        keep, draw = self.retain(part.record.part_id, verdict, frozenset(answers))
-        return frozenset(answers) if keep else frozenset(), draw
+            draw = next((answer.draw for answer in answers.values()), None)
+        else:
+            keep, draw = self.retain(part.record.part_id, verdict, frozenset(answers))
+            follow = frozenset(answers) if keep else frozenset()
+        drawable = verdict.outcome is Outcome.PASS and part.challenge is None
+        return follow, draw if drawable else None
 
     def _act(self, part: PartInFlight, verdict: Verdict, record: InspectionRecord) -> InspectionRecord:
         del self._in_flight[record.part_id]
         self._line.output.act(JudgedPart(part.triggered(), verdict))
         latency_ms = (time.monotonic_ns() - part.triggered_ns) / 1e6
-        self._line.tally.add(LastVerdict(record.trigger, record.source, verdict, latency_ms))
+        self._line.tally.add(LastVerdict(record.trigger, record.source, verdict, latency_ms), part.challenge is None)
         return replace(
             record,
             outcome=verdict.outcome,
@@ -278,6 +291,13 @@ class Account:
 
     def _alarm_image(self, why: str) -> None:
         self._line.journal.note(Severity.ALARM, "image not stored", why)
+
+
+def _known(part: PartInFlight, challenge: ChallengePart | None) -> PartInFlight:
+    """The part as the challenge part that it is; itself where it is none."""
+    if challenge is None:
+        return part
+    return replace(part, challenge=challenge, record=replace(part.record, challenge_id=challenge.challenge_id))
 
 
 def _tag_of(part: PartInFlight) -> PartTag:

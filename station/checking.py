@@ -14,10 +14,13 @@ from inspector.bundle import load_bundle
 from inspector.certificate import require_certified, standing
 from inspector.errors import ConfigError, InspectorError
 from inspector.inspection import Inspector
+from station.access import read_token
 from station.cameras import camera_factory
 from station.cameras.base import CameraSettings
 from station.cameras.notes import unmet
 from station.config import StationConfig
+from station.health.port import listen
+from station.health.settings import HealthSettings
 from station.measuring import standing_of
 from station.outputs import act_outputs, make_teller, tell_settings
 from station.outputs.base import About
@@ -43,6 +46,9 @@ def _checks(config: StationConfig) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "folder", lambda: _check_folder(config.station.folder)
     yield "database", lambda: _check_database(config)
     yield "outputs", lambda: _check_outputs(config)
+    if config.health is not None:
+        health = config.health
+        yield "health", lambda: _check_health(health)
     if config.plant is not None:
         plant = config.plant.database
         yield "plant", lambda: _check_plant(plant)
@@ -91,6 +97,13 @@ def _check_outputs(config: StationConfig) -> str:
     for settings in tell_settings(config.outputs):
         make_teller(settings, About(config.station.name, config.recipe.name, ""))
     return ", ".join(f"{each.called} ({each.nature})" for each in config.outputs)
+
+
+def _check_health(settings: HealthSettings) -> str:
+    guarded = "with a token" if read_token(settings.token_file) else "without a token"
+    with listen(settings) as listening:
+        host, port = listening.getsockname()[:2]
+    return f"can listen at {host}:{port}, {guarded}"
 
 
 def _check_plant(url: str) -> str:

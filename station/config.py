@@ -16,7 +16,9 @@ from inspector.post import Post
 from inspector.recipe import Recipe, load_recipe
 from station.cameras import camera_settings
 from station.cameras.base import CameraSettings
+from station.challenges.settings import ChallengeSettings
 from station.codes import CodeKind
+from station.health.settings import HealthSettings
 from station.outputs import outputs_settings
 from station.outputs.base import OutputSettings
 from station.triggers import is_by_camera, trigger_settings
@@ -27,6 +29,7 @@ _PATHS_OF = {
     "camera": ("path", "names", "producer"),
     "output": ("secret_file", "ca_file", "password_file"),
     "trigger": ("token_file", "password_file"),
+    "health": ("token_file",),
 }
 
 
@@ -71,7 +74,9 @@ class StationConfig(Document):
     """Each is a view of every part. Without a trigger of its own, the first one's exposures are the parts."""
     outputs: tuple[OutputSettings, ...]
     audit: AuditSettings | None = None
+    challenge: ChallengeSettings | None = None
     plant: PlantSettings | None = None
+    health: HealthSettings | None = None
 
     @property
     def camera(self) -> CameraSettings:
@@ -114,7 +119,9 @@ class _File(Document):
     camera: dict[str, Any] | list[dict[str, Any]]
     output: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"kind": "log"})
     audit: AuditSettings | None = None
+    challenge: ChallengeSettings | None = None
     plant: PlantSettings | None = None
+    health: HealthSettings | None = None
 
 
 def load_station_config(path: Path) -> StationConfig:
@@ -141,7 +148,9 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         cameras=_cameras(file.camera, source),
         outputs=outputs_settings(file.output, source),
         audit=file.audit,
+        challenge=file.challenge,
         plant=file.plant,
+        health=file.health,
     )
 
 

@@ -20,6 +20,7 @@ from db.dispatch import keep, stop_keeping
 from db.engine import WRITES, open_engine, storage_errors
 from db.forward import Forwarder, Forwarding
 from inspector.errors import DatabaseError
+from inspector.logs import configure
 from station.config import StationConfig
 from station.status import Tally
 
@@ -137,6 +138,7 @@ def main(pipe: Connection, ledger: str, plant: str) -> None:
     """The forwarder process: forward until a byte comes, or the line process has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the line process decides
     os.nice(_NICER)
+    configure()
     stop = threading.Event()
     threading.Thread(target=_await_end, args=(pipe, stop), name="pipe", daemon=True).start()
     with Forwarder(ledger, plant) as forwarder:

@@ -9,6 +9,7 @@ from uuid import UUID
 from station.admission import Admission
 from station.config import StationConfig
 from station.messages import Begin, Discard, Inspect, Trigger
+from station.parts import PartInFlight
 from station.supervisor import RestartBudget, VisionProcess
 
 StartVision = Callable[[StationConfig, str, int], VisionProcess]
@@ -105,9 +106,10 @@ class VisionGroup:
     def awaits_exposure(self, camera: str, sequence: int) -> bool:
         return (camera, sequence) in self._unexposed
 
-    def inspect(self, part_id: UUID, camera: str, sequence: int, deadline_ns: int) -> None:
+    def inspect(self, part: PartInFlight, camera: str, sequence: int) -> None:
+        part_id = part.record.part_id
         self._admissions[camera].ask(part_id, time.monotonic_ns())
-        self.process.send(Inspect(part_id, camera, sequence, deadline_ns))
+        self.process.send(Inspect(part_id, camera, sequence, part.deadline_ns, part.challenge is not None))
 
     def discard(self, part_id: UUID | None, camera: str, sequence: int) -> None:
         self.process.send(Discard(camera, sequence))

@@ -18,10 +18,11 @@ class Journal:
         self._ledger = ledger
         self._station = station
 
-    def note(self, severity: Severity, kind: str, message: str) -> None:
-        """Log the event and record it."""
+    def note(self, severity: Severity, kind: str, message: str, camera: str | None = None) -> None:
+        """Log the event and record it; `camera` is the one that it is about."""
         level = logging.INFO if severity is Severity.INFO else logging.WARNING
-        logger.log(level, "%s: %s", kind, message)
+        fields = {"event": kind, "severity": severity.value, "camera": camera}
+        logger.log(level, "%s: %s", kind, message, extra=fields)
         self.record(severity, kind, message)
 
     def record(self, severity: Severity, kind: str, message: str) -> None:

@@ -23,6 +23,7 @@ from inspector.errors import StationError, UserError
 from inspector.values import NO_TAG, InspectionRecord, PartTag, Verdict
 from station.account import Account, Line, new_record
 from station.auditing import AuditPlan, keeps_image
+from station.challenges.guard import Guard
 from station.config import StationConfig
 from station.groups import StartVision, VisionGroup
 from station.inbox import Inbox
@@ -31,6 +32,7 @@ from station.messages import (
     Alive,
     CameraNote,
     CameraState,
+    Challengers,
     Drifted,
     DriftPoint,
     DriftStatus,
@@ -79,6 +81,7 @@ class LineLoop:
         start: int,
         start_vision: StartVision = VisionProcess,
         plan: AuditPlan | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._config = config
         self._identity = identity
@@ -97,13 +100,17 @@ class LineLoop:
         self._output = output
         self._journal = Journal(ledger, identity.station)
         self._inbox = Inbox()
-        line = Line(ledger, output, tally, self._journal, self._inbox)
+        self._guard = guard or Guard()
+        line = Line(ledger, output, tally, self._journal, self._inbox, self._guard)
         self._account = Account(line, self._cameras, config.station.deadline_ms, self._why_late)
         if len(self._cameras) > 1:
             self._account.retain = self._retain
         self._intake = Intake(config.trigger, self._inbox.put, self._journal, self._part_by_pulse, self._missed)
         self._groups = [VisionGroup(name, names, config, start_vision, start) for name, names in config.groups.items()]
         self._group_of = {camera: group for group in self._groups for camera in group.cameras}
+        for group in self._groups:
+            tally.note_vision(group.name, "starting")
+        tally.cameras = dict(self._camera_states)
 
     def run(self) -> None:
         """Serve the line until the end; raise UserError or StationError for what a restart cannot mend."""
@@ -114,6 +121,7 @@ class LineLoop:
                 self._account.expire(time.monotonic_ns())
                 self._tally.ledger = str(self._ledger.fault or "well")
                 self._watch_groups(time.monotonic_ns())
+                self._heed_guard()
                 self._heed_stop(time.monotonic_ns())
                 self._pulse()
         finally:
@@ -122,11 +130,13 @@ class LineLoop:
     def _end(self) -> None:
         self._tally.state = "ending"
         self._intake.close()
-        self._inbox.run_all()  # a trigger that came in the last moment is a part too
-        self._account.answer_for_all("station stopped before the verdict")
-        for group in self._groups:
-            group.process.stop(_STOP_GRACE_S)
-        self._inbox.close()
+        try:
+            self._inbox.run_all()  # a trigger that came in the last moment is a part too
+        finally:  # also where the ledger takes no further row
+            self._account.answer_for_all("station stopped before the verdict")
+            for group in self._groups:
+                group.process.stop(_STOP_GRACE_S)
+            self._inbox.close()
 
     def _finished(self) -> bool:
         if self._stop_by_ns is not None and time.monotonic_ns() > self._stop_by_ns:
@@ -190,15 +200,15 @@ class LineLoop:
             case Drifted(camera, alarm):
                 kind = "drift_alarm" if alarm.severity == "ALARM" else "drift_warning"
                 since = f" (since part {alarm.since_part} of {alarm.part})"
-                self._journal.note(Severity(alarm.severity), kind, f"camera {camera}: {alarm.text}{since}")
+                self._journal.note(Severity(alarm.severity), kind, f"camera {camera}: {alarm.text}{since}", camera)
             case DriftStatus(camera, words, well):
                 self._note_drift_state(camera, words)
                 if not well:
-                    self._journal.note(Severity.WARNING, "drift_fault", words)
+                    self._journal.note(Severity.WARNING, "drift_fault", words, camera)
             case Relearning(camera, by, why, ended):
                 said = ", ".join(f"{alarm.figure} since part {alarm.since_part}" for alarm in ended) or "none"
                 words = f"camera {camera}: by {by}: {why}; alarms ended: {said}"
-                self._journal.note(Severity.INFO, "drift_relearn", words)
+                self._journal.note(Severity.INFO, "drift_relearn", words, camera)
             case DriftPoint(point):
                 self._journal.record(Severity.INFO, "drift_figures", point.model_dump_json())
 
@@ -217,29 +227,33 @@ class LineLoop:
             case CameraState(camera, well, why):
                 self._note_camera(camera, "well" if well else why)
                 severity, kind = (Severity.INFO, "camera back") if well else (Severity.ALARM, "camera lost")
-                self._journal.note(severity, kind, why)
-            case CameraNote(_, kind, why, warning):
-                self._journal.note(Severity.WARNING if warning else Severity.INFO, kind, why)
+                self._journal.note(severity, kind, why, camera)
+            case CameraNote(camera, kind, why, warning):
+                self._journal.note(Severity.WARNING if warning else Severity.INFO, kind, why, camera)
             case RuntimeFailed(why):
                 self._journal.note(Severity.ALARM, "runtime failed", why)
             case Ended(camera, why):
                 self._ended = True
                 self._intake.close()
-                self._journal.note(Severity.INFO, "camera ended", why)
+                self._journal.note(Severity.INFO, "camera ended", why, camera)
             case Unfit(why):
                 raise UserError(why)
 
     def _note_camera(self, camera: str, state: str) -> None:
         self._camera_states[camera] = state
+        self._tally.cameras = dict(self._camera_states)
         unwell = [state for state in self._camera_states.values() if state != "well"]
         self._tally.camera = "; ".join(unwell) or "well"
 
     def _become_ready(self, group: VisionGroup, description: dict[str, str], golden_samples: int) -> None:
         group.became_ready()
+        self._tally.note_vision(group.name, "well")
         for camera in group.cameras:
             self._note_camera(camera, "well")
         runtime = ", ".join(f"{name} {value}" for name, value in description.items())
         self._journal.note(Severity.INFO, "vision ready", f"{runtime}; {golden_samples} golden samples as recorded")
+        if self._guard.codes:
+            group.process.send(Challengers(self._guard.codes))
         self._begin()
 
     def _begin(self) -> None:
@@ -267,7 +281,7 @@ class LineLoop:
         hopeless = exposed.fault if exposed.overload else self._overload(others)
         early = exposed.fault is None and hopeless is None and not self._account.openings.full
         if early:  # Before the row: its writer takes time.
-            group.inspect(record.part_id, exposed.camera, exposed.sequence, part.deadline_ns)
+            group.inspect(part, exposed.camera, exposed.sequence)
         self._account.open(part)
         if hopeless is not None:
             self._account.give_up(record.part_id, hopeless)
@@ -342,7 +356,7 @@ class LineLoop:
         if self._account.find(part_id) is None:
             group.discard(part_id, exposed.camera, exposed.sequence)
         else:
-            group.inspect(part_id, exposed.camera, exposed.sequence, part.deadline_ns)
+            group.inspect(part, exposed.camera, exposed.sequence)
 
     def _not_exposed(self, group: VisionGroup, camera: str, sequence: int) -> None:
         part_id = group.exposed(camera, sequence)
@@ -385,16 +399,24 @@ class LineLoop:
             self._ended = True
         elif group.restart(self._next_sequence):
             self._tally.restarts += 1
+            self._tally.note_vision(group.name, why, restarted=True)
             self._tally.state = "restarting"
             self._journal.note(Severity.ALARM, "vision restarted", why)
         else:
             raise StationError(f"{why}; {self._config.station.restarts} restarts within ten minutes did not mend it")
         self._account.abandon(group.cameras, why)
 
+    def _heed_guard(self) -> None:
+        if self._guard.look():
+            for group in self._groups:
+                group.process.send(Challengers(self._guard.codes))
+        self._tally.challenge, self._tally.held = self._guard.words, self._guard.held
+
     def _pulse(self) -> None:
         """Let the outputs know that the loop goes round, and note how they do."""
-        fault = self._ledger.fault
-        for state in self._output.pulse(LineState(self._tally.state, None if fault is None else str(fault))):
+        self._tally.beat_ns, self._tally.trigger = time.monotonic_ns(), self._intake.words
+        fault = str(self._ledger.fault or "") or (f"line held: {held}" if (held := self._guard.held) else None)
+        for state in self._output.pulse(LineState(self._tally.state, fault)):
             if self._tally.note_output(state):
                 severity, kind = (Severity.INFO, "output back") if state.well else (Severity.ALARM, "output down")
                 self._journal.note(severity, kind, f"{state.output}: {state.words}")

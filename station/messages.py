@@ -205,6 +205,15 @@ class Inspect:
     camera: str
     sequence: int
     deadline_ns: int
+    challenge: bool = False
+    """The part is of known truth: it is not drawn for audit, and nothing is learnt from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Challengers:
+    """Line: what a code in the picture says of a part of known truth."""
+
+    codes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,4 +246,4 @@ class Stop:
     """Line: expose no more, finish what was announced, and end."""
 
 
-FromLine = Begin | Inspect | Keep | Discard | Trigger | Stop
+FromLine = Begin | Inspect | Challengers | Keep | Discard | Trigger | Stop

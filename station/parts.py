@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from db.challenges import ChallengePart
 from db.images import StoredImage
 from inspector.draws import Draw
 from inspector.values import InspectionRecord
@@ -38,12 +39,15 @@ class PartInFlight:
     """By camera, what was said of each view: its verdict, or why there is none."""
     hopeless: str | None = None
     """Why no view of it will be inspected; it is answered so at its deadline."""
+    challenge: ChallengePart | None = None
+    """The part of known truth that it is; it is told as simulated."""
 
     def triggered(self) -> TriggeredPart:
         """Return the part as outputs see it."""
         record = self.record
         tag = record.tag
-        return TriggeredPart(record.part_id, record.trigger, self.triggered_ns, self.simulated, tag.lot, tag.serial)
+        simulated = self.simulated or self.challenge is not None
+        return TriggeredPart(record.part_id, record.trigger, self.triggered_ns, simulated, tag.lot, tag.serial)
 
 
 @dataclass(frozen=True, slots=True)

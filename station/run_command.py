@@ -1,4 +1,4 @@
-"""`inspector station run|check|measure`."""
+"""`inspector station run|check|measure|relearn`, and the verb `challenge` of `station.challenges.command`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from inspector.errors import ConfigError, UserError
+from inspector.logs import is_structured
+from station.challenges.command import add_challenge
 from station.checking import check_station
 from station.config import StationConfig, load_station_config
 from station.measuring import lines_of, measure_station
@@ -21,7 +23,7 @@ from station.watch import memory_path
 
 MOST_FRAMES = 1000
 """They are held in memory."""
-HELP = "run a station, check that it could run, measure its runtimes, or have its drift watch learn anew"
+HELP = "run a station, check that it could run, measure its runtimes, have its drift watch learn anew, or challenge it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     relearn_verb.add_argument("--by", required=True, metavar="NAME", help="who orders it")
     relearn_verb.add_argument("--why", required=True, metavar="TEXT", help="what was found and done")
     relearn_verb.set_defaults(run=_relearn)
+    add_challenge(verbs)
     run_verb.add_argument("--verbose", action="store_true", help="log each verdict and every change of state")
 
 
@@ -69,9 +72,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     config = load_station_config(args.config)
-    logging.getLogger().setLevel(logging.INFO if args.verbose else logging.WARNING)
+    in_lines = args.verbose or is_structured()
+    logging.getLogger().setLevel(logging.INFO if in_lines else logging.WARNING)
     with stop_on_signals() as stop:
-        summary = run_station(config, stop, None if args.verbose else screen)
+        summary = run_station(config, stop, None if in_lines else screen)
     print(summary.text())
     return 0
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import gc
 import logging
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from uuid import UUID
 
@@ -17,17 +20,28 @@ from db.images import ImageStore
 from db.ledger import Ledger, Recovery
 from db.records import Event, Run, Severity
 from inspector.bundle import Bundle, load_bundle
+from inspector.certificate import is_certified, standing
 from inspector.errors import ConfigError, StorageFault
+from inspector.logs import name_run
+from station.access import read_token
 from station.auditing import AuditPlan, audit_plan, make_key
+from station.challenges.desk import guarded
 from station.config import StationConfig
 from station.forwarding import forwarding
+from station.health.port import health_port, listen
+from station.health.settings import HealthSettings
+from station.health.snapshot import Snapshot, Watched
 from station.line import LineLoop
 from station.outputs import act_outputs, tell_settings
 from station.outputs.base import About
 from station.parts import Identity
+from station.preview import PreviewSlot
 from station.scheduling import line_first
+from station.service import service_heart
 from station.status import StationStatus, Tally
+from station.supervisor import VisionProcess
 from station.telling import TellingOutputs
+from station.triggers import is_by_camera
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +72,10 @@ class RunSummary:
         return "\n".join(
             (
                 f"{status.triggers} triggers, {status.accounted} verdicts ({balance}): {outcomes or 'none'}",
+                *([f"{status.challenges} of them challenge parts, not counted"] if status.challenges else []),
+                *([f"line held: {status.held}"] if status.held else []),
                 f"latency trigger to verdict: {latency}; {status.triggers / max(self.seconds, 1e-9):.1f} parts/s",
-                *([status.drift] if "since part" in status.drift else []),
+                *([status.drift] if status.has_drifted else []),
                 *([f"{self.recovered} parts of an interrupted run recorded NOT_INSPECTED"] if self.recovered else []),
                 f"database {self.database}",
                 f"images   {self.images}",
@@ -80,9 +96,10 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
     started_s = time.monotonic()
     with (
         _alone(config.station.folder),
+        _listening(config.health) as listening,
         forwarding(config, tally),
         Ledger(config.database_url) as ledger,
-        act_outputs(config.outputs) as output,
+        act_outputs(config.outputs, service_heart()) as output,
         screen(tally) if screen else nullcontext(),
     ):
         ImageStore(config.images).sweep()
@@ -90,19 +107,71 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         plan = _audit_plan(config, bundle)
         run = _run_value(config, bundle, plan)
         ledger.start_run(run)
+        name_run(run.station, str(run.run_id))
         if plan:
             ledger.record_event(Event(run.station, Severity.INFO, "audit draws", plan.text()))
         _record_recovery(ledger, config.station.name, recovery)
         identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id, config.camera.kind in RENDERED)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
         about = About(run.station, run.recipe, run.bundle_id)
-        with TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally):
-            with settled_heap(), _realtime(config, ledger):
-                LineLoop(config, identity, ledger, output, tally, stop, start, plan=plan).run()
+        slots = {camera.name: PreviewSlot() for camera in config.cameras} if config.health else {}
+        start_vision = partial(VisionProcess, slots=slots)
+        with (
+            _health(config, bundle, run, ledger, tally, slots, listening),
+            TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally),
+        ):
+            with guarded(config, run.recipe, run.bundle_id, ledger) as guard, settled_heap(), _realtime(config, ledger):
+                LineLoop(config, identity, ledger, output, tally, stop, start, start_vision, plan, guard).run()
             _end_run(ledger, run.run_id)
             tally.state = "ended"
     seconds = time.monotonic() - started_s
     return RunSummary(run.run_id, tally.snapshot(), seconds, recovery.completed, config.database_url, config.images)
+
+
+def _listening(settings: HealthSettings | None) -> AbstractContextManager[socket.socket | None]:
+    """Open the health port, where one is configured: what is wrong with it is said before anything is written."""
+    if settings is None:
+        return nullcontext()
+    read_token(settings.token_file)
+    return listen(settings)
+
+
+@contextmanager
+def _health(
+    config: StationConfig,
+    bundle: Bundle,
+    run: Run,
+    ledger: Ledger,
+    tally: Tally,
+    slots: Mapping[str, PreviewSlot],
+    listening: socket.socket | None,
+) -> Iterator[None]:
+    """Serve the health port, where there is one."""
+    if config.health is None or listening is None:
+        yield
+        return
+    watched = Watched(
+        station=run.station,
+        recipe=run.recipe,
+        bundle_id=run.bundle_id,
+        run_id=run.run_id,
+        version=version("open-inspector"),
+        certificate=standing(bundle, config.recipe),
+        certified=is_certified(bundle, config.recipe),
+        cameras=tuple(camera.name for camera in config.cameras),
+        groups=tuple(config.groups),
+        trigger=None if is_by_camera(config.trigger) else config.trigger.kind,
+        folder=config.station.folder,
+        database=config.database_url,
+        settings=config.health,
+        token=read_token(config.health.token_file),
+    )
+
+    def take() -> Snapshot:
+        return Snapshot(tally.snapshot(), ledger.unwritten, time.monotonic_ns())
+
+    with health_port(watched, slots, take, listening):
+        yield
 
 
 @contextmanager

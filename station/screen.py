@@ -61,7 +61,7 @@ def line(status: StationStatus) -> str:
     return (
         f"{status.station} {status.state}: triggers={status.triggers} {outcomes} rate={status.rate_hz:.1f}/s "
         f"p50={_ms(status.p50_ms)} p99={_ms(status.p99_ms)} restarts={status.restarts} camera={status.camera!r} "
-        f"ledger={status.ledger!r} drift={status.drift!r}{plant}"
+        f"ledger={status.ledger!r} drift={status.drift!r}{plant}{_challenge_of(status)}"
         + "".join(f" {output.output}={output_words(output)!r}" for output in status.outputs)
     )
 
@@ -81,7 +81,9 @@ def table(status: StationStatus) -> Group:
     head.add_row("triggers", str(status.triggers), "rate", f"{status.rate_hz:.1f} parts/s", "ledger", status.ledger)
     p50, p99 = _ms(status.p50_ms), _ms(status.p99_ms)
     head.add_row("restarts", str(status.restarts), "latency", f"p50 {p50}, p99 {p99}", "for", f"{status.since_s:.0f} s")
-    head.add_row("drift", Text(status.drift, style="bold red" if "since part" in status.drift else ""))
+    head.add_row("drift", Text(status.drift, style="bold red" if status.has_drifted else ""))
+    if status.challenge != "none":
+        head.add_row("challenges", Text(status.challenge, style="bold red" if status.held else ""))
     if status.plant != "none":
         head.add_row("plant", status.plant, "unforwarded", f"{_count_of(status)} rows")
     for output in status.outputs:
@@ -91,6 +93,10 @@ def table(status: StationStatus) -> Group:
     return Group(head, Text(), counts, Text(), _last(status))
 
 
+def _challenge_of(status: StationStatus) -> str:
+    return "" if status.challenge == "none" else f" challenges={status.challenges} challenge={status.challenge!r}"
+
+
 def _count_of(status: StationStatus) -> str:
     return "-" if status.unforwarded is None else str(status.unforwarded)
 
@@ -98,7 +104,8 @@ def _count_of(status: StationStatus) -> str:
 def _count(outcome: Outcome, status: StationStatus) -> Text:
     mark, colour = MARKS[outcome]
     count = status.outcomes[outcome]
-    share = f" {100 * count / status.accounted:.1f} %" if status.accounted else ""
+    of_production = status.accounted - status.challenges
+    share = f" {100 * count / of_production:.1f} %" if of_production else ""
     return Text(f"{mark} {outcome} {count}{share}", style=colour if count else "dim")
 
 

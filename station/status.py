@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from inspector.values import Outcome, Verdict
+from station.counts import Counting, Counts
 from station.outputs.base import OutputState
 
 _LATENCIES_KEPT = 2048
@@ -24,6 +25,15 @@ class LastVerdict:
     source: str
     verdict: Verdict
     latency_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class VisionState:
+    """How a vision process does: "starting", "well", or why it was replaced."""
+
+    words: str = "starting"
+    restarted_ns: int | None = None
+    """time.monotonic_ns() at its last restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +57,33 @@ class StationStatus:
     """Rows that are not known to be in the plant; None before the first report, or without a plant."""
     drift: str
     """What the drift watch says, in a few words."""
+    challenges: int
+    """Parts of known truth among the triggers; they are in no outcome's count and in no latency."""
+    challenge: str
+    """How the line stands with them, in a few words: "none" where none are wanted."""
+    held: str | None
+    """Why every part is diverted until a challenge part is judged as it must be; None where the line is not held."""
     last: tuple[LastVerdict, ...]
     outputs: tuple[OutputState, ...] = ()
     """Every output that says how it does, in the order of the first word from each."""
+    cameras: Mapping[str, str] = field(default_factory=dict)
+    """By name: "opening", "well", or what is wrong."""
+    visions: Mapping[str, VisionState] = field(default_factory=dict)
+    """By camera group."""
+    trigger: str = "well"
+    counts: Counts = field(default_factory=Counts)
+    beat_ns: int = 0
+    """time.monotonic_ns() when the line loop last went round; 0 before it runs."""
 
     @property
     def accounted(self) -> int:
         """Parts with an outcome; equal to `triggers` whenever none is in flight."""
-        return sum(self.outcomes.values())
+        return sum(self.outcomes.values()) + self.challenges
+
+    @property
+    def has_drifted(self) -> bool:
+        """An alarm of the drift watch holds."""
+        return "since part" in self.drift
 
 
 class Tally:
@@ -75,13 +104,30 @@ class Tally:
         self.plant = "none"
         self.unforwarded: int | None = None
         self.drift = "not known"
+        self.challenge = "none"
+        self.held: str | None = None
+        self._challenges = 0
+        self.cameras: Mapping[str, str] = {}
+        self.trigger = "well"
+        self.beat_ns = 0
+        self._visions: dict[str, VisionState] = {}
+        self._counting = Counting()
         self._outputs: dict[str, OutputState] = {}
 
-    def add(self, verdict: LastVerdict) -> None:
-        self._outcomes[verdict.verdict.outcome] += 1
-        self._latencies_ms.append(verdict.latency_ms)
+    def add(self, verdict: LastVerdict, of_production: bool = True) -> None:
         self._moments_s.append(time.monotonic())
         self._last.append(verdict)
+        if not of_production:
+            self._challenges += 1
+            return
+        self._outcomes[verdict.verdict.outcome] += 1
+        self._latencies_ms.append(verdict.latency_ms)
+        self._counting.add(verdict.verdict, verdict.latency_ms)
+
+    def note_vision(self, group: str, words: str, *, restarted: bool = False) -> None:
+        """Keep how a vision process does, and when it was last replaced."""
+        before = self._visions.get(group, VisionState())
+        self._visions[group] = VisionState(words, time.monotonic_ns() if restarted else before.restarted_ns)
 
     def note_output(self, state: OutputState) -> bool:
         """Keep what an output says of itself; True where it has become well or ill. One thread speaks for an output."""
@@ -106,8 +152,16 @@ class Tally:
             plant=self.plant,
             unforwarded=self.unforwarded,
             drift=self.drift,
+            challenges=self._challenges,
+            challenge=self.challenge,
+            held=self.held,
             last=tuple(self._last.copy()),
             outputs=tuple(self._outputs.copy().values()),
+            cameras=self.cameras,
+            visions=self._visions.copy(),
+            trigger=self.trigger,
+            counts=self._counting.counts(),
+            beat_ns=self.beat_ns,
         )
 
     def _rate_hz(self) -> float:

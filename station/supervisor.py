@@ -6,11 +6,13 @@ import multiprocessing
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 
 from inspector.errors import StationError
 from station import vision
 from station.config import StationConfig
 from station.messages import FromLine, FromVision, Stop, Trigger
+from station.preview import PreviewSlot
 
 _BUDGET_WINDOW_S = 600.0
 
@@ -22,14 +24,16 @@ class VisionLost(StationError):
 class VisionProcess:
     """One vision process and the line's end of its pipe. `send` may be called from any thread."""
 
-    def __init__(self, config: StationConfig, group: str, start: int) -> None:
+    def __init__(
+        self, config: StationConfig, group: str, start: int, slots: Mapping[str, PreviewSlot] | None = None
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._lock = threading.Lock()
         pipes = {name: context.Pipe(duplex=False) for name in config.triggered(group)}
         self._triggers = {name: asking for name, (_, asking) in pipes.items()}
         asked = {name: end for name, (end, _) in pipes.items()}
-        arguments = (theirs, asked, config, group, start)
+        arguments = (theirs, asked, config, group, start, slots or {})
         self._process = context.Process(target=vision.main, args=arguments, name=group, daemon=True)
         self._process.start()
         for end in (theirs, *asked.values()):

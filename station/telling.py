@@ -130,7 +130,8 @@ class TellingOutputs:
             self._event(severity, kind, f"{state.output}: {state.words}; {state.waiting} parts wait")
 
     def _event(self, severity: Severity, kind: str, message: str) -> None:
-        logger.log(logging.INFO if severity is Severity.INFO else logging.WARNING, "%s: %s", kind, message)
+        level = logging.INFO if severity is Severity.INFO else logging.WARNING
+        logger.log(level, "%s: %s", kind, message, extra={"event": kind, "severity": severity.value})
         self._write(lambda: self._ledger.record_event(Event(self._about.station, severity, kind, message)))
 
     def _write(self, submit: Callable[[], Future[None]]) -> None:

@@ -28,7 +28,7 @@ from inspector.draws import draw_pass
 from inspector.drift import WatchKey
 from inspector.errors import StationError, StorageFault, UserError
 from inspector.inspection import Inspector, PreparedView
-from inspector.values import Image, PartResult
+from inspector.values import Frame, Image, PartResult
 from station.acquire import Acquisition, FrameShelf
 from station.admission import MOST_WAITING
 from station.auditing import AuditPlan, audit_plan, keeps_image
@@ -41,6 +41,7 @@ from station.detection import PartDetectionSettings, PartDetector
 from station.messages import (
     Alive,
     Begin,
+    Challengers,
     Discard,
     FromLine,
     FromVision,
@@ -55,6 +56,8 @@ from station.messages import (
     Stop,
     Unfit,
 )
+from station.preview import Preview, PreviewSlot
+from station.previewing import Previews
 from station.scheduling import all_threads_first, this_thread_last
 from station.watch import LineWatch, memory_path
 
@@ -97,17 +100,23 @@ class Pipe:
 
 
 def main(
-    connection: Connection, triggers: Mapping[str, Connection], config: StationConfig, group: str, start: int
+    connection: Connection,
+    triggers: Mapping[str, Connection],
+    config: StationConfig,
+    group: str,
+    start: int,
+    slots: Mapping[str, PreviewSlot],
 ) -> None:
     """Entry point of the process. `start` is the sequence number of the first frame to take.
 
-    Through `triggers` the line asks each camera for exposures, past the inspecting thread, which may be busy.
+    Through `triggers` the line asks each camera for exposures, past the inspecting thread, which may be busy. `slots`
+    take the newest picture of each camera, where somebody may want to see it.
     """
     live_with_line()
     cv2.setNumThreads(1)
     pipe = Pipe(connection, threading.Lock())
     try:
-        _serve(pipe, triggers, config, group, start)
+        _serve(pipe, triggers, config, group, start, slots)
     except LineGone:
         return
 
@@ -118,7 +127,14 @@ def _settle_heap() -> None:
     gc.freeze()
 
 
-def _serve(pipe: Pipe, triggers: Mapping[str, Connection], config: StationConfig, group: str, start: int) -> None:
+def _serve(
+    pipe: Pipe,
+    triggers: Mapping[str, Connection],
+    config: StationConfig,
+    group: str,
+    start: int,
+    slots: Mapping[str, PreviewSlot],
+) -> None:
     try:
         inspector = Inspector(load_bundle(config.station.bundle), config.recipe, post=config.post)
         plan = audit_plan(config, inspector.policy)
@@ -132,13 +148,13 @@ def _serve(pipe: Pipe, triggers: Mapping[str, Connection], config: StationConfig
         return
     if config.station.realtime:
         all_threads_first()
-    with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder:
+    with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder, Previews(slots) as previews:
         pipe.send(Ready(inspector.describe(), golden_samples))
         lanes = {
             camera.name: _lane(pipe, inspector, config, camera, start, triggers.get(camera.name))
             for camera in config.of_group(group)
         }
-        Vision(pipe, inspector, encoder, lanes, config, plan).answer_until_line_ends()
+        Vision(pipe, inspector, encoder, lanes, config, plan, previews).answer_until_line_ends()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +202,10 @@ class Vision:
         lanes: Mapping[str, Lane],
         config: StationConfig,
         plan: AuditPlan | None = None,
+        previews: Previews | None = None,
     ) -> None:
         self._pipe = pipe
+        self._previews = previews
         self._inspector = inspector
         self._encoder = encoder
         self._lanes = lanes
@@ -197,6 +215,7 @@ class Vision:
         self._decides = len(config.cameras) == 1
         """With one view, what is said of it is the part's verdict, and what is kept is decided here."""
         self._codes = CodeReader(config.station.read_code) if config.station.read_code else None
+        self._challengers: frozenset[str] = frozenset()
         self._judged = JudgedImages(MOST_WAITING * len(lanes))
         self._heard: deque[FromLine] = deque()
         self._life_sign_s = config.station.hang_s / 4
@@ -221,18 +240,23 @@ class Vision:
 
     def _answer(self, message: FromLine) -> None:
         match message:
-            case Begin():
-                for lane in self._lanes.values():
-                    lane.acquisition.start()
             case Inspect():
                 self._inspect([message, *self._siblings(message)])
+            case Challengers(codes):
+                self._challengers = codes
             case Keep(part_id, camera):
                 self._store(part_id, camera, self._judged.take(part_id, camera))
             case Discard(camera, sequence):
                 self._lanes[camera].shelf.take(sequence)
-            case Stop():
-                for lane in self._lanes.values():
-                    lane.acquisition.stop(timeout_s=0.0)
+            case Begin() | Stop():
+                self._expose(isinstance(message, Begin))
+
+    def _expose(self, wanted: bool) -> None:
+        for lane in self._lanes.values():
+            if wanted:
+                lane.acquisition.start()
+            else:
+                lane.acquisition.stop(timeout_s=0.0)
 
     def _siblings(self, first: Inspect) -> list[Inspect]:
         """Take the further views of the part that are asked for by now: one run of the network for all is cheaper."""
@@ -254,6 +278,7 @@ class Vision:
         for (message, view), inspection in zip(wanted, judged.views, strict=True):
             if view is not None:
                 self._tell(message, view.frame.image, PartResult(inspection.verdict, (inspection,)))
+                self._show(message, view.frame)
 
     def _is_wanted(self, message: Inspect, view: PreparedView | None) -> bool:
         if view is None:
@@ -267,17 +292,24 @@ class Vision:
     def _tell(self, message: Inspect, image: Image, judged: PartResult) -> None:
         watch = self._lanes[message.camera].watch
         part = watch.guard(judged)
+        code = self._codes.read(image) if self._codes else None
+        counted = not message.challenge and code not in self._challengers
         draw = None
-        if self._decides and self._plan:
+        if self._decides and self._plan and counted:
             draw = draw_pass(self._plan.key, self._plan.strata, message.part_id, part.verdict)
         keep = self._decides and (draw is not None or keeps_image(part.verdict, self._keep))
-        code = self._codes.read(image) if self._codes else None
         self._pipe.send(Inspected(message.part_id, message.camera, part.without_heat(), keep, draw, code))
         if keep:
             self._encoder.put(message.part_id, message.camera, image)
         elif not self._decides:
             self._judged.put(message.part_id, message.camera, image)
-        watch.see(judged, image)
+        if counted:
+            watch.see(judged, image)
+
+    def _show(self, message: Inspect, frame: Frame) -> None:
+        if self._previews is not None:
+            preview = Preview(frame.image, message.sequence, message.part_id, frame.captured_at)
+            self._previews.show(message.camera, preview)
 
     def _tell_faults(self) -> None:
         for fault in self._inspector.faults[self._faults_told :]:

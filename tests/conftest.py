@@ -34,6 +34,15 @@ settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several workers, a file stays on one of them (its fixtures are dear), and stations, which keep time, too."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        folder = item.path.relative_to(config.rootpath).parts[:2]
+        item.add_marker(pytest.mark.xdist_group("station" if folder == ("tests", "station") else item.path.stem))
+
+
 @pytest.fixture(autouse=True)
 def no_leaks() -> Iterator[None]:
     """Fail a test that leaves a thread or a process behind."""

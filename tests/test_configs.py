@@ -20,6 +20,7 @@ from inspector.runtimes import RuntimeSettings
 from inspector.verdict import Policy
 from station.cameras import CAMERAS, camera_factory
 from station.config import PlantSettings, StationBlock, load_station_config, station_config
+from station.health.settings import HealthSettings
 from station.outputs import OUTPUTS, output_factory
 from station.triggers import BY_CAMERA, TRIGGERS, trigger_settings
 from station.triggers.base import TriggerSettings
@@ -93,6 +94,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (TriggerSettings, station["trigger"]),
         *[(type(trigger_settings(table, "example")), table) for table in shown("trigger").values()],
         (PlantSettings, station["plant"]),
+        (HealthSettings, station["health"]),
         *[(output_factory(kind).Settings, table) for kind, table in shown("output").items()],
         *[(camera_factory(kind).Settings, table) for kind, table in shown("camera").items()],
         (Recipe, recipe),

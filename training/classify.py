@@ -25,6 +25,7 @@ from training.golden import choose_golden, golden_files
 from training.graph import StationGraph
 from training.heads import Network
 from training.labels.task import train as train_labels
+from training.light import LevelLight, kept_light
 from training.loader import FitSteps, Plain
 from training.material import Material, load_material
 from training.mending import Attempt, Mending, mended
@@ -90,6 +91,7 @@ def mapped_classes(material: Material, recipe: TrainingRecipe) -> tuple[int, ...
 
 def build_network(material: Material, recipe: TrainingRecipe, mapped: tuple[int, ...]) -> Network:
     network = Network(recipe.backbone, (material.spec.height, material.spec.width), len(material.classes), mapped)
+    network.light = LevelLight() if recipe.level_light else None
     if recipe.pretrained and recipe.backbone == "efficientnet-lite0":
         load_imagenet(network.backbone)
         network.freeze_normalisation()
@@ -116,8 +118,9 @@ def _export(fitted: Fitted, material: Material, order: Order[TrainingRecipe], fo
     export(fitted.graph, path)
     judge = LogitJudge(path, material, order.recipe)
     images = spread(material.fit, recipe.images, order.seed)
-    first = Attempt(fitted.graph, convert(path, images, recipe, judge=judge))
-    return mended(first, Mending(export, judge, images, recipe, seed=order.seed))
+    keep = kept_light(order.recipe.level_light)
+    first = Attempt(fitted.graph, convert(path, images, recipe, keep, judge))
+    return mended(first, Mending(export, judge, images, recipe, keep, order.seed))
 
 
 def _manifest(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.light import LevelLight
 from training.network import SHAPES, Backbone
 from training.novelty import TextureGuard
 
@@ -51,6 +52,7 @@ class Network(nn.Module):
     def __init__(self, backbone: str, size: tuple[int, int], classes: int, mapped: Sequence[int]) -> None:
         super().__init__()
         self.backbone = Backbone(SHAPES[backbone], *size)
+        self.light: LevelLight | None = None
         self.dropout = nn.Dropout(0.2)
         self.linear = nn.Linear(SHAPES[backbone].head, classes)
         nn.init.normal_(self.linear.weight, std=0.01)

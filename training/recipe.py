@@ -131,6 +131,11 @@ class TrainingRecipe(Document):
         description="Column that says what a picture shows. `classes`, which COCO, VOC, YOLO and labelme folders have, "
         "names every class in it, joined by `|`: each becomes a yes or no of its own. An empty cell is a good part.",
     )
+    level_light: bool = Field(
+        False,
+        description="Divide each place of a picture by how bright its wide surroundings are: for parts that are seen "
+        "in different light.",
+    )
     input: InputRecipe = InputRecipe()
     augment: AugmentRecipe = AugmentRecipe()
     fit: FitRecipe = FitRecipe()

@@ -57,9 +57,9 @@ def outputs_settings(blocks: Mapping[str, Any] | Sequence[Any], source: str) -> 
     return settings
 
 
-def act_outputs(settings: Sequence[OutputSettings]) -> ActOutputs:
-    """Make what acts on the line, of a configuration's outputs."""
-    made: list[Output] = []
+def act_outputs(settings: Sequence[OutputSettings], also: Sequence[Output] = ()) -> ActOutputs:
+    """Make what acts on the line, of a configuration's outputs; `also` are told what they are told."""
+    made: list[Output] = [*also]
     for each in settings:
         if each.nature == "act":
             make: Any = output_factory(each.kind)

@@ -35,7 +35,16 @@ class LogOutput:
     def act(self, judged: JudgedPart) -> None:
         part, verdict = judged.part, judged.verdict
         gate = "divert" if diverts(verdict) else "let go"
-        logger.info("part %d %s: %s %s", part.trigger, verdict.outcome, gate, "; ".join(verdict.reasons))
+        fields = {
+            "part_id": part.part_id,
+            "trigger": part.trigger,
+            "outcome": verdict.outcome,
+            "reasons": verdict.reasons,
+            "lot": part.lot,
+            "serial": part.serial,
+        }
+        reasons = "; ".join(verdict.reasons)
+        logger.info("part %d %s: %s %s", part.trigger, verdict.outcome, gate, reasons, extra=fields)
 
     def pulse(self, line: LineState) -> Sequence[OutputState]:
         return ()

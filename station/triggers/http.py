@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
 import json
 import threading
 from http import HTTPStatus
@@ -13,8 +11,8 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from inspector.documents import read_bytes
 from inspector.errors import ConfigError, TriggerRefused
+from station.access import is_known, read_token, require_guard
 from station.triggers.announcement import LONGEST_BYTES, read_announcement
 from station.triggers.base import Tell, TriggerSettings
 
@@ -31,12 +29,7 @@ class HttpSettings(TriggerSettings):
 
     @model_validator(mode="after")
     def _guarded(self) -> HttpSettings:
-        try:
-            loopback = ipaddress.ip_address(self.host).is_loopback
-        except ValueError as error:
-            raise ValueError(f"host {self.host!r}: expected an IP address") from error
-        if not loopback and self.token_file is None:
-            raise ValueError(f"host {self.host} is reached from other machines; expected token_file beside it")
+        require_guard(self.host, self.token_file)
         return self
 
 
@@ -47,7 +40,7 @@ class HttpTrigger:
 
     def __init__(self, settings: HttpSettings, tell: Tell) -> None:
         self._settings = settings
-        token = read_bytes(settings.token_file, ConfigError).strip() if settings.token_file else None
+        token = read_token(settings.token_file)
         self._handler = type("Handler", (_Handler,), {"tell": staticmethod(tell), "token": token})
 
     def __enter__(self) -> Self:
@@ -103,8 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
         return HTTPStatus.ACCEPTED, "the part is taken"
 
     def _is_known(self) -> bool:
-        said = self.headers.get("Authorization", "").encode("latin-1", "replace")
-        return self.token is None or hmac.compare_digest(said, b"Bearer " + self.token)
+        return is_known(self.headers.get("Authorization"), self.token)
 
     def log_message(self, *_: object) -> None:
         """Say nothing: events are what a person looks at."""

@@ -42,6 +42,8 @@ class Intake:
         self._source: TriggerSource | None = None
         self._closed = False
         self.ended = False
+        self.words = "well"
+        """How the source does: "well", or why it is lost."""
 
     def open(self) -> None:
         """Open the source, once; the station is ready for parts."""
@@ -80,6 +82,7 @@ class Intake:
                 self._counting.begin(count)
             case SourceState(well, why):
                 severity, kind = (Severity.INFO, "trigger back") if well else (Severity.ALARM, "trigger lost")
+                self.words = "well" if well else why
                 self._journal.note(severity, kind, why)
             case SourceEnded(why):
                 self.ended = True

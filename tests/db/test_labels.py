@@ -137,14 +137,14 @@ def test_a_part_that_does_not_pass_cannot_be_drawn(engine: Engine, shop: Shop) -
     with pytest.raises(RowRefused, match="REJECT and was drawn for audit; expected a pass"):
         shop.part(draw=NEAR, outcome=Outcome.REJECT)
     with engine.connect() as connection:
-        assert connection.execute(select(INSPECTIONS.c.outcome)).scalar_one() is None
+        assert connection.execute(select(INSPECTIONS.c.outcome)).scalar_one() == Outcome.NOT_INSPECTED
 
 
-def test_a_task_that_is_refused_leaves_its_part_open(engine: Engine, shop: Shop) -> None:
+def test_a_task_that_is_refused_leaves_its_part_not_inspected_and_no_task(engine: Engine, shop: Shop) -> None:
     with pytest.raises(RowRefused, match="inclusion_probability"):
         shop.part(draw=Draw(0.0, "never"))
     with engine.connect() as connection:
-        assert connection.execute(select(INSPECTIONS.c.outcome)).scalar_one() is None
+        assert connection.execute(select(INSPECTIONS.c.outcome)).scalar_one() == Outcome.NOT_INSPECTED
         assert connection.execute(select(LABEL_TASKS)).all() == []
 
 

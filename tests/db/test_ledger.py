@@ -19,11 +19,12 @@ from db import queries
 from db.engine import open_engine
 from db.images import StoredImage
 from db.ledger import Ledger, RowRefused
+from db.outbox import reports
 from db.records import Event, Severity
 from db.recovery import RESTARTED
 from db.tables import INSPECTIONS
 from inspector.errors import StorageFault
-from inspector.values import InspectionRecord, Outcome
+from inspector.values import InspectionRecord, Outcome, PartTag
 
 Until = Callable[[Callable[[], bool]], None]
 IMAGE = StoredImage("c" * 64, "cc/cc/" + "c" * 64 + ".png", 17)
@@ -128,7 +129,7 @@ def test_no_row_points_to_an_image_that_is_not_registered(database: str, line: A
         ledger.open_part(part)
         with pytest.raises(RowRefused, match=r"FOREIGN KEY|foreign key"):
             ledger.complete_part(line.judged(part, image_sha256=IMAGE.sha256)).result(5)
-    assert _stored(engine, part) == part
+    assert _stored(engine, part).image_sha256 is None
 
 
 POISON: list[dict[str, Any]] = [
@@ -161,7 +162,42 @@ def test_a_poisoned_row_is_refused_alone(
         assert ledger.fault is None
     with engine.connect() as connection:
         assert queries.outcome_counts(connection, run_id)[Outcome.PASS] == 8
-        assert queries.open_count(connection, run_id) == 1
+        assert queries.open_count(connection, run_id) == 0
+
+
+def test_a_part_whose_record_is_refused_is_closed_with_the_reason_and_holds_up_no_output(
+    database: str, line: Any, engine: Engine
+) -> None:
+    with Ledger(database) as ledger:
+        run_id = ledger.start_run(line.run())
+        parts = [line.part(run_id, trigger, tag=PartTag("A-7")) for trigger in (1, 2)]
+        for part in parts:
+            ledger.open_part(part)
+        with pytest.raises(RowRefused, match="is NOT_INSPECTED: "):
+            ledger.complete_part(line.judged(parts[0], defect_probability=float("nan")), IMAGE).result(5)
+        ledger.complete_part(line.judged(parts[1])).result(5)
+        ledger.end_run(run_id, clean=True).result(5)
+    with engine.connect() as connection:
+        told = [report.record for report in reports(connection, line.station, 0, 10)]
+        (alarm,) = queries.events(connection, 10)
+    assert (alarm.severity, alarm.kind) == (Severity.ALARM, "record refused")
+    assert [(part.trigger, part.outcome, part.tag) for part in told] == [
+        (1, Outcome.NOT_INSPECTED, PartTag("A-7")),
+        (2, Outcome.PASS, PartTag("A-7")),
+    ]
+    assert "refused the record of this part, on which the line acted as PASS" in told[0].reasons[0]
+
+
+def test_a_name_that_the_database_cannot_take_goes_and_the_part_stays(server: Any, line: Any) -> None:
+    with server.database() as url, Ledger(url) as ledger:
+        part = line.part(ledger.start_run(line.run()), 1)
+        ledger.open_part(part)
+        with pytest.raises(RowRefused, match="is NOT_INSPECTED: "):
+            ledger.complete_part(line.judged(part, tag=PartTag(serial="9" * 200))).result(5)
+        engine = open_engine(url)
+        stored = _stored(engine, part)
+        engine.dispose()
+    assert (stored.outcome, stored.tag) == (Outcome.NOT_INSPECTED, PartTag())
 
 
 def test_group_commit_keeps_the_order(path: Path, line: Any, engine: Engine, held: Any) -> None:
@@ -223,14 +259,19 @@ def test_a_row_once_given_cannot_be_cancelled(database: str, line: Any, held: An
         future.result(5)
 
 
-def test_a_full_queue_raises_at_once_and_takes_rows_again(database: str, line: Any, held: Any) -> None:
+def test_a_full_queue_raises_at_once_for_all_but_completions_and_takes_rows_again(
+    database: str, line: Any, held: Any
+) -> None:
     with Ledger(database, queue_limit=5) as ledger:
         run_id = ledger.start_run(line.run())
         with held():
-            futures = [ledger.open_part(line.part(run_id, trigger)) for trigger in range(1, 6)]
+            parts = [line.part(run_id, trigger) for trigger in range(1, 6)]
+            futures = [ledger.open_part(part) for part in parts]
             with pytest.raises(StorageFault, match="5 rows wait unwritten"):
                 ledger.open_part(line.part(run_id, 6))
+            done = ledger.complete_part(line.judged(parts[0]))
         wait(futures, 10)
+        done.result(5)
         ledger.open_part(line.part(run_id, 6)).result(5)
 
 

@@ -26,6 +26,7 @@ def make_config(tmp_path: Path, bundle_path: Path, picture_folder: Path) -> Make
         camera: dict[str, Any] | None = None,
         trigger: dict[str, Any] | None = None,
         output: dict[str, Any] | list[dict[str, Any]] | None = None,
+        health: dict[str, Any] | None = None,
         **station: Any,
     ) -> StationConfig:
         block = {"name": "test-1", "folder": "station", "bundle": str(bundle_path), **station}
@@ -34,6 +35,7 @@ def make_config(tmp_path: Path, bundle_path: Path, picture_folder: Path) -> Make
             "camera": camera or {"kind": "folder", "path": str(picture_folder)},
             "trigger": trigger or {},
             "output": output or {"kind": "log"},
+            **({"health": health} if health else {}),
         }
         return station_config(content, "test.toml", tmp_path)
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -16,8 +17,8 @@ import pytest
 from db.engine import open_engine
 from db.images import StoredImage
 from db.ledger import Ledger, RowRefused
-from db.queries import records
-from db.records import Run
+from db.queries import events, records
+from db.records import Run, Severity
 from inspector.errors import UserError
 from inspector.ids import new_id
 from inspector.values import InspectionRecord, Outcome, PartResult, Verdict
@@ -165,6 +166,14 @@ def make_ledger(tmp_path: Path) -> Callable[..., SlowLedger]:
     return lambda *args: SlowLedger(tmp_path / "ledger.sqlite", *args)
 
 
+def alarms(folder: Path) -> list[tuple[str, str]]:
+    engine = open_engine(folder / "ledger.sqlite")
+    with engine.connect() as connection:
+        found = [(event.kind, event.message) for event in events(connection, 10) if event.severity is Severity.ALARM]
+    engine.dispose()
+    return found
+
+
 def test_part_is_inspected_while_its_row_becomes_durable_and_acted_on_when_it_is(serve, make_ledger):
     ledger = make_ledger(0.2)
     durable_when_asked: list[bool] = []
@@ -180,10 +189,23 @@ def test_part_is_inspected_while_its_row_becomes_durable_and_acted_on_when_it_is
     assert rows[0].latency_ms >= 190
 
 
-def test_verdict_whose_row_is_refused_is_not_acted_on(serve, make_ledger):
+def test_verdict_whose_row_is_refused_is_not_acted_on_and_an_alarm_tells_of_the_part(serve, make_ledger, tmp_path):
     ledger = make_ledger(0.1, RowRefused("the row is wrong"))
     _, gate = serve(lambda message: [Inspected(message.part_id, "camera-1", PASS, image_follows=False)], ledger=ledger)
     assert gate.acts == [(1, Outcome.NOT_INSPECTED)]
+    assert alarms(tmp_path) == [("row refused", "part 1 has no row: the row is wrong")]
+
+
+def test_record_that_is_refused_for_good_leaves_a_closed_row_and_an_alarm(serve, tmp_path: Path):
+    odd = replace(PASS, verdict=replace(PASS.verdict, defect_probability=float("nan")))
+    answers = iter((odd, PASS))
+    rows, _ = serve(
+        lambda message: [Inspected(message.part_id, "camera-1", next(answers), image_follows=False)], exposures=2
+    )
+    assert [row.outcome for row in rows] == [Outcome.NOT_INSPECTED, Outcome.PASS]
+    ((kind, words),) = alarms(tmp_path)
+    assert (kind, words[:7]) == ("record refused", "part 1 ")
+    assert words.endswith("defect_probability is nan; expected a finite number")
 
 
 def test_deadline_passes_while_the_row_is_not_durable_and_the_part_is_diverted_once(serve, make_ledger):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.anomaly.light import LevelLight
+from training.light import LevelLight
 from training.network import SHAPES, Backbone
 
 STEPS = 127

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.anomaly.light import LevelLight
 from training.anomaly.network import AnomalyNetwork
 from training.anomaly.opinions import Opinions
 from training.anomaly.taught import LAST, TaughtNetwork
 from training.anomaly.typical import Typical, unevenness
+from training.light import LevelLight
 from training.network import Backbone
 
 

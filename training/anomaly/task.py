@@ -12,7 +12,6 @@ import torch
 from inspector import metrics
 from training.anomaly.anomalib_graph import AnomalibGraph, station_graph
 from training.anomaly.bank import learn
-from training.anomaly.light import LevelLight, light_nodes
 from training.anomaly.material import Material, load_material
 from training.anomaly.network import AnomalyNetwork
 from training.anomaly.paired import PairedNetwork
@@ -24,6 +23,7 @@ from training.conversion import Keep
 from training.delivery import Delivery, deliver
 from training.fitting import CHECKPOINT
 from training.graph import StationGraph
+from training.light import LevelLight, light_nodes
 from training.order import Order, say
 from training.quantise import spread
 from training.scoring import torch_outputs

@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from training.anomaly.light import LevelLight
 from training.anomaly.material import Material
 from training.anomaly.opinions import Opinions
 from training.anomaly.recipe import AnomalyRecipe, SyntheticRecipe
@@ -26,6 +25,7 @@ from training.augment import Batch, augment
 from training.budget import Budget
 from training.fitting import FitRun, Fitted, be_repeatable, fingerprint, fit
 from training.graph import StationGraph
+from training.light import LevelLight
 from training.loader import SELECTION_BATCH
 from training.order import Order
 from training.recipe import AugmentRecipe

@@ -16,6 +16,7 @@ from training.fitting import CHECKPOINT, FitRun, Fitted, be_repeatable, fingerpr
 from training.heads import Network
 from training.labels.calibrating import LabelCalibration
 from training.labels.material import LabelledMaterial, load_material
+from training.light import LevelLight, kept_light
 from training.loader import FitSteps, Plain
 from training.novelty import learn_novelty
 from training.order import Order, say
@@ -69,6 +70,7 @@ def _run(order: Order[TrainingRecipe], material: LabelledMaterial) -> FitRun:
 
 def _network(material: LabelledMaterial, recipe: TrainingRecipe) -> Network:
     network = Network(recipe.backbone, (material.spec.height, material.spec.width), len(material.classes), ())
+    network.light = LevelLight() if recipe.level_light else None
     if recipe.pretrained and recipe.backbone == "efficientnet-lite0":
         load_imagenet(network.backbone)
         network.freeze_normalisation()
@@ -91,6 +93,7 @@ def _delivery(order: Order[TrainingRecipe], material: LabelledMaterial, fitted: 
         validation=material.validation,
         ranges=spread(material.fit, recipe.quantise.images, order.seed),
         quantise=recipe.quantise,
+        keep_float=kept_light(recipe.level_light),
         policy=recipe.policy,
         metric="mean_ap",
         golden=recipe.golden_per_bundle,

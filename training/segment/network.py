@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.guard import DISTANCE
+from training.light import LevelLight
 from training.network import SHAPES, Backbone, ConvUnit, Shape
 from training.novelty import TextureGuard
 
@@ -52,6 +53,7 @@ class Segmenter(nn.Module):
         self.frozen_stages = frozen_stages
         shape = SHAPES[backbone]
         self.backbone = Backbone(shape, *size)
+        self.light: LevelLight | None = None
         self.tapped = tuple(stage_at(shape, stride) for stride in STRIDES)
         self.decoder = Decoder([shape.stages[stage].channels for stage in self.tapped], channels)
         self.mask = nn.Conv2d(channels, QUARTERS**2, 1)

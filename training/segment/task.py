@@ -12,6 +12,7 @@ from training.delivery import Delivery, deliver
 from training.fitting import CHECKPOINT, FitRun, Fitted, be_repeatable, fingerprint, fit
 from training.graph import StationGraph
 from training.guard import add_guard
+from training.light import LevelLight, kept_light
 from training.loader import Plain
 from training.order import Order, say
 from training.quantise import spread
@@ -48,6 +49,7 @@ def build_segmenter(material: SegmentMaterial, recipe: SegmentRecipe) -> Segment
     pretrained = recipe.pretrained and recipe.backbone == "efficientnet-lite0"
     frozen = recipe.decoder.frozen_stages if pretrained else 0
     network = Segmenter(recipe.backbone, size, len(material.kinds), recipe.decoder.channels, frozen)
+    network.light = LevelLight() if recipe.level_light else None
     if pretrained:
         load_imagenet(network.backbone)
         network.freeze_normalisation()
@@ -92,6 +94,7 @@ def _delivery(order: Order[SegmentRecipe], material: SegmentMaterial, fitted: Fi
         validation=material.validation,
         ranges=spread(material.fit, recipe.quantise.images, order.seed),
         quantise=recipe.quantise,
+        keep_float=kept_light(recipe.level_light),
         policy=recipe.policy,
         metric="dice",
         training={

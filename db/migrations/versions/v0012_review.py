@@ -9,7 +9,7 @@ from db.append_only import forbid_changes
 from db.columns import Document, Key, UtcMoment
 
 revision: str = "0012"
-down_revision: str | None = "0006"
+down_revision: str | None = "0008"
 
 
 def upgrade() -> None:

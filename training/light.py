@@ -10,6 +10,8 @@ import onnx
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.conversion import Keep
+
 CELL = 8
 """Brightness is averaged over cells of so many px squared first."""
 SURROUNDINGS = 7
@@ -30,6 +32,11 @@ class LevelLight(nn.Module):
             around = functional.avg_pool2d(around, SURROUNDINGS, 1, SURROUNDINGS // 2, count_include_pad=False)
         around = functional.interpolate(around, scale_factor=float(CELL), mode="bilinear")
         return (bgr * (MIDDLE / (around + DARK))).clamp(0, 255)
+
+
+def kept_light(is_level: bool) -> Keep:
+    """Which nodes a network with level light keeps in float."""
+    return light_nodes if is_level else ()
 
 
 def light_nodes(graph: onnx.GraphProto) -> tuple[str, ...]:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 from pydantic import ValidationError
 
+from inspector.bundle import Precision
+from inspector.runtimes import RuntimeSettings, load_runtime
+
 torch = pytest.importorskip("torch")
 
-from training.anomaly.light import MIDDLE, LevelLight, light_nodes  # noqa: E402
 from training.anomaly.recipe import AnomalyRecipe  # noqa: E402
+from training.anomaly.task import build_network  # noqa: E402
+from training.conversion import convert  # noqa: E402
+from training.export import export_onnx  # noqa: E402
+from training.graph import StationGraph  # noqa: E402
+from training.heads import Network  # noqa: E402
+from training.light import MIDDLE, LevelLight, kept_light, light_nodes  # noqa: E402
+from training.recipe import TrainingRecipe  # noqa: E402
 
 SIDE = 128
 
@@ -57,13 +69,6 @@ def test_pictures_without_light_or_with_too_much_stay_bytes(grey: float) -> None
 
 
 def test_the_exported_graph_levels_as_the_network_does_and_in_float(tmp_path: Path) -> None:
-    import onnx
-
-    from inspector.runtimes import RuntimeSettings, load_runtime
-    from training.anomaly.task import build_network
-    from training.export import export_onnx
-    from training.graph import StationGraph
-
     recipe = AnomalyRecipe.model_validate(
         {"backbone": "compact", "level_light": True, "banks": [{"stages": [2, 3], "stride": 16}]}
     )
@@ -78,6 +83,31 @@ def test_the_exported_graph_levels_as_the_network_does_and_in_float(tmp_path: Pa
     kept = [nodes[name] for name in light_nodes(onnx.load(tmp_path / "model.onnx").graph)]
     assert {"AveragePool", "Resize", "Clip"} <= set(kept)
     assert "Conv" not in kept
+
+
+def test_a_classifier_in_level_light_is_moved_little_by_exposure_at_both_precisions(
+    tmp_path: Path, tiny_recipe: Callable[..., TrainingRecipe]
+) -> None:
+    pictures = torch.cat([surface(seed) for seed in range(8)]).byte().permute(0, 2, 3, 1).contiguous().numpy()
+    moved: dict[bool, dict[Precision, float]] = {}
+    for is_level in (False, True):
+        torch.manual_seed(0)
+        network = Network("compact", (SIDE, SIDE), classes=3, mapped=())
+        network.light = LevelLight() if is_level else None
+        path = tmp_path / str(is_level) / "model.onnx"
+        path.parent.mkdir()
+        export_onnx(StationGraph(network).eval(), SIDE, SIDE, path, network.outputs)
+        converted = convert(path, pictures, tiny_recipe().quantise, kept_light(is_level))
+        moved[is_level] = {one: _moved(converted.paths[one], pictures) for one in ("float", "cpu-int8")}
+    for precision in ("float", "cpu-int8"):
+        assert moved[True][precision] < 0.3 * moved[False][precision], moved
+
+
+def _moved(path: Path, pictures: np.ndarray) -> float:
+    """How far doubled brightness moves the logits, in the mean."""
+    runtime = load_runtime(path, RuntimeSettings())
+    plain, bright = (runtime.run(batch)["logits"] for batch in (pictures, pictures * np.uint8(2)))
+    return float(np.abs(plain - bright).mean())
 
 
 def test_recipes_that_do_not_fit_together_are_refused() -> None:

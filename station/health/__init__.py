@@ -1,0 +1,1 @@
+"""How the station does, told at a local HTTP port by a process of its own."""
