@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
+from db.accounts import Permission
 from db.sessions import Session
 from gui.review.desk import Answer, Desk, PartInHand
 from gui.review.queue import QueuedPart
@@ -47,7 +48,7 @@ class Words:
     error: str = ""
 
 
-CHOOSE, BLIND, NOTHING_KNOWN, SAVED, QUEUE_EMPTY = "choose", "blind", "nothing known", "saved", "empty"
+CHOOSE, BLIND, NOTHING_KNOWN, QUEUE_EMPTY, MAY_NOT = "choose", "blind", "nothing known", "empty", "may not"
 
 
 class ReviewController:
@@ -96,8 +97,11 @@ class ReviewController:
     # ---- the queue
 
     def refresh(self) -> None:
-        """Look what waits; take a part where none is in hand."""
+        """Look what waits; take a part where none is in hand. Who may not label holds no part up."""
         if self.session is None:
+            return
+        if not self.session.account.may(Permission.LABEL):
+            self._tell(MAY_NOT)
             return
         session = self.session
         self._ask("review queue", lambda: self._desk.queue(session), self._queued, self._failed)

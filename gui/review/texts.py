@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gui.review.controller import BLIND, CHOOSE, NOTHING_KNOWN, QUEUE_EMPTY, Said, Words
+from gui.review.controller import BLIND, CHOOSE, MAY_NOT, NOTHING_KNOWN, QUEUE_EMPTY, Said, Words
 from gui.review.desk import PartInHand
 from gui.review.queue import Need
 from gui.words import tr
@@ -58,6 +58,7 @@ def message_text(words: Words) -> str:
         BLIND: tr("This part is judged blind: say what it is, G for good or the number of the defect."),
         NOTHING_KNOWN: tr("No network judged this part: say what it is, G for good or the number of the defect."),
         QUEUE_EMPTY: "",
+        MAY_NOT: tr("Your role does not label parts."),
     }
     if words.error:
         return tr("{error}\nNothing that you typed or drew is lost.", error=words.error)

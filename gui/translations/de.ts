@@ -330,6 +330,10 @@ Skip this part (S), or ask for the station's image folder.</source>
             <translation>Kein Netz hat dieses Teil beurteilt: G für gut oder die Nummer des Fehlers.</translation>
         </message>
         <message>
+            <source>Your role does not label parts.</source>
+            <translation>Ihre Rolle beurteilt keine Teile.</translation>
+        </message>
+        <message>
             <source>{error}
 Nothing that you typed or drew is lost.</source>
             <translation>{error}
@@ -468,6 +472,10 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>Abmelden</translation>
         </message>
         <message>
+            <source>Database</source>
+            <translation>Datenbank</translation>
+        </message>
+        <message>
             <source>&amp;Window</source>
             <translation>&amp;Fenster</translation>
         </message>
@@ -478,10 +486,6 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
         <message>
             <source>&amp;Help</source>
             <translation>&amp;Hilfe</translation>
-        </message>
-        <message>
-            <source>Database</source>
-            <translation>Datenbank</translation>
         </message>
         <message>
             <source>Name</source>

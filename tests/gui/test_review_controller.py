@@ -18,9 +18,9 @@ from db.plant_tables import LABEL_LEASES, SESSIONS
 from db.records import utc_now
 from db.sessions import Session
 from gui.database import Source, reading, writing
-from gui.review.controller import BLIND, CHOOSE, QUEUE_EMPTY, ReviewController
-from gui.review.desk import DatabaseDesk
-from gui.review.queue import Need, review_queue, waiting_count
+from gui.review.controller import BLIND, CHOOSE, MAY_NOT, QUEUE_EMPTY, ReviewController
+from gui.review.desk import Answer, DatabaseDesk
+from gui.review.queue import Need, QueuedPart, review_queue, waiting_count
 from inspector.drawn import Stroke
 from inspector.errors import AccessRefused, InspectorError, StorageFault
 from inspector.ids import new_id
@@ -243,14 +243,17 @@ def test_what_one_person_typed_waits_for_that_person(
     assert review.draft.note == "of ann"
 
 
-def test_who_may_not_label_is_told_so_and_labels_nothing(
-    plant: Any, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
+def test_who_may_not_label_is_told_so_and_holds_no_part_up(
+    plant: Any, source: Source, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
 ) -> None:
-    plant.parts(REJECT)
+    (part,) = plant.parts(REJECT)
     review = window().review
     review.begin(session("root"))
     review.accept()
-    assert "root is admin and may not label parts" in review.words.error
+    assert (review.words.key, review.part) == (MAY_NOT, None)
+    answer = Answer(QueuedPart(part.part_id, Need.REJECTED), "good", "", None, corrects=False)
+    with pytest.raises(AccessRefused, match="root is admin and may not label parts"):
+        DatabaseDesk(source).label(session("root"), answer)
     assert labels() == []
 
 

@@ -107,7 +107,7 @@ class LateAnswers:
 
 
 def person(name: str) -> Any:
-    account = SimpleNamespace(name=name)
+    account = SimpleNamespace(name=name, may=lambda _: True)
     return SimpleNamespace(session_id=new_id(), account=account)
 
 

@@ -178,10 +178,11 @@ def test_a_session_that_ends_locks_the_window_and_what_was_typed_is_there_afterw
 
 def test_who_may_not_label_can_press_nothing(plant: Any, window: Shell, enter: Callable[..., None], qtbot: Any) -> None:
     plant.parts(REJECT)
-    enter("root", part=True)
-    panel = window.review.panel
-    assert not panel.accept.isEnabled()
-    assert not panel.classes.isEnabled()
+    enter("root", part=False)
+    qtbot.waitUntil(lambda: "does not label" in window.review.notice.text(), timeout=WAIT_MS)
+    assert not window.review.panel.accept.isVisible()
+    press(window, Qt.Key.Key_A)
+    assert window.identity.presence is Presence.PRESENT
 
 
 def test_a_wrong_password_is_said_on_the_page(plant: Any, window: Shell, qtbot: Any) -> None:

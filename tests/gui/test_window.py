@@ -192,7 +192,9 @@ def _flange(index: int) -> tuple[bytes, Finding]:
 def busy_plant(plant: Any) -> Any:
     """Rendered flanges: twenty rejects, and what else a shift brings."""
     plant.camera, plant.found = lambda number: flange(number)[0], lambda number: flange(number)[1]
-    plant.parts(*[REJECT if number % 4 == 3 else PASS for number in range(4 * REJECTS)], REVIEW, PASS, PASS, PASS, REVIEW)
+    plant.parts(
+        *[REJECT if number % 4 == 3 else PASS for number in range(4 * REJECTS)], REVIEW, PASS, PASS, PASS, REVIEW
+    )
     return plant
 
 
