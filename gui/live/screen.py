@@ -112,7 +112,7 @@ class LiveScreen(Screen):
         self._timer.stop()
         self._preview_timer.stop()
         for stream in self._streams:
-            stream.close()
+            stream.stop()
         self._streams = []
 
     def set_theme(self, theme: Theme) -> None:

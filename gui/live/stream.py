@@ -23,6 +23,7 @@ from inspector.values import Outcome
 
 SILENT_S = 15.0
 """A station that is there says so every 5 s."""
+CONNECT_S = 4.0
 AGAIN_S = 2.0
 KEPT = 50
 LONGEST_LINE = 1 << 20
@@ -166,19 +167,22 @@ class StationStream:
         self._parts, self._tell, self._token, self._again_s = parse_address(address), tell, token, again_s
         self._heard = Heard(address)
         self._stop = threading.Event()
-        self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         self._thread = threading.Thread(target=self._run, name=f"desktop stream {address}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """Tell nothing more, and end soon: at once while it listens, after the connecting while it connects."""
         self._stop.set()
-        connection = self._connection
-        if connection is not None and connection.sock is not None:
-            # It ends a read that waits, which closing would not.
+        if self._socket is not None:
             with suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(socket.SHUT_RDWR)  # ends a read that waits, which closing would not
+
+    def close(self) -> None:
+        """Stop, and wait until it has."""
+        self.stop()
         self._thread.join(SILENT_S)
 
     def _run(self) -> None:
@@ -195,10 +199,13 @@ class StationStream:
 
     def _listen(self) -> None:
         host, port = self._parts.hostname or "", self._parts.port or 80
-        self._connection = http.client.HTTPConnection(host, port, timeout=SILENT_S)
+        connection = http.client.HTTPConnection(host, port, timeout=CONNECT_S)
         try:
-            self._connection.request("GET", f"/events?last={KEPT}", headers=self._headers())
-            response = self._connection.getresponse()
+            connection.connect()
+            self._socket = connection.sock  # the connection forgets it with the head of the answer
+            self._socket.settimeout(SILENT_S)
+            connection.request("GET", f"/events?last={KEPT}", headers=self._headers())
+            response = connection.getresponse()
             if response.status != http.client.OK:
                 raise http.client.HTTPException(f"HTTP {response.status} {response.reason}")
             for event in server_events(_lines(response)):
@@ -206,7 +213,8 @@ class StationStream:
                     return
                 self._change(told(self._heard, event, utc_now()))
         finally:
-            self._connection.close()
+            self._socket = None
+            connection.close()
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "text/event-stream"}
@@ -218,7 +226,8 @@ class StationStream:
 
     def _change(self, heard: Heard) -> None:
         self._heard = heard
-        self._tell(heard)
+        if not self._stop.is_set():
+            self._tell(heard)
 
 
 def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:

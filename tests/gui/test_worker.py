@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from PySide6.QtWidgets import QWidget
 
 from gui.watchdog import Watchdog
 from gui.worker import LABELS, LIVE, Worker
@@ -74,6 +76,27 @@ def test_a_closed_worker_hands_nothing_back(worker: Worker, qtbot: Any) -> None:
     worker.close()
     worker.lane(LABELS)("x", lambda: 1, nothing, nothing)
     qtbot.wait(50)
+
+
+class Painted(QWidget):
+    """Counts how often it was painted."""
+
+    count = 0
+
+    def paintEvent(self, _: object) -> None:  # noqa: N802 - Qt's name
+        self.count += 1
+
+
+def test_this_version_of_qt_may_paint_for_ever(qtbot: Any) -> None:
+    """PySide6 6.12.0 gave up a reference to None at each paint; Python 3.11 dies when none is left."""
+    widget = Painted()
+    qtbot.addWidget(widget)
+    widget.show()
+    before = sys.getrefcount(None)
+    for _ in range(500):
+        widget.repaint()
+    assert widget.count >= 500
+    assert abs(sys.getrefcount(None) - before) < 100
 
 
 def test_the_watchdog_sees_a_stall_and_whose_it_was(qtbot: Any) -> None:
