@@ -35,8 +35,8 @@ it is not in it. `off_the_gui_thread` sees to it that it waits for no database."
 def window(source: Source, qtbot: Any, off_the_gui_thread: None) -> Iterator[Shell]:
     window = Shell(source, "a test")
     qtbot.addWidget(window)
-    window.show()
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        window.show()
     yield window
     window.close()
 

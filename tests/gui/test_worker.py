@@ -91,7 +91,8 @@ def test_this_version_of_qt_may_paint_for_ever(qtbot: Any) -> None:
     """PySide6 6.12.0 gave up a reference to None at each paint; Python 3.11 dies when none is left."""
     widget = Painted()
     qtbot.addWidget(widget)
-    widget.show()
+    with qtbot.waitExposed(widget):
+        widget.show()
     before = sys.getrefcount(None)
     for _ in range(500):
         widget.repaint()
