@@ -20,8 +20,6 @@ QLabel#big { font-size: 17px; font-weight: 600; }
 QLabel#figure { font-size: 18px; font-weight: 600; }
 QLabel#notice { background: $raised; border: 1px solid $review; border-left: 4px solid $review; border-radius: 6px;
     padding: 8px 12px; }
-QLabel#key { background: $raised; border: 1px solid $line; border-radius: 4px; padding: 1px 6px; color: $quiet;
-    font-size: 11px; }
 QPushButton { background: $raised; border: 1px solid $line; border-radius: 6px; padding: 7px 12px; }
 QPushButton:hover { border-color: $accent; }
 QPushButton:focus { border: 2px solid $accent; padding: 6px 11px; }

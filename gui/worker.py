@@ -71,10 +71,6 @@ class Worker(QObject):
 
         return ask
 
-    def forget(self, topic: str) -> None:
-        """Drop what is still under way for that topic."""
-        self._newest[topic] = self._newest.get(topic, 0) + 1
-
     def close(self) -> None:
         self._closed = True
         for pool in self._lanes.values():
