@@ -136,6 +136,15 @@ class TwoWindows(RuleBasedStateMachine):
     def sign_out(self, window: int) -> None:
         self.desks[window].end()
 
+    @rule(window=windows, name=st.sampled_from(PERSONS))
+    def sign_in_and_leave_before_the_answer(self, window: int, name: str) -> None:
+        self.desks[window].begin(person(name))
+        self.lines[window].answer()
+        self.desks[window].end()
+        while self.lines[window].waiting:
+            self.lines[window].answer()
+        assert window not in self.hall.held.values(), "who left holds nothing up"
+
     @rule(window=windows)
     def session_ends(self, window: int) -> None:
         session = self.desks[window].session
