@@ -38,8 +38,8 @@ GRANTS: dict[str, tuple[tuple[str, str], ...]] = {
     SCREEN: (
         ("SELECT", EVERYTHING),
         ("INSERT", "labels, label_tasks, audit_log, recipes, recipe_revisions, bundle_states, accounts, sessions"),
-        ("UPDATE", "accounts, sessions"),
-        ("INSERT, UPDATE, DELETE", "review_leases"),
+        ("INSERT", "label_leases, label_marks"),
+        ("UPDATE", "accounts, sessions, label_leases"),
     ),
     TRAINER: (
         ("SELECT", EVERYTHING),
