@@ -13,6 +13,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.columns import BigCount, Document
+from db.order_tables import ORDERS
 from db.tables import Base, table_of
 
 STATES = "('CANDIDATE', 'APPROVED', 'SHADOW', 'SERVING', 'RETIRED', 'REFUSED')"
@@ -218,5 +219,5 @@ DISPATCH, PARKED_ROWS, FORWARDING_TERMS = table_of(DispatchRow), table_of(Parked
 ACCOUNTS, SESSIONS = table_of(AccountRow), table_of(SessionRow)
 LABEL_LEASES, LABEL_MARKS = table_of(LabelLeaseRow), table_of(LabelMarkRow)
 
-METADATA = Base.metadata
+METADATA = ORDERS.metadata
 """Every table of the schema."""

@@ -8,8 +8,8 @@ from alembic import op
 from db.append_only import forbid_changes
 from db.columns import Document, Key, UtcMoment
 
-revision: str = "0012"
-down_revision: str | None = "0008"
+revision: str = "0011"
+down_revision: str | None = "0010"
 
 
 def upgrade() -> None:
