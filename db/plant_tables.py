@@ -12,6 +12,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.columns import BigCount
+from db.order_tables import ORDERS
 from db.tables import Base, table_of
 
 STATES = "('CANDIDATE', 'APPROVED', 'SHADOW', 'SERVING', 'RETIRED', 'REFUSED')"
@@ -193,5 +194,5 @@ RECIPE_REVISIONS, BUNDLE_STATES = table_of(RecipeRevisionRow), table_of(BundleSt
 DISPATCH, PARKED_ROWS, FORWARDING_TERMS = table_of(DispatchRow), table_of(ParkedRow), table_of(ForwardingTermsRow)
 ACCOUNTS, SESSIONS = table_of(AccountRow), table_of(SessionRow)
 
-METADATA = Base.metadata
+METADATA = ORDERS.metadata
 """Every table of the schema."""

@@ -100,7 +100,7 @@ class HealthWatch:
             self._heard = (snapshot, now_ns)
         disk, clock = look_at_disk(self._watched.folder), self._clock.look()
         sight = Sight(snapshot, disk, clock, self._heard[1], now_ns)
-        health: Health = assess(self._watched, sight, self._now())
+        health: Health = assess(self._watched.serving(snapshot.status.serving), sight, self._now())
         return Shown(health, health_document(health, self._since.note(health)))
 
 
