@@ -18,6 +18,7 @@ from db.tables import BUNDLES, EVENTS, FINDINGS, IMAGES, INSPECTIONS, IS_PRODUCT
 from inspector.values import InspectionRecord, Outcome
 
 _KEYS_PER_QUERY = 500
+_IS_KEPT = IMAGES.c.drop_reason.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,13 @@ def latest(connection: Connection, count: int, station: str | None = None) -> li
 def part(connection: Connection, part_id: UUID) -> InspectionRecord | None:
     found = _with_findings(connection, select(INSPECTIONS).where(INSPECTIONS.c.part_id == part_id))
     return found[0] if found else None
+
+
+def of_serial(connection: Connection, serial: str, most: int) -> list[InspectionRecord]:
+    """The newest `most` inspections of a serial number, oldest first."""
+    newest = (INSPECTIONS.c.triggered_at.desc(), INSPECTIONS.c.part_id.desc())
+    query = select(INSPECTIONS).where(INSPECTIONS.c.serial == serial).order_by(*newest).limit(most)
+    return _with_findings(connection, query)[::-1]
 
 
 def outcome_counts(connection: Connection, run_id: UUID | None = None) -> dict[Outcome, int]:
@@ -95,18 +103,18 @@ def latencies_ms(connection: Connection, run_id: UUID | None = None) -> list[flo
 
 
 def images(connection: Connection) -> Iterator[StoredImage]:
-    """Every registered image."""
-    for row in connection.execute(select(IMAGES).order_by(IMAGES.c.sha256)):
+    """Every registered image whose file is to be there."""
+    for row in connection.execute(select(IMAGES).where(_IS_KEPT).order_by(IMAGES.c.sha256)):
         yield StoredImage(row.sha256, row.path, row.size_bytes)
 
 
 def images_referenced(connection: Connection, run_id: UUID | None = None) -> list[StoredImage]:
-    """The images that parts and their views point to, each once."""
+    """The images that parts and their views point to, each once, but for those that a sweep dropped."""
     parts = select(INSPECTIONS.c.image_sha256).where(_of_run(run_id), INSPECTIONS.c.image_sha256.is_not(None))
     of_part = FINDINGS.join(INSPECTIONS, INSPECTIONS.c.part_id == FINDINGS.c.part_id)
     views = select(FINDINGS.c.image_sha256).select_from(of_part)
     pointed = parts.union(views.where(_of_run(run_id), FINDINGS.c.image_sha256.is_not(None)))
-    query = select(IMAGES).where(IMAGES.c.sha256.in_(pointed)).order_by(IMAGES.c.sha256)
+    query = select(IMAGES).where(IMAGES.c.sha256.in_(pointed), _IS_KEPT).order_by(IMAGES.c.sha256)
     return [StoredImage(row.sha256, row.path, row.size_bytes) for row in connection.execute(query)]
 
 
@@ -149,6 +157,16 @@ def events_of(
     late = true() if since is None else EVENTS.c.at >= since
     here = true() if station is None else EVENTS.c.station == station
     query = select(EVENTS).where(EVENTS.c.kind.in_(kinds), late, here).order_by(EVENTS.c.at, EVENTS.c.event_id)
+    return [Event(**{**row, "severity": Severity(row["severity"])}) for row in connection.execute(query).mappings()]
+
+
+def events_between(
+    connection: Connection, since: datetime, until: datetime, severity: Severity, station: str | None = None
+) -> list[Event]:
+    """The events of that weight from `since` on and before `until`, oldest first."""
+    here = true() if station is None else EVENTS.c.station == station
+    within = and_(EVENTS.c.at >= since, EVENTS.c.at < until, EVENTS.c.severity == severity.value, here)
+    query = select(EVENTS).where(within).order_by(EVENTS.c.at, EVENTS.c.event_id)
     return [Event(**{**row, "severity": Severity(row["severity"])}) for row in connection.execute(query).mappings()]
 
 

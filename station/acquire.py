@@ -113,6 +113,7 @@ class Acquisition:
         self._aligned = aligned
         """Show a replayed source's picture of the trigger's own number: it stands for one of several views."""
         self._stop = threading.Event()
+        self._ends_unsaid = False
         self._well = True
         self._opened = False
         """Before the first opening a wrong setting is the user's fault; later, a source that has gone may come back."""
@@ -130,6 +131,13 @@ class Acquisition:
         if self._thread.ident is None:  # never begun
             self._announce(Ended(self._settings.name, "stopped"))
         else:
+            self._thread.join(timeout_s)
+
+    def abandon(self, timeout_s: float) -> None:
+        """Stop and say nothing of it: this process ends, and the camera has not."""
+        self._ends_unsaid = True
+        self._stop.set()
+        if self._thread.ident is not None:
             self._thread.join(timeout_s)
 
     def silent_s(self) -> float:
@@ -157,7 +165,8 @@ class Acquisition:
                 self._report(False, f"{error}; opening it again")
                 self._stop.wait(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        self._announce(Ended(self._settings.name, "stopped"))
+        if not self._ends_unsaid:
+            self._announce(Ended(self._settings.name, "stopped"))
 
     def _expose_until_stopped(self, camera: Camera) -> None:
         while not self._stop.is_set():

@@ -14,6 +14,7 @@ from inspector.draws import AuditSettings
 from inspector.errors import ConfigError
 from inspector.post import Post
 from inspector.recipe import Recipe, load_recipe
+from inspector.shifts import ShiftSettings
 from station.cameras import camera_settings
 from station.cameras.base import CameraSettings
 from station.challenges.settings import ChallengeSettings
@@ -99,6 +100,7 @@ class StationConfig(Document):
     audit: AuditSettings | None = None
     challenge: ChallengeSettings | None = None
     plant: PlantSettings | None = None
+    shifts: ShiftSettings | None = None
     health: HealthSettings | None = None
     self_test: SelfTestSettings = SelfTestSettings()
     recipes: dict[str, ListedRecipe] = Field(default_factory=dict)
@@ -154,6 +156,7 @@ class _File(Document):
     plant: PlantSettings | None = None
     self_test: SelfTestSettings = SelfTestSettings()
     recipe: tuple[RecipeBlock, ...] = ()
+    shifts: ShiftSettings | None = None
     health: HealthSettings | None = None
 
 
@@ -186,6 +189,7 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         plant=file.plant,
         self_test=file.self_test,
         recipes=_recipes(recipe, file, source),
+        shifts=file.shifts,
         health=file.health,
     )
 

@@ -194,7 +194,10 @@ class Vision:
         self._test: RunningTest | None = None
 
     def answer_until_line_ends(self) -> None:
-        """Raise LineGone at the end; after Stop, what was announced is still inspected."""
+        """Raise LineGone at the end; after Stop, what was announced is still inspected.
+
+        Where the inspecting thread fails, the cameras have not ended: the line notices the death, and goes on.
+        """
         try:
             while True:
                 message = self._hear(0.0 if self._test else self._life_sign_s)
@@ -219,7 +222,7 @@ class Vision:
         if self._shadow:
             self._shadow.close()
         for lane in self._lanes.values():
-            lane.acquisition.stop(timeout_s=1.0)
+            lane.acquisition.abandon(timeout_s=1.0)
             lane.shelf.close()
         self._servings.save()
 

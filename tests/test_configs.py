@@ -11,12 +11,14 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from db.retention import RetentionPolicy
 from inspector.drift import DriftSettings
 from inspector.preprocess import Roi
 from inspector.quality import QualityLimits
 from inspector.recipe import Recipe, load_recipe
 from inspector.rules import Rule
 from inspector.runtimes import RuntimeSettings
+from inspector.shifts import ShiftSettings
 from inspector.verdict import Policy
 from station.cameras import CAMERAS, camera_factory
 from station.config import (
@@ -103,9 +105,11 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (PlantSettings, station["plant"]),
         (SelfTestSettings, station["self_test"]),
         (RecipeBlock, station["recipe"][0]),
+        (ShiftSettings, station["shifts"]),
         (HealthSettings, station["health"]),
         *[(output_factory(kind).Settings, table) for kind, table in shown("output").items()],
         *[(camera_factory(kind).Settings, table) for kind, table in shown("camera").items()],
+        (RetentionPolicy, tomllib.loads(uncommented((CONFIGS / "retention.example.toml").read_text()))),
         (Recipe, recipe),
         (QualityLimits, recipe["quality"]),
         (RuntimeSettings, recipe["runtime"]),
