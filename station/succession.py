@@ -187,7 +187,7 @@ class Succession:
                 group.process.send(Drop(self._kept.number))
         self._kept = former
         self._line.tally.serving = change.proposal.standing
-        name_run(self._config.station.name, str(change.proposal.standing.run_id))
+        name_run(self._config.station.name, str(change.proposal.run.run_id))
         self._line.guard.serve(change.proposal.run.recipe, change.proposal.run.bundle_id)
         order = change.proposal.order.order
         words = f"{change.proposal.text()}, {order.kind} by {order.person}: {order.reason}"
