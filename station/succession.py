@@ -19,6 +19,7 @@ from uuid import UUID
 from db.orders import GivenOrder, OrderKind, OrderState
 from db.records import Run, Severity
 from db.servings import Served
+from inspector.logs import name_run
 from inspector.recipe import Recipe
 from station.account import Line
 from station.auditing import AuditPlan
@@ -186,6 +187,7 @@ class Succession:
                 group.process.send(Drop(self._kept.number))
         self._kept = former
         self._line.tally.serving = change.proposal.standing
+        name_run(self._config.station.name, str(change.proposal.run.run_id))
         self._line.guard.serve(change.proposal.run.recipe, change.proposal.run.bundle_id)
         order = change.proposal.order.order
         words = f"{change.proposal.text()}, {order.kind} by {order.person}: {order.reason}"
