@@ -7,6 +7,8 @@ connection, its parts fall due at a steady rate whatever the plant does, and onc
 transaction, as the forwarder does. A station's file is left out of it: it is measured apart, by the rate at which one
 forwarder empties a real one. In the middle the server is killed with -9 and stays away for `--outage` seconds. The
 truth is what each station made: each part must be there once.
+
+`--screens` measures queries instead (`benchmarks.screens`).
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ import psutil
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from benchmarks import report
+from benchmarks import report, screens
 from db.dispatch import Kind, Note, Parcel
 from db.engine import WRITES, open_any_version, open_engine
 from db.forward import Forwarder, plant_url
@@ -48,8 +50,10 @@ MOST_PER_BATCH = 500
 def main() -> None:
     """Measure, print and write."""
     args = _arguments()
-    figures = {**_ledger_figures(), **_plant_figures(args)}
-    report.write(figures, args.json)
+    if args.screens:
+        report.write(screens.figures(args), args.json)
+        return
+    report.write({**_ledger_figures(), **_plant_figures(args)}, args.json)
 
 
 def _arguments() -> Namespace:
@@ -59,6 +63,12 @@ def _arguments() -> Namespace:
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--outage", type=float, default=120.0, help="seconds for which the server is away; 0: never")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--screens", action="store_true", help="how long queries take, and how they grow")
+    parser.add_argument("--rows", type=int, nargs="+", default=[200_000], help="sizes, rising")
+    parser.add_argument("--sqlite", action="store_true", help="a station's file instead of a plant's server")
+    parser.add_argument("--calls", type=int, default=60, help="of each query")
+    parser.add_argument("--old-indexes", action="store_true", help="then with the indexes of schema 0006, to compare")
+    parser.add_argument("--plot", type=Path, help="SVG of how the queries grow")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 

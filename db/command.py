@@ -15,6 +15,7 @@ VERBS = {
     "account": "db.commands.account",
     "forward": "db.commands.forward",
     "audit-key": "db.commands.audit_key",
+    "export": "db.commands.export",
 }
 """Each module has HELP, add_arguments(parser) and run(args) -> exit status."""
 

@@ -201,7 +201,8 @@ def _task_for(connection: Connection, label: Label) -> UUID | None:
 
 
 def _is_open() -> Any:
-    return ~exists().where(LABELS.c.task_id == LABEL_TASKS.c.task_id)
+    # By part too, which labels lie by: without it each task would look through all labels.
+    return ~exists().where(LABELS.c.part_id == LABEL_TASKS.c.part_id, LABELS.c.task_id == LABEL_TASKS.c.task_id)
 
 
 def _may_answer(person: str) -> Any:

@@ -12,6 +12,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.columns import BigCount
+from db.order_tables import ORDERS
 from db.tables import Base, table_of
 
 STATES = "('CANDIDATE', 'APPROVED', 'SHADOW', 'SERVING', 'RETIRED', 'REFUSED')"
@@ -188,10 +189,22 @@ class SessionRow(Base):
     ended_at: Mapped[datetime | None]
 
 
+class ReviewLeaseRow(Base):
+    """A part of the review queue that a person has on a screen (`db.review_leases`). Gone when it is given back."""
+
+    __tablename__ = "review_leases"
+    __table_args__ = (CheckConstraint("person <> ''", name="person"),)
+
+    part_id: Mapped[UUID] = mapped_column(ForeignKey("inspections.part_id"), primary_key=True)
+    person: Mapped[str] = mapped_column(String(64))
+    held_until: Mapped[datetime]
+
+
 AUDIT_LOG, AUDIT_CHECKPOINTS = table_of(AuditLogRow), table_of(AuditCheckpointRow)
 RECIPE_REVISIONS, BUNDLE_STATES = table_of(RecipeRevisionRow), table_of(BundleStateRow)
 DISPATCH, PARKED_ROWS, FORWARDING_TERMS = table_of(DispatchRow), table_of(ParkedRow), table_of(ForwardingTermsRow)
 ACCOUNTS, SESSIONS = table_of(AccountRow), table_of(SessionRow)
+REVIEW_LEASES = table_of(ReviewLeaseRow)
 
-METADATA = Base.metadata
+METADATA = ORDERS.metadata
 """Every table of the schema."""

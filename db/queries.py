@@ -55,6 +55,13 @@ def part(connection: Connection, part_id: UUID) -> InspectionRecord | None:
     return found[0] if found else None
 
 
+def of_serial(connection: Connection, serial: str, most: int) -> list[InspectionRecord]:
+    """The newest `most` inspections of a serial number, oldest first."""
+    newest = (INSPECTIONS.c.triggered_at.desc(), INSPECTIONS.c.part_id.desc())
+    query = select(INSPECTIONS).where(INSPECTIONS.c.serial == serial).order_by(*newest).limit(most)
+    return _with_findings(connection, query)[::-1]
+
+
 def outcome_counts(connection: Connection, run_id: UUID | None = None) -> dict[Outcome, int]:
     """How many parts of production had each outcome; open parts are in none (`open_count`)."""
     judged = and_(_of_run(run_id), IS_PRODUCTION, INSPECTIONS.c.outcome.is_not(None))
@@ -149,6 +156,16 @@ def events_of(
     late = true() if since is None else EVENTS.c.at >= since
     here = true() if station is None else EVENTS.c.station == station
     query = select(EVENTS).where(EVENTS.c.kind.in_(kinds), late, here).order_by(EVENTS.c.at, EVENTS.c.event_id)
+    return [Event(**{**row, "severity": Severity(row["severity"])}) for row in connection.execute(query).mappings()]
+
+
+def events_between(
+    connection: Connection, since: datetime, until: datetime, severity: Severity, station: str | None = None
+) -> list[Event]:
+    """The events of that weight from `since` on and before `until`, oldest first."""
+    here = true() if station is None else EVENTS.c.station == station
+    within = and_(EVENTS.c.at >= since, EVENTS.c.at < until, EVENTS.c.severity == severity.value, here)
+    query = select(EVENTS).where(within).order_by(EVENTS.c.at, EVENTS.c.event_id)
     return [Event(**{**row, "severity": Severity(row["severity"])}) for row in connection.execute(query).mappings()]
 
 

@@ -36,6 +36,7 @@ GRANTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("SELECT", EVERYTHING),
         ("INSERT", "labels, label_tasks, audit_log, recipes, recipe_revisions, bundle_states, accounts, sessions"),
         ("UPDATE", "accounts, sessions"),
+        ("INSERT, UPDATE, DELETE", "review_leases"),
     ),
     TRAINER: (
         ("SELECT", EVERYTHING),

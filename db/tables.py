@@ -38,9 +38,12 @@ IS_OPEN = text("outcome IS NULL")
 HAS_IMAGE = text("image_sha256 IS NOT NULL")
 HAS_LOT = text("lot IS NOT NULL")
 HAS_SERIAL = text("serial IS NOT NULL")
+IS_REVIEW = text("outcome = 'REVIEW'")
 IS_CHALLENGE = text("challenge_id IS NOT NULL")
 IS_AUDIT = text("kind = 'AUDIT'")
 IS_ANSWER = text("task_id IS NOT NULL AND supersedes IS NULL")
+BY_STATION = ("station", "triggered_at", "outcome", "simulated", "challenge_id")
+"""It holds all that counts of a station are made of: the rows are not read (docs/queries.md)."""
 OUTCOMES = "('PASS', 'REJECT', 'REVIEW', 'NOT_INSPECTED')"
 
 
@@ -177,6 +180,8 @@ class InspectionRow(Base):
         CheckConstraint("defect_probability >= 0 AND defect_probability <= 1", name="defect_probability"),
         CheckConstraint('"trigger" >= 1 AND sequence >= 0', name="counts"),
         Index(None, "triggered_at"),
+        Index("ix_inspections_by_station", *BY_STATION),
+        Index("ix_inspections_review", "triggered_at", sqlite_where=IS_REVIEW, postgresql_where=IS_REVIEW),
         Index("ix_inspections_open", "run_id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
         Index(None, "image_sha256", sqlite_where=HAS_IMAGE, postgresql_where=HAS_IMAGE),
         Index(None, "lot", sqlite_where=HAS_LOT, postgresql_where=HAS_LOT),

@@ -17,9 +17,17 @@ from inspector.quality import QualityLimits
 from inspector.recipe import Recipe, load_recipe
 from inspector.rules import Rule
 from inspector.runtimes import RuntimeSettings
+from inspector.shifts import ShiftSettings
 from inspector.verdict import Policy
 from station.cameras import CAMERAS, camera_factory
-from station.config import PlantSettings, StationBlock, load_station_config, station_config
+from station.config import (
+    PlantSettings,
+    RecipeBlock,
+    SelfTestSettings,
+    StationBlock,
+    load_station_config,
+    station_config,
+)
 from station.health.settings import HealthSettings
 from station.outputs import OUTPUTS, output_factory
 from station.triggers import BY_CAMERA, TRIGGERS, trigger_settings
@@ -94,6 +102,9 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (TriggerSettings, station["trigger"]),
         *[(type(trigger_settings(table, "example")), table) for table in shown("trigger").values()],
         (PlantSettings, station["plant"]),
+        (SelfTestSettings, station["self_test"]),
+        (RecipeBlock, station["recipe"][0]),
+        (ShiftSettings, station["shifts"]),
         (HealthSettings, station["health"]),
         *[(output_factory(kind).Settings, table) for kind, table in shown("output").items()],
         *[(camera_factory(kind).Settings, table) for kind, table in shown("camera").items()],

@@ -6,9 +6,12 @@ import argparse
 from collections.abc import Callable
 from importlib import import_module
 
-HELP = "what the records say: how many bad parts passed, how far persons agree, whether the line has drifted"
+HELP = "what the records say: of a shift, a lot, a part, an audit, of persons' agreement and the line's drift"
 
 VERBS = {
+    "shift": "station.reports.shift",
+    "lot": "station.reports.lot",
+    "part": "station.reports.part",
     "audit": "station.reports.audit",
     "agreement": "station.reports.agreement",
     "drift": "station.reports.drift",

@@ -20,22 +20,30 @@ if TYPE_CHECKING:
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    add_source(parser)
+    parser.add_argument("--since", type=moment, metavar="TIME", help="parts triggered since then: 2026-01-31[T12:00]")
+    parser.add_argument("--recipe", metavar="NAME", help="parts of this recipe only")
+    add_files(parser)
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--database", metavar="URL", help="URL or SQLite file (default: INSPECTOR_DATABASE, or here)")
     where.add_argument("--config", type=Path, metavar="CONFIG", help="station configuration whose database it is")
-    parser.add_argument("--since", type=_moment, metavar="TIME", help="parts triggered since then: 2026-01-31[T12:00]")
-    parser.add_argument("--recipe", metavar="NAME", help="parts of this recipe only")
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page to read and to print")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
 
 
-def _moment(words: str) -> datetime:
+def moment(words: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(words)
+        at = datetime.fromisoformat(words)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{words!r}; expected a time as 2026-01-31 or 2026-01-31T12:00") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def window(args: argparse.Namespace) -> Window:

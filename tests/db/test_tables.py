@@ -32,7 +32,7 @@ def test_migrations_lead_to_the_very_tables(engine: Engine) -> None:
 
 def test_autogenerate_sees_a_missing_column(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE inspections DROP COLUMN label"))
+        connection.execute(text("ALTER TABLE inspections DROP COLUMN part_ref"))
     assert differences(engine) != []
 
 
