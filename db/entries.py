@@ -261,7 +261,7 @@ def _write_parts(connection: Connection, entries: Sequence[Opening | Completion]
         connection.execute(_OPEN, parts.openings)
         connection.execute(ADD_TO_OUTBOX, parts.places)
     if parts.images:
-        connection.execute(insert_new(connection, IMAGES), parts.images)
+        connection.execute(_insert_images(connection), parts.images)
     if parts.completions:
         done = connection.execute(_COMPLETE, parts.completions).rowcount
         if done != len(parts.completions):
@@ -388,6 +388,16 @@ def insert_new(connection: Connection, table: Table, keys: Sequence[str] | None 
     """An insert that leaves a row be whose key is there already; given `keys`, any other clash is an error."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table).on_conflict_do_nothing(index_elements=keys)
+
+
+def _insert_images(connection: Connection) -> Any:
+    """An image that is there already stays as it is; one that a sweep dropped, or is about to, is there again."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(IMAGES)
+    again = {"stored_at": statement.excluded.stored_at, "dropped_at": None, "drop_reason": None, "uploaded_at": None}
+    return statement.on_conflict_do_update(
+        index_elements=[IMAGES.c.sha256], set_=again, where=IMAGES.c.drop_reason.is_not(None)
+    )
 
 
 def first_line(error: BaseException) -> str:

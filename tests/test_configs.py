@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from db.retention import RetentionPolicy
 from inspector.drift import DriftSettings
 from inspector.preprocess import Roi
 from inspector.quality import QualityLimits
@@ -108,6 +109,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (HealthSettings, station["health"]),
         *[(output_factory(kind).Settings, table) for kind, table in shown("output").items()],
         *[(camera_factory(kind).Settings, table) for kind, table in shown("camera").items()],
+        (RetentionPolicy, tomllib.loads(uncommented((CONFIGS / "retention.example.toml").read_text()))),
         (Recipe, recipe),
         (QualityLimits, recipe["quality"]),
         (RuntimeSettings, recipe["runtime"]),
