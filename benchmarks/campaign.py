@@ -15,6 +15,7 @@ import os
 import random
 import shutil
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select
 
 from benchmarks.faulty import ORDERS, make_pictures, number_of, picture
 from benchmarks.peers import Listener, Mosquitto, free_port, mosquitto
@@ -65,6 +66,8 @@ class Account:
     outcomes: Counter[str] = field(default_factory=Counter)
     done: int = 0
     """Faults that came about."""
+    judged: list[int] = field(default_factory=list)
+    """Places of the parts that were judged, in the order of the openings."""
     position: int = 0
     next_number: int = 0
 
@@ -206,7 +209,6 @@ def _write_config(folder: Path, bundle: Path, mqtt: int, modbus: int, opcua: int
 def _recover(site: Site, account: Account, truth: Truth) -> float:
     """Start the station again where it has ended, wait until it judges parts, and take the account."""
     began_s = time.monotonic()
-    _take_account(site, account, truth)
     if not _await_parts(site, account, truth, _PARTS_AFTER):
         account.broken["not_recovered"] += 1
         site.kill()
@@ -215,47 +217,60 @@ def _recover(site: Site, account: Account, truth: Truth) -> float:
 
 
 def _await_parts(site: Site, account: Account, truth: Truth, judged: int) -> bool:
-    """Wait until so many further parts were judged; a station that has ended is started again."""
-    until_s, before = time.monotonic() + _RECOVERS_S, _judged(account)
+    """Wait until so many parts that come from now on were judged; a station that has ended is started again."""
+    until_s, newest = time.monotonic() + _RECOVERS_S, _newest(site)
     while time.monotonic() < until_s:
         if not site.is_up():
             site.start()
         _take_account(site, account, truth)
-        if _judged(account) >= before + judged:
+        if len(account.judged) - bisect_right(account.judged, newest) >= judged:
             return True
         time.sleep(0.1)
     return False
 
 
 def _take_account(site: Site, account: Account, truth: Truth) -> None:
-    for part in _next_parts(site, account):
+    for position, part in _next_parts(site, account.position):
         account.take(part, truth)
+        account.position = position
+        if part.outcome is not Outcome.NOT_INSPECTED:
+            account.judged.append(position)
 
 
-def _judged(account: Account) -> int:
-    return account.outcomes.total() - account.outcomes[str(Outcome.NOT_INSPECTED)]
-
-
-def _next_parts(site: Site, account: Account) -> list[InspectionRecord]:
-    """The completed parts behind the account's place, up to the first that is open."""
-    ledger = site.disk / "station" / "ledger.sqlite"
-    if not ledger.exists():
-        return []
+@contextmanager
+def _ledger(site: Site) -> Iterator[Connection | None]:
+    """Yield a connection to the station's ledger; None where it is not made yet."""
+    path = site.disk / "station" / "ledger.sqlite"
     try:
-        engine = open_engine(ledger)
-    except DatabaseError:  # it is just being made
-        return []
-    parts: list[InspectionRecord] = []
+        engine = open_engine(path)
+    except DatabaseError:
+        yield None
+        return
     with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def _newest(site: Site) -> int:
+    """Return the place of the newest part in the order of the openings."""
+    with _ledger(site) as connection:
+        query = select(func.coalesce(func.max(OUTBOX.c.position), 0))
+        return 0 if connection is None else connection.execute(query).scalar_one()
+
+
+def _next_parts(site: Site, after: int) -> list[tuple[int, InspectionRecord]]:
+    """The completed parts behind a place, with theirs, up to the first that is open."""
+    parts: list[tuple[int, InspectionRecord]] = []
+    with _ledger(site) as connection:
+        if connection is None:
+            return []
         joined = OUTBOX.join(INSPECTIONS, INSPECTIONS.c.part_id == OUTBOX.c.part_id)
-        query = select(OUTBOX.c.position, INSPECTIONS).select_from(joined).where(OUTBOX.c.position > account.position)
+        query = select(OUTBOX.c.position, INSPECTIONS).select_from(joined).where(OUTBOX.c.position > after)
         for row in connection.execute(query.order_by(OUTBOX.c.position)).mappings().all():
             if row["outcome"] is None:
                 break
             findings = select(FINDINGS).where(FINDINGS.c.part_id == row["part_id"]).order_by(FINDINGS.c.view)
-            parts.append(inspection_from_rows(row, connection.execute(findings).mappings()))
-            account.position = row["position"]
-    engine.dispose()
+            parts.append((row["position"], inspection_from_rows(row, connection.execute(findings).mappings())))
     return parts
 
 

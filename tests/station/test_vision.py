@@ -6,6 +6,7 @@ import multiprocessing
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,7 +29,12 @@ class Failing:
         raise ZeroDivisionError
 
 
-class NoWatch:
+class OneServing:
+    """Serves one bundle, whose inspector fails."""
+
+    def __init__(self) -> None:
+        self.current = Failing()
+
     def save(self) -> None:
         return None
 
@@ -45,10 +51,10 @@ def test_failure_of_the_inspecting_thread_is_not_told_as_the_end_of_the_camera(m
 
     shelf = FrameShelf(2, frame_as_view)
     notes = CameraNotes(config.camera, config.recipe, tmp_path / "cameras", announce)
-    lane = Lane(shelf, Acquisition(config.camera, 0, shelf, announce, notes), NoWatch())  # type: ignore[arg-type]
+    lane = Lane(shelf, Acquisition(config.camera, 0, shelf, announce, notes))
     pipe = Pipe(theirs, threading.Lock())
     encoder = Encoder(pipe, ImageStore(config.images), "jpeg")
-    vision = Vision(pipe, Failing(), encoder, {"camera-1": lane}, config)  # type: ignore[arg-type]
+    vision = Vision(pipe, OneServing(), encoder, {"camera-1": lane}, config)  # type: ignore[arg-type]
     ours.send(Begin())
     with pytest.raises(ZeroDivisionError):
         vision.answer_until_line_ends()
@@ -58,5 +64,6 @@ def test_failure_of_the_inspecting_thread_is_not_told_as_the_end_of_the_camera(m
         end.close()
 
 
-def frame_as_view(frame: Frame) -> Any:
-    return frame
+def frame_as_view(*_: Frame) -> Any:
+    """A frame, prepared for the serving that fails."""
+    return SimpleNamespace(serving=Failing(), view=None)
