@@ -10,7 +10,7 @@ DEMO := .venv-demo/bin
 WORK := .venv/bin
 BUILD := build
 
-.PHONY: demo test lint bench mutants demo-bundle gpu-check clean
+.PHONY: demo test lint bench soak mutants demo-bundle gpu-check clean
 .DELETE_ON_ERROR:
 
 demo: .venv-demo/.made
@@ -31,6 +31,13 @@ bench: .venv/.made
 	$(WORK)/python -m benchmarks.preprocess --json $(BUILD)/preprocess.json
 	$(WORK)/python -m benchmarks.station --json $(BUILD)/station.json
 	$(WORK)/python -m benchmarks.faults --json $(BUILD)/faults.json
+
+# An hour, or make soak MINUTES=10: a synthetic station, its health port read all the time; fails where memory, open files or
+# threads grow by more than their noise.
+soak: MINUTES = 60
+soak: .venv/.made
+	mkdir -p $(BUILD)
+	$(WORK)/python -m benchmarks.soak --minutes $(MINUTES) --json $(BUILD)/soak.json
 
 # An hour or more on one core; what survives is listed, docs/mutants.md says what was made of it.
 mutants: .venv/.made

@@ -62,6 +62,7 @@ def main() -> None:
     if args.faults:
         from benchmarks.campaign import run_campaign
 
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that peers, station and disk go with it
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             report.write(run_campaign(Path(scratch) / "site", args.bundle, args.faults, args.seed), args.json)
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -18,15 +19,16 @@ from typing import ClassVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from inspector.errors import CameraLost, RuntimeFault
-from inspector.runtimes import RUNTIMES, Batch, Outputs, RuntimeSettings
-from inspector.runtimes.ort import OnnxRuntime
+from inspector.runtimes import RUNTIMES, Batch, Outputs, RuntimeSettings, load_runtime
 from inspector.values import Image
 from station.cameras import CAMERAS
 from station.cameras.device import Delivery, DeviceCamera
-from station.cameras.features import Value
+from station.cameras.features import Features, Value
 from station.cameras.settings import DeviceSettings
+from station.demo.render import render
 
 ORDERS = "INSPECTOR_FAULTS"
 SIZE_PX = (320, 256)
@@ -34,9 +36,9 @@ SEED, PICTURES, NOISES = 99, 18, 6
 _BITS, _CELL_PX = 24, 8
 _LATE_S, _SKIPPED = 1.0, 3
 
-# Every process of the station imports this module again, and finds its camera and its network by these names.
-CAMERAS["campaign"] = "benchmarks.faulty:campaign_camera"
-RUNTIMES["campaign"] = "benchmarks.faulty:FaultyRuntime"
+if __name__ in ("__main__", "__mp_main__"):  # every process of the station imports the program that started it
+    CAMERAS["campaign"] = "benchmarks.faulty:campaign_camera"
+    RUNTIMES["campaign"] = "benchmarks.faulty:FaultyRuntime"
 
 
 def order(folder: Path, whom: str, what: str) -> Path:
@@ -56,12 +58,17 @@ def taken(whom: str) -> str | None:
     return None
 
 
+def _sleep(seconds: float) -> None:
+    """Sleep; `time.sleep` fails where libfaketime steps the clock."""
+    threading.Event().wait(seconds)
+
+
 # ---- pictures that carry their number
 
 
 def picture(number: int) -> Image:
     """Return the picture of a part: one of a few, with its number in black and white cells along the upper edge."""
-    image = _bases()[number % (PICTURES + NOISES)].copy()
+    image: Image = _bases()[number % (PICTURES + NOISES)].copy()
     for bit in range(_BITS):
         image[:_CELL_PX, bit * _CELL_PX : (bit + 1) * _CELL_PX] = 255 if number >> bit & 1 else 0
     return image
@@ -73,14 +80,20 @@ def number_of(image: Image) -> int:
     return sum(1 << bit for bit in range(_BITS) if cells[:, bit, 2:-2].mean() > 127)
 
 
-@cache
-def _bases() -> Sequence[Image]:
-    from station.demo.render import render
-
+def make_pictures(folder: Path) -> None:
+    """Write what every picture is made of into the folder of orders: to render it anew takes each process too long."""
     rendered = [cv2.resize(render(SEED, n).image, SIZE_PX, interpolation=cv2.INTER_AREA) for n in range(PICTURES)]
     chance = np.random.default_rng(SEED)
     noise = [chance.normal(40 * (n + 1), 15, (SIZE_PX[1], SIZE_PX[0], 1)).clip(0, 255) for n in range(NOISES)]
-    return [*rendered, *(np.repeat(each, 3, axis=2).astype(np.uint8) for each in noise)]
+    np.save(
+        folder / "pictures.npy", np.stack([*rendered, *(np.repeat(each, 3, axis=2) for each in noise)]).astype("u1")
+    )
+
+
+@cache
+def _bases() -> NDArray[np.uint8]:
+    """Return what `make_pictures` wrote: (N, H, W, 3) uint8."""
+    return np.asarray(np.load(Path(os.environ[ORDERS]) / "pictures.npy"), np.uint8)
 
 
 # ---- the camera
@@ -104,10 +117,9 @@ class _NoFeatures:
 class CampaignDevice:
     """Delivers pictures at a steady rate, numbered from `start`; a fault befalls what comes next."""
 
-    features = _NoFeatures()
-    largest_id: int | None = None
-
     def __init__(self, rate_hz: float, start: int) -> None:
+        self.features: Features = _NoFeatures()
+        self.largest_id: int | None = None
         self._period_s, self._next = 1 / rate_hz, start
         self._due_s = time.monotonic()
         self._ready: deque[Delivery] = deque()
@@ -131,7 +143,7 @@ class CampaignDevice:
 
     def _expose(self, timeout_s: float) -> bool:
         delay_s = self._due_s - time.monotonic()
-        time.sleep(max(0.0, min(delay_s, timeout_s)))
+        _sleep(max(0.0, min(delay_s, timeout_s)))
         if delay_s > timeout_s:
             return False
         self._due_s = max(self._due_s + self._period_s, time.monotonic() - self._period_s)
@@ -169,7 +181,7 @@ class _CampaignCameras:
     Settings: ClassVar[type[CampaignSettings]] = CampaignSettings
 
     def __call__(self, settings: CampaignSettings, start: int = 0) -> DeviceCamera:
-        rate_hz = settings.features["rate_hz"] if "rate_hz" in settings.features else 20.0
+        rate_hz = settings.features.get("rate_hz", 20.0)
         bare = settings.model_copy(update={"features": {}})
         return DeviceCamera(bare, lambda _: CampaignDevice(float(rate_hz), start), start)
 
@@ -184,12 +196,13 @@ class FaultyRuntime:
     """ONNX Runtime, until it is told otherwise."""
 
     def __init__(self, model: Path, settings: RuntimeSettings) -> None:
-        self._runtime = OnnxRuntime(model, settings.model_copy(update={"kind": "onnxruntime"}))
+        # Loaded by the vision process alone, which is known by it.
+        self._runtime = load_runtime(model, settings.model_copy(update={"kind": "onnxruntime"}))
 
     def run(self, batch: Batch) -> Outputs:
         match taken("network"):
             case "hang":
-                time.sleep(3600)
+                _sleep(3600)
             case "raise":
                 raise RuntimeFault("the network raised, as ordered")
             case "crash":

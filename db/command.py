@@ -14,6 +14,10 @@ VERBS = {
     "sign-audit": "db.commands.sign_audit",
     "account": "db.commands.account",
     "forward": "db.commands.forward",
+    "upload-images": "db.commands.upload_images",
+    "sweep": "db.commands.sweep",
+    "backup": "db.commands.backup",
+    "restore": "db.commands.restore",
     "audit-key": "db.commands.audit_key",
     "export": "db.commands.export",
 }

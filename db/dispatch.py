@@ -6,7 +6,7 @@ the order of commits, whatever the clock does. A note goes when the plant has th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -44,6 +44,9 @@ _ALL_ROWS = (
     "SELECT 'event', event_id FROM events ORDER BY rowid",
     "SELECT 'end', run_id FROM runs WHERE ended_at IS NOT NULL ORDER BY started_at",
 )
+
+
+_IMAGE_COLUMNS = ("sha256", "path", "size_bytes", "stored_at")
 
 
 class Kind(StrEnum):
@@ -168,27 +171,42 @@ def _events(connection: Connection, keys: Sequence[UUID]) -> _Made:
 
 def _parts(connection: Connection, keys: Sequence[UUID]) -> _Made:
     inspections = _rows(connection, INSPECTIONS, "part_id", keys)
-    images = _rows(connection, IMAGES, "sha256", [row["image_sha256"] for row in inspections if row["image_sha256"]])
-    image_of = {row["sha256"]: (row,) for row in images}
-    known_ids = {row["challenge_id"] for row in inspections} - {None}
-    known = _rows(connection, CHALLENGE_PARTS, "challenge_id", list(known_ids))
-    known_of = {row["challenge_id"]: (row,) for row in known}
-    findings = _by_part(_rows(connection, FINDINGS, "part_id", keys))
-    drawn = [row for row in _rows(connection, LABEL_TASKS, "part_id", keys) if row["kind"] == "AUDIT"]
-    tasks = _by_part(drawn)
-    return {
-        row["part_id"]: (
+    views = _by_part(_rows(connection, FINDINGS, "part_id", keys))
+    tasks = _by_part([row for row in _rows(connection, LABEL_TASKS, "part_id", keys) if row["kind"] == "AUDIT"])
+    pointing = [*inspections, *(row for rows in views.values() for row in rows)]
+    images = {sha256: _of_image(row) for sha256, row in _named(connection, IMAGES, "sha256", pointing, "image_sha256")}
+    challenges = dict(_named(connection, CHALLENGE_PARTS, "challenge_id", inspections, "challenge_id"))
+    made: _Made = {}
+    for row in inspections:
+        own = views.get(row["part_id"], [])
+        made[row["part_id"]] = (
             row["station"],
             (
-                ("images", image_of.get(row["image_sha256"], ())),
-                ("challenge_parts", known_of.get(row["challenge_id"], ())),
+                ("images", _each_once(images, [one["image_sha256"] for one in (row, *own)])),
+                ("challenge_parts", _each_once(challenges, [row["challenge_id"]])),
                 ("inspections", (row,)),
-                ("findings", tuple(findings.get(row["part_id"], ()))),
+                ("findings", tuple(own)),
                 ("label_tasks", tuple(tasks.get(row["part_id"], ()))),
             ),
         )
-        for row in inspections
-    }
+    return made
+
+
+def _named(
+    connection: Connection, table: Any, key: str, pointing: Sequence[Row], column: str
+) -> Iterator[tuple[Any, Row]]:
+    """The rows of `table` that a column of other rows points to, by their key."""
+    keys = list({row[column] for row in pointing if row[column] is not None})
+    return ((row[key], row) for row in _rows(connection, table, key, keys))
+
+
+def _each_once(rows: dict[Any, Row], keys: Sequence[Any]) -> tuple[Row, ...]:
+    return tuple(rows[key] for key in dict.fromkeys(keys) if key in rows)
+
+
+def _of_image(row: Row) -> Row:
+    """Without what was done with the image here: a plant keeps account of its own store."""
+    return {name: row[name] for name in _IMAGE_COLUMNS}
 
 
 def _by_part(rows: Sequence[Row]) -> dict[UUID, list[Row]]:

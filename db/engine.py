@@ -99,6 +99,15 @@ def storage_errors(url: URL) -> Iterator[None]:
         raise DatabaseError(f"database {name_of(url)}: {cause_of(error)}") from error
 
 
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that will write, all or nothing; raise DatabaseError."""
+    with storage_errors(engine.url), engine.connect() as connection:
+        connection = connection.execution_options(**{WRITES: True})
+        with connection.begin():
+            yield connection
+
+
 def sqlite_code(error: DBAPIError) -> int | None:
     """SQLite's primary result code behind `error`, where it is SQLite's."""
     code = getattr(error.orig, "sqlite_errorcode", None)

@@ -37,6 +37,7 @@ from sqlalchemy.exc import (
 from db.audit_log import LONGEST_PERSON, Change, record_change
 from db.challenges import Hold, add_hold
 from db.images import StoredImage
+from db.orders import OrderStep, write_step
 from db.outbox import ADD_TO_OUTBOX, Delivered, Subscription, advance, subscribe
 from db.records import (
     Event,
@@ -52,6 +53,8 @@ from db.records import (
     task_row,
 )
 from db.recovery import Restart, recover
+from db.servings import Served, write_serving
+from db.shadow import ShadowVerdict, write_shadow
 from db.tables import (
     AUDIT_STRATA,
     BUNDLES,
@@ -84,6 +87,7 @@ class NotThisPart(RowRefused):
 @dataclass(frozen=True, slots=True)
 class RunStart:
     run: Run
+    served: Served | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,19 @@ class Occurrence:
     event: Event
 
 
-Entry = RunStart | RunEnd | Opening | Completion | Occurrence | Restart | Subscription | Delivered | Hold
+Entry = (
+    RunStart
+    | RunEnd
+    | Opening
+    | Completion
+    | Occurrence
+    | Restart
+    | Subscription
+    | Delivered
+    | OrderStep
+    | ShadowVerdict
+    | Hold
+)
 
 
 def write_together(connection: Connection, entries: Iterable[Entry]) -> list[Any]:
@@ -166,8 +182,8 @@ def write_one(connection: Connection, entry: Entry) -> Any:
     match entry:
         case Opening() | Completion():
             return _write_parts(connection, [entry])[0]
-        case RunStart(run):
-            return _start_run(connection, run)
+        case RunStart(run, served):
+            return _start_run(connection, run, served)
         case RunEnd():
             return _end_run(connection, entry)
         case Occurrence(event):
@@ -175,9 +191,22 @@ def write_one(connection: Connection, entry: Entry) -> Any:
         case Restart():
             return recover(connection, entry)
         case Subscription() | Delivered():
-            return subscribe(connection, entry) if isinstance(entry, Subscription) else advance(connection, entry)
-        case Hold():
-            return add_hold(connection, entry)
+            return _write_cursor(connection, entry)
+        case OrderStep() | ShadowVerdict() | Hold():
+            return _write_change(connection, entry)
+
+
+def _write_cursor(connection: Connection, entry: Subscription | Delivered) -> Any:
+    return subscribe(connection, entry) if isinstance(entry, Subscription) else advance(connection, entry)
+
+
+def _write_change(connection: Connection, entry: OrderStep | ShadowVerdict | Hold) -> None:
+    if isinstance(entry, OrderStep):
+        write_step(connection, entry)
+    elif isinstance(entry, ShadowVerdict):
+        write_shadow(connection, [entry])
+    else:
+        add_hold(connection, entry)
 
 
 def _plainer(entry: Completion, refused: RowRefused) -> Iterator[Completion]:
@@ -232,7 +261,7 @@ def _write_parts(connection: Connection, entries: Sequence[Opening | Completion]
         connection.execute(_OPEN, parts.openings)
         connection.execute(ADD_TO_OUTBOX, parts.places)
     if parts.images:
-        connection.execute(insert_new(connection, IMAGES), parts.images)
+        connection.execute(_insert_images(connection), parts.images)
     if parts.completions:
         done = connection.execute(_COMPLETE, parts.completions).rowcount
         if done != len(parts.completions):
@@ -289,7 +318,7 @@ def _why_not_completed(connection: Connection, row: Row) -> str:
     return f"part {row['of_part']} is completed a second time; it was {found.outcome}"
 
 
-def _start_run(connection: Connection, run: Run) -> UUID:
+def _start_run(connection: Connection, run: Run, served: Served | None) -> UUID:
     recipe = {"name": run.recipe, "revision": run.recipe_revision, "text": run.recipe_text}
     bundle = {
         "bundle_id": run.bundle_id,
@@ -316,6 +345,8 @@ def _start_run(connection: Connection, run: Run) -> UUID:
     connection.execute(insert(RUNS), row)
     if run.audit:
         connection.execute(insert(AUDIT_STRATA), stratum_rows(run))
+    if served is not None:
+        write_serving(connection, run, served)
     return run.run_id
 
 
@@ -357,6 +388,16 @@ def insert_new(connection: Connection, table: Table, keys: Sequence[str] | None 
     """An insert that leaves a row be whose key is there already; given `keys`, any other clash is an error."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table).on_conflict_do_nothing(index_elements=keys)
+
+
+def _insert_images(connection: Connection) -> Any:
+    """An image that is there already stays as it is; one that a sweep dropped, or is about to, is there again."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(IMAGES)
+    again = {"stored_at": statement.excluded.stored_at, "dropped_at": None, "drop_reason": None, "uploaded_at": None}
+    return statement.on_conflict_do_update(
+        index_elements=[IMAGES.c.sha256], set_=again, where=IMAGES.c.drop_reason.is_not(None)
+    )
 
 
 def first_line(error: BaseException) -> str:

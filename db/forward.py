@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,9 +25,10 @@ from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from db.dispatch import Kind, Parcel, forget, keep, note_again, oldest, parcels, stop_keeping, unforwarded
-from db.engine import WRITES, cause_of, name_of, open_any_version, open_engine, parse_url, storage_errors
+from db.engine import WRITES, cause_of, name_of, open_any_version, open_engine, parse_url, storage_errors, writing
 from db.entries import RowRefused
 from db.migrations import HEAD
+from db.partitions import make_partitions
 from db.receiving import is_row_fault, parked, receive, receive_apart, require_terms, unpark
 from db.records import utc_now
 from inspector.errors import DatabaseError
@@ -35,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 ROWS_PER_BATCH = 500
 IDLE_S = 0.5
+LOOK_AHEAD_S = 3600.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 # A plant that does not answer is a plant that is gone; without these a half-open connection hangs for hours.
 PATIENCE = {
@@ -81,6 +84,7 @@ class Forwarder:
         self._plant: Engine | None = None
         self._forwarded = self._parked = 0
         self._fault: str | None = None
+        self._looked_ahead_s: float | None = None
 
     def __enter__(self) -> Self:
         """Open the station's file, and have its rows noted; raise DatabaseError. The plant may be away."""
@@ -136,6 +140,7 @@ class Forwarder:
             DatabaseError: the plant is away, full, or of a schema that does not go with this station's.
         """
         plant = self._connected()
+        self._look_ahead(plant)
         with storage_errors(self._ledger.url), self._ledger.connect() as connection:
             notes = oldest(connection, self._rows_per_batch)
             batch = parcels(connection, notes)
@@ -184,6 +189,18 @@ class Forwarder:
                 raise
             self._plant = plant
         return self._plant
+
+    def _look_ahead(self, plant: Engine) -> None:
+        """Have the plant make its next months' partitions now and then; without them rows go to the default one."""
+        now_s = time.monotonic()
+        if self._looked_ahead_s is not None and now_s - self._looked_ahead_s < LOOK_AHEAD_S:
+            return
+        self._looked_ahead_s = now_s
+        try:
+            with writing(plant) as connection:
+                make_partitions(connection)
+        except DatabaseError as error:
+            logger.warning("no partitions made ahead, tried again in %g s: %s", LOOK_AHEAD_S, error)
 
     def _disconnect(self) -> None:
         if self._plant is not None:

@@ -1,7 +1,11 @@
-"""Images as files named by the hash of what they hold. Written in the vision process, which has no database."""
+"""Images as files named by the hash of what they hold. Written in the vision process, which has no database.
+
+`db.remote_images` keeps them in an object store, in the same places under the same names.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -10,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from inspector.errors import StorageFault
 
@@ -17,6 +22,8 @@ SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = ".unfinished"
 """Folder of files being written: whatever a kill leaves lies there, and is found without walking through the store."""
+_DROPPING = ".dropping"
+"""Folder of files that a sweep has taken away and not yet removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +35,47 @@ class StoredImage:
     size_bytes: int
 
 
+class Images(Protocol):
+    """Where images lie. Any number of processes may put and load; one at a time sweeps (`db.sweep`)."""
+
+    def put(self, encoded: bytes, suffix: str) -> StoredImage:
+        """Store an encoded image (`suffix` as ".png"), whole or not at all, and say where; raise StorageFault."""
+        ...
+
+    def load(self, image: StoredImage) -> bytes:
+        """The image, checked against its hash; raise StorageFault."""
+        ...
+
+    def put_at_ns(self, image: StoredImage) -> int | None:
+        """When it was last put, by the store's own clock; None where it is not there."""
+        ...
+
+    def drop(self, image: StoredImage, put_at_ns: int) -> bool:
+        """Remove an image, unless it was put again since `put_at_ns`: then it stays, and this is False."""
+        ...
+
+
+def place_of(encoded: bytes, suffix: str) -> StoredImage:
+    """Where an encoded image belongs in any store."""
+    if not encoded or not SUFFIX.fullmatch(suffix):
+        raise ValueError(f"image of {len(encoded)} bytes with suffix {suffix!r}; expected bytes and one like '.png'")
+    sha256 = hashlib.sha256(encoded).hexdigest()
+    return StoredImage(sha256, f"{sha256[:2]}/{sha256[2:4]}/{sha256}{suffix}", len(encoded))
+
+
+def checked(encoded: bytes, sha256: str, where: object) -> bytes:
+    """What was read, if it is what was stored; raise StorageFault with both hashes."""
+    found = hashlib.sha256(encoded).hexdigest()
+    if found != sha256:
+        raise StorageFault(f"image {where}: its content has changed since it was stored: {found}, expected {sha256}")
+    return encoded
+
+
 class ImageStore:
     """A folder of content-addressed files: `ab/cd/abcd....png`. Any number of processes may share one.
 
-    When `put` returns, the file and its name survive a power cut, so a row may point to it.
+    When `put` returns, the file and its name survive a power cut, so a row may point to it. To put what is there
+    already marks it as put again, so that no sweep takes it from under the row that is about to point to it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -43,17 +87,68 @@ class ImageStore:
         Raises:
             StorageFault: the disk is full or cannot be written. Nothing is left behind.
         """
-        if not encoded or not SUFFIX.fullmatch(suffix):
-            raise ValueError(
-                f"image of {len(encoded)} bytes with suffix {suffix!r}; expected bytes and one like '.png'"
-            )
-        sha256 = hashlib.sha256(encoded).hexdigest()
-        image = StoredImage(sha256, f"{sha256[:2]}/{sha256[2:4]}/{sha256}{suffix}", len(encoded))
+        image = place_of(encoded, suffix)
         target = self.root / image.path
         with _faults(target):
-            if not (target.is_file() and target.stat().st_size == len(encoded)):
+            if not _put_again(target, len(encoded)):
                 self._write(target, encoded)
         return image
+
+    def load(self, image: StoredImage) -> bytes:
+        """The image, checked against its hash; raise StorageFault."""
+        path = self.root / image.path
+        with _faults(path):
+            return checked(path.read_bytes(), image.sha256, path)
+
+    def put_at_ns(self, image: StoredImage) -> int | None:
+        """When it was last put, in the file system's time; None where it is not there."""
+        path = self.root / image.path
+        with _faults(path):
+            try:
+                return path.stat().st_mtime_ns
+            except FileNotFoundError:
+                return None
+
+    def drop(self, image: StoredImage, put_at_ns: int) -> bool:
+        """Remove an image, unless it was put again since `put_at_ns`; call inside `sweeping`.
+
+        The file is moved aside before it is looked at, so that whoever puts it meanwhile either marked this file or
+        writes another one.
+        """
+        path, aside = self.root / image.path, self.root / _DROPPING / Path(image.path).name
+        with _faults(path):
+            try:
+                path.rename(aside)
+            except FileNotFoundError:
+                return True
+            if aside.stat().st_mtime_ns == put_at_ns:
+                aside.unlink()
+                return True
+            self._put_back(aside)
+            return False
+
+    @contextmanager
+    def sweeping(self) -> Iterator[None]:
+        """Be the only one that drops images; what an earlier sweep was killed over is put back first.
+
+        Raises:
+            StorageFault: another sweep is at work, or the folder cannot be written.
+        """
+        if not self.root.is_dir():
+            raise StorageFault(f"images {self.root}: no such folder; expected the root of the image store")
+        folder = self.root / _DROPPING
+        with _faults(folder):
+            folder.mkdir(exist_ok=True)
+            lock = (folder / "lock").open("a")
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StorageFault(f"images {self.root}: another sweep is at work") from error
+            with _faults(folder):
+                for aside in folder.glob("*.*"):
+                    self._put_back(aside)
+            yield
 
     def read(self, sha256: str) -> bytes:
         """The encoded image, checked against its hash.
@@ -68,10 +163,7 @@ class ImageStore:
         if path is None:
             raise StorageFault(f"image {sha256}: not in {self.root}")
         with _faults(path):
-            encoded = path.read_bytes()
-        if hashlib.sha256(encoded).hexdigest() != sha256:
-            raise StorageFault(f"image {path}: its content has changed since it was stored")
-        return encoded
+            return checked(path.read_bytes(), sha256, path)
 
     def sweep(self) -> int:
         """Remove the files that a kill left half written, and return their number; call while nobody writes.
@@ -84,6 +176,13 @@ class ImageStore:
             for path in left:
                 path.unlink(missing_ok=True)
         return len(left)
+
+    def _put_back(self, aside: Path) -> None:
+        target = self.root / aside.name[:2] / aside.name[2:4] / aside.name
+        if target.exists():
+            aside.unlink()
+        else:
+            aside.rename(target)
 
     def _write(self, target: Path, encoded: bytes) -> None:
         made = self._make_folder(target.parent)
@@ -106,6 +205,17 @@ class ImageStore:
         missing = [parent for parent in (folder, folder.parent, self.root) if not parent.is_dir()]
         folder.mkdir(parents=True, exist_ok=True)
         return [parent.parent for parent in missing]
+
+
+def _put_again(target: Path, size_bytes: int) -> bool:
+    """Mark a whole file that is there as put just now; False where there is none."""
+    try:
+        if target.stat().st_size != size_bytes:
+            return False
+        os.utime(target)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 @contextmanager

@@ -38,9 +38,12 @@ from db.entries import (
     write_together,
 )
 from db.images import StoredImage
+from db.orders import OrderState, OrderStep
 from db.outbox import Delivered, Subscription
 from db.records import Event, Run, utc_now
 from db.recovery import Recovery, Restart
+from db.servings import Served
+from db.shadow import ShadowVerdict
 from inspector.draws import Draw
 from inspector.errors import DatabaseError, StorageFault
 from inspector.values import InspectionRecord
@@ -61,7 +64,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 COMPLETIONS_WAIT_S = 0.005
 """What nobody waits for waits so long for the next part's opening, to be written with it: a commit costs more than its
 rows."""
-PATIENT = (Completion, Delivered)
+PATIENT = (Completion, Delivered, ShadowVerdict)
 PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 """Faults that say nothing against the open file."""
 WAL_ROOM_BYTES = 6 * 2**20
@@ -131,15 +134,21 @@ class Ledger:
         """The system's number of the writer thread, for whoever gives it a priority."""
         return self._writer.native_id or 0
 
-    def start_run(self, run: Run, timeout_s: float = 10.0) -> UUID:
+    def start_run(self, run: Run, served: Served | None = None, timeout_s: float = 10.0) -> UUID:
         """Write the run, and the station, recipe and bundle that are new; return its id when durable.
+
+        With `served` it can be rolled back to, and the order that wanted it is done with it.
 
         Raises:
             StorageFault: not written within the time; it still may be, once the storage is well.
         """
-        self._own_runs |= {run.run_id}
-        run_id: UUID = self._wait(self._submit(RunStart(run)), timeout_s)
+        run_id: UUID = self._wait(self.take_over(run, served), timeout_s)
         return run_id
+
+    def take_over(self, run: Run, served: Served | None) -> Future[UUID]:
+        """Likewise, without waiting: a run that follows another one in the same life of the station."""
+        self._own_runs |= {run.run_id}
+        return self._submit(RunStart(run, served))
 
     def end_run(self, run_id: UUID, clean: bool) -> Future[None]:
         """A run ends clean only when none of its parts is open."""
@@ -167,6 +176,13 @@ class Ledger:
 
     def record_event(self, event: Event) -> Future[None]:
         return self._submit(Occurrence(event))
+
+    def step_order(self, number: int, state: OrderState, actual: str = "") -> Future[None]:
+        """Say of an order that it is being done, is done, or is refused: `actual` is what is so now, or why not."""
+        return self._submit(OrderStep(number, state, actual, self._clock()))
+
+    def record_shadow(self, said: ShadowVerdict) -> Future[None]:
+        return self._submit(said)
 
     def record_hold(self, hold: Hold) -> Future[None]:
         """Remember that the line was held, or released: a restart finds it so."""

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.columns import BigCount
+from db.columns import BigCount, Document
+from db.order_tables import ORDERS
 from db.tables import Base, table_of
 
 STATES = "('CANDIDATE', 'APPROVED', 'SHADOW', 'SERVING', 'RETIRED', 'REFUSED')"
@@ -188,22 +190,34 @@ class SessionRow(Base):
     ended_at: Mapped[datetime | None]
 
 
-class ReviewLeaseRow(Base):
-    """A part of the review queue that a person has on a screen (`db.review_leases`). Gone when it is given back."""
+class LabelLeaseRow(Base):
+    """A part that somebody has in hand at a screen, until then (`db.leases`)."""
 
-    __tablename__ = "review_leases"
-    __table_args__ = (CheckConstraint("person <> ''", name="person"),)
+    __tablename__ = "label_leases"
+    __table_args__ = (Index(None, "until"),)
 
     part_id: Mapped[UUID] = mapped_column(ForeignKey("inspections.part_id"), primary_key=True)
+    holder: Mapped[UUID]
+    """The session of the screen."""
     person: Mapped[str] = mapped_column(String(64))
-    held_until: Mapped[datetime]
+    until: Mapped[datetime]
+
+
+class LabelMarkRow(Base):
+    """What was drawn with a label. Append-only."""
+
+    __tablename__ = "label_marks"
+
+    label_id: Mapped[UUID] = mapped_column(ForeignKey("labels.label_id"), primary_key=True)
+    drawing: Mapped[dict[str, Any]] = mapped_column(Document)
+    """An `inspector.drawn.Drawing`: shapes in frame pixels."""
 
 
 AUDIT_LOG, AUDIT_CHECKPOINTS = table_of(AuditLogRow), table_of(AuditCheckpointRow)
 RECIPE_REVISIONS, BUNDLE_STATES = table_of(RecipeRevisionRow), table_of(BundleStateRow)
 DISPATCH, PARKED_ROWS, FORWARDING_TERMS = table_of(DispatchRow), table_of(ParkedRow), table_of(ForwardingTermsRow)
 ACCOUNTS, SESSIONS = table_of(AccountRow), table_of(SessionRow)
-REVIEW_LEASES = table_of(ReviewLeaseRow)
+LABEL_LEASES, LABEL_MARKS = table_of(LabelLeaseRow), table_of(LabelMarkRow)
 
-METADATA = Base.metadata
+METADATA = ORDERS.metadata
 """Every table of the schema."""

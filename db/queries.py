@@ -18,6 +18,7 @@ from db.tables import BUNDLES, EVENTS, FINDINGS, IMAGES, INSPECTIONS, IS_PRODUCT
 from inspector.values import InspectionRecord, Outcome
 
 _KEYS_PER_QUERY = 500
+_IS_KEPT = IMAGES.c.drop_reason.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +103,18 @@ def latencies_ms(connection: Connection, run_id: UUID | None = None) -> list[flo
 
 
 def images(connection: Connection) -> Iterator[StoredImage]:
-    """Every registered image."""
-    for row in connection.execute(select(IMAGES).order_by(IMAGES.c.sha256)):
+    """Every registered image whose file is to be there."""
+    for row in connection.execute(select(IMAGES).where(_IS_KEPT).order_by(IMAGES.c.sha256)):
         yield StoredImage(row.sha256, row.path, row.size_bytes)
 
 
 def images_referenced(connection: Connection, run_id: UUID | None = None) -> list[StoredImage]:
-    """The images that parts and their views point to, each once."""
+    """The images that parts and their views point to, each once, but for those that a sweep dropped."""
     parts = select(INSPECTIONS.c.image_sha256).where(_of_run(run_id), INSPECTIONS.c.image_sha256.is_not(None))
     of_part = FINDINGS.join(INSPECTIONS, INSPECTIONS.c.part_id == FINDINGS.c.part_id)
     views = select(FINDINGS.c.image_sha256).select_from(of_part)
     pointed = parts.union(views.where(_of_run(run_id), FINDINGS.c.image_sha256.is_not(None)))
-    query = select(IMAGES).where(IMAGES.c.sha256.in_(pointed)).order_by(IMAGES.c.sha256)
+    query = select(IMAGES).where(IMAGES.c.sha256.in_(pointed), _IS_KEPT).order_by(IMAGES.c.sha256)
     return [StoredImage(row.sha256, row.path, row.size_bytes) for row in connection.execute(query)]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, delete, inspect, select, text, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from db.audit_log import canonical
+from db.bulk import add_new
 from db.dispatch import Kind, Parcel
 from db.entries import RowRefused, first_line, insert_new
 from db.migrations import HEAD
@@ -73,8 +74,10 @@ def require_terms(connection: Connection, station_revision: str = HEAD) -> None:
         )
 
 
-def receive(connection: Connection, parcels: Sequence[Parcel]) -> None:
+def receive(connection: Connection, parcels: Sequence[Parcel], *, as_documents: bool = True) -> None:
     """Write all parcels in the transaction of the caller; what the plant has already stays as it is.
+
+    Each table takes one statement, or one for each row where not `as_documents`.
 
     Raises:
         RowRefused or one of `ROW_FAULTS`: at least one of them cannot be written; nobody says which.
@@ -85,7 +88,7 @@ def receive(connection: Connection, parcels: Sequence[Parcel]) -> None:
             rows.setdefault(name, []).extend(more)
     for table in TABLES:
         if some := rows.get(table.name):
-            _add(connection, table, _each_once(table, some))
+            _add(connection, table, _each_once(table, some), as_documents)
     for row in rows.get("ends", ()):
         _close_run(connection, row)
 
@@ -96,7 +99,7 @@ def receive_apart(connection: Connection, parcels: Sequence[Parcel], at: datetim
     for parcel in parcels:
         try:
             with connection.begin_nested():
-                receive(connection, [parcel])
+                receive(connection, [parcel], as_documents=False)
         except RowRefused as error:
             reasons.append(_park(connection, parcel, str(error), at))
         except StatementError as error:
@@ -126,10 +129,8 @@ def is_row_fault(error: BaseException) -> bool:
     return isinstance(error, StatementError)
 
 
-def _add(connection: Connection, table: Table, rows: list[Row]) -> None:
-    keys = [column.name for column in table.primary_key.columns]
-    statement = insert_new(connection, table, keys)
-    done = connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
+def _add(connection: Connection, table: Table, rows: list[Row], as_documents: bool) -> None:
+    done = add_new(connection, table, rows, as_document=as_documents)
     if done != len(rows) and table in COMPARED:
         _compare(connection, table, COMPARED[table], rows)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
 from db.tables import INSPECTIONS, RUNS
 from inspector.values import Outcome
@@ -63,9 +63,14 @@ def _furthest(connection: Connection, others: ColumnElement[bool]) -> tuple[int 
     """Largest frame sequence and trigger since the last clean end.
 
     A station that was killed, came back and was killed again before its first part, or before it began a run, goes on
-    where the first of these runs stopped, not at the beginning.
+    where the first of these runs stopped, not at the beginning. A run that another one took over from, which began
+    before it ended, is no end: the source went on.
     """
-    last_clean = select(func.max(RUNS.c.started_at)).where(others, RUNS.c.clean.is_(True)).scalar_subquery()
+    after = RUNS.alias("after")
+    took_over = exists().where(
+        after.c.station == RUNS.c.station, after.c.started_at > RUNS.c.started_at, after.c.started_at < RUNS.c.ended_at
+    )
+    last_clean = select(func.max(RUNS.c.started_at)).where(others, RUNS.c.clean.is_(True), ~took_over).scalar_subquery()
     since = or_(RUNS.c.ended_at.is_(None), last_clean.is_(None), RUNS.c.started_at > last_clean)
     runs = select(RUNS.c.run_id).where(others, since)
     furthest = select(func.max(INSPECTIONS.c.sequence), func.max(INSPECTIONS.c.trigger))

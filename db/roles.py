@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
+from db.partitions import MAKE_PARTITIONS
+
 FORWARDED = (
     "stations, recipes, bundles, runs, audit_strata, images, challenge_parts, inspections, findings, label_tasks, "
     "events, parked_rows"
@@ -31,12 +33,13 @@ GRANTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("INSERT", FORWARDED),
         ("UPDATE (ended_at, clean)", "runs"),
         ("DELETE", "parked_rows"),
+        ("EXECUTE", f"FUNCTION {MAKE_PARTITIONS}"),
     ),
     SCREEN: (
         ("SELECT", EVERYTHING),
         ("INSERT", "labels, label_tasks, audit_log, recipes, recipe_revisions, bundle_states, accounts, sessions"),
-        ("UPDATE", "accounts, sessions"),
-        ("INSERT, UPDATE, DELETE", "review_leases"),
+        ("INSERT", "label_leases, label_marks"),
+        ("UPDATE", "accounts, sessions, label_leases"),
     ),
     TRAINER: (
         ("SELECT", EVERYTHING),
@@ -64,6 +67,7 @@ def set_up_roles(connection: Connection) -> list[str]:
         connection.execute(text(f"CREATE ROLE {role} NOLOGIN"))
     for role, grants in GRANTS.items():
         connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {role}"))
+        connection.execute(text(f"REVOKE ALL ON FUNCTION {MAKE_PARTITIONS} FROM PUBLIC, {role}"))
         connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {role}"))
         for right, tables in grants:
             named = _visible(connection, role) if tables == EVERYTHING else tables
@@ -72,7 +76,10 @@ def set_up_roles(connection: Connection) -> list[str]:
 
 
 def _visible(connection: Connection, role: str) -> str:
-    query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+    query = (
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') "
+        "AND NOT relispartition ORDER BY relname"
+    )
     return ", ".join(name for name in connection.execute(text(query)).scalars() if name not in HIDDEN[role])
 
 

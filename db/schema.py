@@ -12,10 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, ForeignKeyConstraint, inspect, text
+from sqlalchemy.schema import SchemaItem
 
 from db import migrations
 from db.engine import BUSY_TIMEOUT_MS, WRITES, name_of, storage_errors
+from db.partitions import KEPT_BY_PARTITIONS, is_partition
 from db.plant_tables import METADATA
 from inspector.errors import DatabaseError
 
@@ -36,8 +38,24 @@ def downgrade(engine: Engine, revision: str) -> None:
 def differences(engine: Engine) -> list[Any]:
     """What autogenerate would still change to make the database like `db.tables`; empty when they agree."""
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        opts = {"compare_type": True, "include_object": compared_on(engine.dialect.name)}
+        context = MigrationContext.configure(connection, opts=opts)
         return list(compare_metadata(context, METADATA))
+
+
+def compared_on(dialect: str) -> Callable[..., bool]:
+    """Which things are held against `db.tables`: partitions, and keys of theirs, follow their table."""
+
+    def is_compared(thing: SchemaItem, name: str | None, kind: str, reflected: bool, _: SchemaItem | None) -> bool:
+        if kind == "table":
+            return name is None or not is_partition(name)
+        if kind == "unique_constraint":
+            return dialect == "sqlite" or thing.name != KEPT_BY_PARTITIONS  # type: ignore[attr-defined]
+        if reflected and isinstance(thing, ForeignKeyConstraint):
+            return not is_partition(thing.elements[0].target_fullname.partition(".")[0])
+        return True
+
+    return is_compared
 
 
 def migration_config(connection: Connection | None = None) -> Config:

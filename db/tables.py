@@ -39,6 +39,7 @@ HAS_IMAGE = text("image_sha256 IS NOT NULL")
 HAS_LOT = text("lot IS NOT NULL")
 HAS_SERIAL = text("serial IS NOT NULL")
 IS_REVIEW = text("outcome = 'REVIEW'")
+IS_WAITING = text("uploaded_at IS NULL AND drop_reason IS NULL")
 IS_CHALLENGE = text("challenge_id IS NOT NULL")
 IS_AUDIT = text("kind = 'AUDIT'")
 IS_ANSWER = text("task_id IS NOT NULL AND supersedes IS NULL")
@@ -114,13 +115,24 @@ class ImageRow(Base):
     """An image file in the store. Registered before, or with, the row that points to it."""
 
     __tablename__ = "images"
-    __table_args__ = (CheckConstraint("size_bytes > 0", name="size_bytes"),)
+    __table_args__ = (
+        CheckConstraint("size_bytes > 0", name="size_bytes"),
+        CheckConstraint("dropped_at IS NULL OR drop_reason IS NOT NULL", name="dropped_with_reason"),
+        Index(None, "stored_at"),
+        Index("ix_images_not_uploaded", "stored_at", sqlite_where=IS_WAITING, postgresql_where=IS_WAITING),
+    )
 
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     path: Mapped[str]
     """Relative to the root of the store, with forward slashes."""
     size_bytes: Mapped[int] = mapped_column(BigCount)
     stored_at: Mapped[datetime]
+    uploaded_at: Mapped[datetime | None]
+    """When the plant's store had it (`db.remote_images`)."""
+    dropped_at: Mapped[datetime | None]
+    """When a sweep removed the file (`db.sweep`). The row stays, and says why."""
+    drop_reason: Mapped[str | None]
+    """Alone, without `dropped_at`: a sweep is about to."""
 
 
 class ChallengePartRow(Base):
@@ -171,7 +183,8 @@ class InspectionRow(Base):
 
     __tablename__ = "inspections"
     __table_args__ = (
-        UniqueConstraint("run_id", "trigger"),
+        # On PostgreSQL each monthly partition has it for itself (`db.partitions`).
+        UniqueConstraint("run_id", "trigger").ddl_if(dialect="sqlite"),
         CheckConstraint(f"outcome IN {OUTCOMES}", name="outcome"),
         CheckConstraint("(outcome IS NULL) = (completed_at IS NULL)", name="outcome_with_completed_at"),
         CheckConstraint(
@@ -227,6 +240,7 @@ class FindingRow(Base):
     __table_args__ = (
         CheckConstraint(f"outcome IN {OUTCOMES}", name="outcome"),
         CheckConstraint("defect_probability >= 0 AND defect_probability <= 1", name="defect_probability"),
+        Index(None, "image_sha256", sqlite_where=HAS_IMAGE, postgresql_where=HAS_IMAGE),
     )
 
     part_id: Mapped[UUID] = mapped_column(ForeignKey("inspections.part_id"), primary_key=True)
@@ -332,6 +346,7 @@ class LabelTaskRow(Base):
         CheckConstraint("kind = 'REVIEW' OR inclusion_probability IS NOT NULL", name="draw_has_probability"),
         Index("ix_label_tasks_audit", "part_id", unique=True, sqlite_where=IS_AUDIT, postgresql_where=IS_AUDIT),
         Index(None, "kind", "created_at"),
+        Index(None, "part_id"),
     )
 
     task_id: Mapped[UUID] = mapped_column(primary_key=True)

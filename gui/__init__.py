@@ -1,1 +1,1 @@
-"""The operator's desktop. Nothing here yet: it follows the station, the database and the learning loop."""
+"""The operator's desktop. Logic is plain Python in controllers; widgets show it; what waits runs on worker threads."""

@@ -23,6 +23,7 @@ _ORDER = (
     "enrol",
     "bundle",
     "station",
+    "gui",
     "label",
     "report",
     "db",

@@ -12,11 +12,13 @@ import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from inspector.documents import Document
+from inspector.documents import Document, read_bytes
+from inspector.errors import ConfigError
 from inspector.values import Outcome, Verdict
 
 KEY_BYTES = 32
@@ -112,6 +114,18 @@ def in_drawn_order(key: bytes, part_ids: Sequence[UUID]) -> list[UUID]:
 def is_drawn(key: bytes, words: str, share: float) -> bool:
     """Is what `words` name drawn? True with probability `share` over the keys."""
     return _number(key, words) < share * _WHOLE
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file; raise ConfigError where there is none."""
+    words = read_bytes(path, ConfigError).strip()
+    try:
+        key = bytes.fromhex(words.decode("ascii"))
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ConfigError(f"{path}: key of the audit draws: expected {2 * KEY_BYTES} hexadecimal digits")
+    return key
 
 
 def fingerprint(key: bytes) -> str:

@@ -13,6 +13,7 @@
     |   |-- UnknownPlugin        a camera, output or runtime that nobody provides
     |   |-- RuntimeUnavailable   a runtime whose library or device this machine lacks
     |   |-- LabelRefused         a label without a part, a person or a known class
+    |   |-- OrderRefused         an order to a station that says too little, or that nobody could follow
     |   |-- ChallengeRefused     a part of known truth that cannot be registered
     |   |-- AccessRefused        a person who cannot sign in, or may not do that
     |   |-- UndefinedFigure      a figure that the parts at hand do not define
@@ -86,6 +87,10 @@ class RuntimeUnavailable(UserError):
 
 class LabelRefused(UserError):
     """A label that is not taken: no such part, no person, an unknown class, or a second one that nobody asked for."""
+
+
+class OrderRefused(UserError):
+    """An order without a reason, or for something that the station does not have or may not do."""
 
 
 class ChallengeRefused(UserError):

@@ -173,28 +173,35 @@ class Inspector:
         Raises:
             BundleError: the first sample that differs from what was recorded.
         """
+        samples = self.golden_samples()
+        for sample in samples:
+            self.prove(sample)
+        return len(samples)
+
+    def golden_samples(self) -> tuple[GoldenSample, ...]:
+        """Return the golden samples recorded at this precision."""
+        return tuple(sample for sample in self.bundle.golden if self.recipe.precision in sample.expected)
+
+    def prove(self, sample: GoldenSample) -> None:
+        """Inspect one golden sample; raise BundleError where it differs from what was recorded, RuntimeFault."""
         by_recorder = self.recipe.runtime.kind == "onnxruntime"
         tolerance = GOLDEN_TOLERANCE if by_recorder else OTHER_LIBRARY_TOLERANCE
-        found = self.golden_outcomes()
-        for sample, outcome, probability in found:
-            expected = sample.expected[self.recipe.precision]
-            if outcome is not expected.outcome or abs(probability - expected.defect_probability) > tolerance:
-                raise BundleError(
-                    f"{self.bundle.path / 'golden' / sample.file}: golden self-test: {outcome} at {probability:.4f}, "
-                    f"expected {expected.outcome} at {expected.defect_probability:.4f}, "
-                    f"on {self.describe()['runtime']} at {self.recipe.precision}"
-                )
-        return len(found)
+        outcome, probability = self._golden_outcome(sample)
+        expected = sample.expected[self.recipe.precision]
+        if outcome is not expected.outcome or abs(probability - expected.defect_probability) > tolerance:
+            raise BundleError(
+                f"{self.bundle.path / 'golden' / sample.file}: golden self-test: {outcome} at {probability:.4f}, "
+                f"expected {expected.outcome} at {expected.defect_probability:.4f}, "
+                f"on {self.describe()['runtime']} at {self.recipe.precision}"
+            )
 
     def golden_outcomes(self) -> list[tuple[GoldenSample, Outcome, float]]:
         """Judge the golden samples recorded at this precision: outcome and defect probability; raise RuntimeFault."""
-        found = []
-        for sample in self.bundle.golden:
-            if self.recipe.precision in sample.expected:
-                prediction = self._predict_golden(self.bundle.path / "golden" / sample.file)
-                outcome = decide(_UNSEEN, prediction, self.bundle.manifest.limits).outcome
-                found.append((sample, outcome, prediction.defect_probability))
-        return found
+        return [(sample, *self._golden_outcome(sample)) for sample in self.golden_samples()]
+
+    def _golden_outcome(self, sample: GoldenSample) -> tuple[Outcome, float]:
+        prediction = self._predict_golden(self.bundle.path / "golden" / sample.file)
+        return decide(_UNSEEN, prediction, self.bundle.manifest.limits).outcome, prediction.defect_probability
 
     def _predict_golden(self, path: Path) -> Prediction:
         """A golden sample holds the template below the picture where the network compares; a frame where it is cut."""

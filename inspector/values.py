@@ -171,7 +171,7 @@ class InspectionRecord:
     recipe: str
     bundle_id: str
     trigger: int
-    """Counts from 1 within a run; (run_id, trigger) is unique."""
+    """Counts from 1 since the station's start, through runs that take over; (run_id, trigger) is unique."""
     source: str
     triggered_at: datetime
     sequence: int = 0

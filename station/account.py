@@ -35,7 +35,7 @@ _IMAGE_WAIT_S = 10.0
 MOST_IN_FLIGHT = 4096
 """Parts beyond are answered at once and not at their deadline, so that no trigger source can fill the memory."""
 
-Retain = Callable[[UUID, Verdict, frozenset[str]], tuple[bool, Draw | None]]
+Retain = Callable[[InspectionRecord, Verdict, frozenset[str]], tuple[bool, Draw | None]]
 """Decide whether a part's images are stored and whether it is drawn for audit, and ask for the images."""
 
 
@@ -77,14 +77,22 @@ class Account:
         """Return a part that has no verdict yet; None for any other."""
         return self._in_flight.get(part_id) if part_id else None
 
+    def has_parts(self, run_id: UUID) -> bool:
+        """Whether a part of a run is not completed yet."""
+        records = (part.record for parts in (self._in_flight, self._awaiting) for part in parts.values())
+        return any(record.run_id == run_id for record in records)
+
     def next_deadline_ns(self) -> int | None:
         return self._deadlines.next_ns()
 
     # ---- a part comes
 
-    def enter(self, record: InspectionRecord, triggered_ns: int, simulated: bool = False) -> PartInFlight:
+    def enter(
+        self, record: InspectionRecord, triggered_ns: int, simulated: bool = False, serving: int = 0
+    ) -> PartInFlight:
         """Take a part that was triggered into the account; its row is opened by `open`, next."""
-        part = PartInFlight(record, triggered_ns, triggered_ns + int(self._deadline_ms * 1e6), simulated)
+        deadline_ns = triggered_ns + int(self._deadline_ms * 1e6)
+        part = PartInFlight(record, triggered_ns, deadline_ns, simulated, serving=serving)
         part = _known(part, self._line.guard.recognise(record.tag))
         self._in_flight[record.part_id] = part
         self._deadlines.add(part.deadline_ns, record.part_id)
@@ -209,7 +217,7 @@ class Account:
             follow = frozenset(camera for camera, answer in answers.items() if answer.image_follows)
             draw = next((answer.draw for answer in answers.values()), None)
         else:
-            keep, draw = self.retain(part.record.part_id, verdict, frozenset(answers))
+            keep, draw = self.retain(part.record, verdict, frozenset(answers))
             follow = frozenset(answers) if keep else frozenset()
         drawable = verdict.outcome is Outcome.PASS and part.challenge is None
         return follow, draw if drawable else None

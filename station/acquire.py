@@ -13,18 +13,20 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 
 from inspector.errors import CameraEnded, CameraError, FrameLost, FrameStale, TriggerTimeout, UserError
-from inspector.inspection import PreparedView
 from inspector.values import Frame
 from station.cameras import camera_factory
 from station.cameras.base import Camera, CameraSettings, OnDemand
 from station.cameras.notes import CameraNotes
 from station.detection import PartDetector
 from station.messages import CameraState, Ended, Exposed, FromVision, Trigger, Unexposed, Unfit
+from station.serving import HeldView
 
 _SLICE_S = 0.2
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 
 Announce = Callable[[FromVision], None]
+Prepare = Callable[[Frame, int], HeldView | None]
+"""Make a frame ready by the bundle of a number."""
 
 
 class FrameShelf:
@@ -35,10 +37,10 @@ class FrameShelf:
     durable; the inspecting thread takes it by its number.
     """
 
-    def __init__(self, room: int, prepare: Callable[[Frame], PreparedView]) -> None:
+    def __init__(self, room: int, prepare: Prepare) -> None:
         self._room: queue.SimpleQueue[None] = queue.SimpleQueue()  # in C; a Semaphore's timed wait costs 0.1 ms
         self._lock = threading.Lock()
-        self._views: dict[int, Future[PreparedView]] = {}
+        self._views: dict[int, Future[HeldView | None]] = {}
         self._prepare = prepare
         self.why_full = f"overload: {room} frames wait to be inspected"
         self._preparer = ThreadPoolExecutor(1, thread_name_prefix="prepare")
@@ -60,12 +62,16 @@ class FrameShelf:
         """Return a place that was reserved and not used."""
         self._room.put(None)
 
-    def put(self, frame: Frame) -> None:
-        view = self._preparer.submit(self._prepare, frame)
+    @property
+    def empty(self) -> bool:
+        return not self._views
+
+    def put(self, frame: Frame, serving: int) -> None:
+        view = self._preparer.submit(self._prepare, frame, serving)
         with self._lock:
             self._views[frame.sequence] = view
 
-    def take(self, sequence: int) -> PreparedView | None:
+    def take(self, sequence: int) -> HeldView | None:
         """Wait until the frame is prepared, return it and free its place; None if it was taken or discarded before."""
         with self._lock:
             view = self._views.pop(sequence, None)
@@ -93,6 +99,7 @@ class Acquisition:
         triggers: Connection | None = None,
         aligned: bool = False,
         detector: PartDetector | None = None,
+        serving: Callable[[], int] = lambda: 0,
     ) -> None:
         self._settings = settings
         self._start = start
@@ -101,9 +108,12 @@ class Acquisition:
         self._notes = notes
         self._triggers = triggers
         self._detector = detector
+        self._serving = serving
+        """Which bundle judges what is exposed now; with a trigger comes the one that the part is for."""
         self._aligned = aligned
         """Show a replayed source's picture of the trigger's own number: it stands for one of several views."""
         self._stop = threading.Event()
+        self._ends_unsaid = False
         self._well = True
         self._opened = False
         """Before the first opening a wrong setting is the user's fault; later, a source that has gone may come back."""
@@ -121,6 +131,13 @@ class Acquisition:
         if self._thread.ident is None:  # never begun
             self._announce(Ended(self._settings.name, "stopped"))
         else:
+            self._thread.join(timeout_s)
+
+    def abandon(self, timeout_s: float) -> None:
+        """Stop and say nothing of it: this process ends, and the camera has not."""
+        self._ends_unsaid = True
+        self._stop.set()
+        if self._thread.ident is not None:
             self._thread.join(timeout_s)
 
     def silent_s(self) -> float:
@@ -148,7 +165,8 @@ class Acquisition:
                 self._report(False, f"{error}; opening it again")
                 self._stop.wait(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        self._announce(Ended(self._settings.name, "stopped"))
+        if not self._ends_unsaid:
+            self._announce(Ended(self._settings.name, "stopped"))
 
     def _expose_until_stopped(self, camera: Camera) -> None:
         while not self._stop.is_set():
@@ -161,6 +179,7 @@ class Acquisition:
                 self._expose(camera, has_place)
 
     def _expose(self, camera: Camera, has_place: bool) -> None:
+        trigger = self._pending
         frame = None
         try:
             frame = self._expose_once(camera)
@@ -169,12 +188,17 @@ class Acquisition:
                 self._shelf.give_back()
         if frame is None:
             return
+        serving = self._number(trigger)
         if has_place:
-            self._shelf.put(frame)
+            self._shelf.put(frame, serving)
         exposed_ns = frame.exposed_ns or time.monotonic_ns()
         fault = None if has_place else self._shelf.why_full
         name = self._settings.name
-        self._tell(Exposed(name, frame.sequence, frame.captured_at, exposed_ns, frame.source, fault, not has_place))
+        exposed = Exposed(name, frame.sequence, frame.captured_at, exposed_ns, frame.source, fault, not has_place)
+        self._tell(replace(exposed, serving=serving))
+
+    def _number(self, trigger: Trigger | None) -> int:
+        return self._serving() if trigger is None else trigger.serving
 
     def _expose_once(self, camera: Camera) -> Frame | None:
         """Return one exposure, or None where none came in time, or its picture cannot be had."""
@@ -194,7 +218,8 @@ class Acquisition:
                 return None
             sequence, self._pending = (error.sequence if trigger is None else trigger.sequence), None
             now = datetime.now(UTC)
-            self._tell(Exposed(self._settings.name, sequence, now, time.monotonic_ns(), error.source, str(error)))
+            lost = Exposed(self._settings.name, sequence, now, time.monotonic_ns(), error.source, str(error))
+            self._tell(replace(lost, serving=self._number(trigger)))
             return None
         if trigger is None:
             return frame if self._detector is None or self._is_part(self._detector, frame) else None

@@ -7,8 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inspector.documents import read_bytes
-from inspector.draws import KEY_BYTES, Stratum, fingerprint, strata_of
+from inspector.draws import KEY_BYTES, Stratum, fingerprint, read_key, strata_of
 from inspector.errors import ConfigError
 from inspector.values import Outcome, Verdict
 from inspector.verdict import Policy
@@ -34,7 +33,7 @@ def audit_plan(config: StationConfig, policy: Policy) -> AuditPlan | None:
     """Return the plan, or None where the configuration has no `[audit]`; raise ConfigError for a bad key file."""
     if config.audit is None:
         return None
-    return AuditPlan(read_key(config.station.folder), strata_of(config.audit, policy.pass_below))
+    return AuditPlan(read_key(config.station.folder / KEY_FILE), strata_of(config.audit, policy.pass_below))
 
 
 def make_key(folder: Path) -> Path:
@@ -52,18 +51,6 @@ def make_key(folder: Path) -> Path:
     except OSError as error:
         raise ConfigError(f"{path}: key of the audit draws cannot be made ({error.strerror})") from error
     return path
-
-
-def read_key(folder: Path) -> bytes:
-    path = folder / KEY_FILE
-    words = read_bytes(path, ConfigError).strip()
-    try:
-        key = bytes.fromhex(words.decode("ascii"))
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ConfigError(f"{path}: key of the audit draws: expected {2 * KEY_BYTES} hexadecimal digits")
-    return key
 
 
 def keeps_image(verdict: Verdict, policy: str) -> bool:

@@ -41,6 +41,9 @@ def check_station(config: StationConfig, report: Report) -> list[str]:
 
 def _checks(config: StationConfig) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "bundle", lambda: _check_bundle(config)
+    for name, choice in config.recipes.items():
+        if name != config.recipe.name:
+            yield f"recipe {name}", partial(_check_bundle, config.on(choice.bundle, choice.recipe))
     for camera in config.cameras:
         yield "camera" if len(config.cameras) == 1 else camera.name, partial(_check_camera, config, camera)
     yield "folder", lambda: _check_folder(config.station.folder)

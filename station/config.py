@@ -30,6 +30,7 @@ _PATHS_OF = {
     "camera": ("path", "names", "producer"),
     "output": ("secret_file", "ca_file", "password_file"),
     "trigger": ("token_file", "password_file"),
+    "recipe": ("file", "bundle"),
     "health": ("token_file",),
 }
 
@@ -65,6 +66,28 @@ class PlantSettings(Document):
     database: str = Field(min_length=1, description="URL of the plant's database; rows are forwarded to it")
 
 
+class SelfTestSettings(Document):
+    """The `[self_test]` table: golden samples are judged at the start and on every change whatever it says."""
+
+    every_s: float = Field(
+        default=3600, ge=0, le=604_800, description="a further self-test so often; 0: only when it is ordered"
+    )
+
+
+class RecipeBlock(Document):
+    """A `[[recipe]]` table: another recipe that the station may be changed over to."""
+
+    file: Path = Field(description="recipe file; orders call it by the name in it")
+    bundle: Path | None = Field(default=None, description="bundle for it; unset: the station's")
+
+
+class ListedRecipe(Document):
+    """A recipe that a station may be changed over to, and the bundle that it begins with."""
+
+    recipe: Recipe
+    bundle: Path
+
+
 class StationConfig(Document):
     """A whole configuration, checked: every block by the settings of its kind."""
 
@@ -79,6 +102,14 @@ class StationConfig(Document):
     plant: PlantSettings | None = None
     shifts: ShiftSettings | None = None
     health: HealthSettings | None = None
+    self_test: SelfTestSettings = SelfTestSettings()
+    recipes: dict[str, ListedRecipe] = Field(default_factory=dict)
+    """Every recipe that can serve, by name; the one that the station begins with is among them."""
+
+    def on(self, bundle: Path, recipe: Recipe) -> StationConfig:
+        """Return the configuration with another bundle and recipe."""
+        station = self.station.model_copy(update={"bundle": bundle})
+        return self.model_copy(update={"station": station, "recipe": recipe})
 
     @property
     def camera(self) -> CameraSettings:
@@ -123,6 +154,8 @@ class _File(Document):
     audit: AuditSettings | None = None
     challenge: ChallengeSettings | None = None
     plant: PlantSettings | None = None
+    self_test: SelfTestSettings = SelfTestSettings()
+    recipe: tuple[RecipeBlock, ...] = ()
     shifts: ShiftSettings | None = None
     health: HealthSettings | None = None
 
@@ -144,18 +177,33 @@ def load_station_config(path: Path) -> StationConfig:
 def station_config(content: dict[str, Any], source: str, folder: Path) -> StationConfig:
     """Validate a configuration given as tables; `folder` anchors its relative paths, `source` names it in messages."""
     file = parse(source, _anchored(content, folder), _File, ConfigError)
+    recipe = load_recipe(file.station.recipe) if file.station.recipe else Recipe()
     return StationConfig(
         station=file.station,
         trigger=trigger_settings(file.trigger, source),
-        recipe=load_recipe(file.station.recipe) if file.station.recipe else Recipe(),
+        recipe=recipe,
         cameras=_cameras(file.camera, source),
         outputs=outputs_settings(file.output, source),
         audit=file.audit,
         challenge=file.challenge,
         plant=file.plant,
+        self_test=file.self_test,
+        recipes=_recipes(recipe, file, source),
         shifts=file.shifts,
         health=file.health,
     )
+
+
+def _recipes(first: Recipe, file: _File, source: str) -> dict[str, ListedRecipe]:
+    recipes = {first.name: ListedRecipe(recipe=first, bundle=file.station.bundle)}
+    for block in file.recipe:
+        recipe = load_recipe(block.file)
+        if recipe.name in recipes and recipes[recipe.name].recipe != recipe:
+            raise ConfigError(
+                f"{source}: recipe: {block.file}: {recipe.name!r} is the name of two; expected one of each"
+            )
+        recipes[recipe.name] = ListedRecipe(recipe=recipe, bundle=block.bundle or file.station.bundle)
+    return recipes
 
 
 def _cameras(blocks: dict[str, Any] | list[dict[str, Any]], source: str) -> tuple[CameraSettings, ...]:

@@ -12,7 +12,8 @@ from station.messages import Begin, Discard, Inspect, Trigger
 from station.parts import PartInFlight
 from station.supervisor import RestartBudget, VisionProcess
 
-StartVision = Callable[[StationConfig, str, int], VisionProcess]
+StartVision = Callable[[StationConfig, str, int, int], VisionProcess]
+"""By configuration, group, number of the first frame, and number of the bundle that the configuration names."""
 
 
 class VisionGroup:
@@ -22,7 +23,13 @@ class VisionGroup:
     """
 
     def __init__(
-        self, name: str, cameras: Sequence[str], config: StationConfig, start_vision: StartVision, start: int
+        self,
+        name: str,
+        cameras: Sequence[str],
+        config: StationConfig,
+        start_vision: StartVision,
+        start: int,
+        serving: int = 0,
     ) -> None:
         self.name = name
         self.cameras = frozenset(cameras)
@@ -35,7 +42,7 @@ class VisionGroup:
         self._budget = RestartBudget(config.station.restarts)
         self._admissions = {camera: Admission(config.station.deadline_ms) for camera in cameras}
         self._unexposed: dict[tuple[str, int], UUID] = {}
-        self.process = start_vision(config, name, start)
+        self.process = start_vision(config, name, start, serving)
 
     # ---- is it well
 
@@ -72,12 +79,12 @@ class VisionGroup:
         for admission in self._admissions.values():
             admission.forget_all()
 
-    def restart(self, start: int) -> bool:
-        """Start another process; False where the budget of restarts is spent."""
+    def restart(self, start: int, config: StationConfig, serving: int) -> bool:
+        """Start another process, on what serves by now; False where the budget of restarts is spent."""
         if not self._budget.spend():
             return False
         self.lost = False
-        self.process = self._start_vision(self._config, self.name, start)
+        self.process = self._start_vision(config, self.name, start, serving)
         return True
 
     # ---- what is asked of it
@@ -94,10 +101,10 @@ class VisionGroup:
         admission = self._admissions[camera]
         return f"overload: {admission.waiting} parts wait" if admission.is_behind(time.monotonic_ns()) else ""
 
-    def trigger(self, part_id: UUID, camera: str, sequence: int, deadline_ns: int) -> None:
+    def trigger(self, part_id: UUID, camera: str, sequence: int, deadline_ns: int, serving: int) -> None:
         self._admissions[camera].ask(part_id, time.monotonic_ns())
         self._unexposed[camera, sequence] = part_id
-        self.process.send(Trigger(camera, sequence, deadline_ns))
+        self.process.send(Trigger(camera, sequence, deadline_ns, serving))
 
     def exposed(self, camera: str, sequence: int) -> UUID | None:
         """Return the part that an exposure was asked for; None where it was asked of another process, or of none."""

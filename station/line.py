@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from uuid import UUID
 
 from db.ledger import Ledger
-from db.records import Severity
+from db.records import Run, Severity
 from inspector.draws import Draw, draw_pass
 from inspector.errors import StationError, UserError
 from inspector.values import NO_TAG, InspectionRecord, PartTag, Verdict
@@ -25,7 +25,10 @@ from station.account import Account, Line, new_record
 from station.auditing import AuditPlan, keeps_image
 from station.challenges.guard import Guard
 from station.config import StationConfig
+from station.desk import OrderDesk
+from station.drift_notes import DriftNotes
 from station.groups import StartVision, VisionGroup
+from station.holding import Holding
 from station.inbox import Inbox
 from station.journal import Journal
 from station.messages import (
@@ -38,8 +41,8 @@ from station.messages import (
     DriftStatus,
     Ended,
     Exposed,
+    FromOrders,
     FromVision,
-    FromWatch,
     ImageFailed,
     ImageStored,
     Inspected,
@@ -52,9 +55,11 @@ from station.messages import (
     Unexposed,
     Unfit,
 )
+from station.ordering import OrderFeed
 from station.outputs.base import LineState, Output
 from station.parts import Identity, PartInFlight
 from station.status import Tally
+from station.succession import LineServing, Succession
 from station.supervisor import VisionLost, VisionProcess
 from station.triggers import is_by_camera
 from station.triggers.base import Pulse
@@ -82,23 +87,25 @@ class LineLoop:
         start_vision: StartVision = VisionProcess,
         plan: AuditPlan | None = None,
         guard: Guard | None = None,
+        orders: OrderFeed | None = None,
+        holding: Holding | None = None,
+        run: Run | None = None,
     ) -> None:
         self._config = config
-        self._identity = identity
+        self._orders = orders
         self._tally = tally
         self._stop = stop
-        self._plan = plan
         self._next_sequence = start
         self._cameras = tuple(camera.name for camera in config.cameras)
         self._leader = self._cameras[0] if is_by_camera(config.trigger) else None
         self._camera_states = dict.fromkeys(self._cameras, "opening")
-        self._drift_states: dict[str, str] = {}
         self._begun = False
         self._ended = False
         self._stop_by_ns: int | None = None
         self._ledger = ledger
         self._output = output
         self._journal = Journal(ledger, identity.station)
+        self._drift = DriftNotes(self._journal, tally, several=len(self._cameras) > 1)
         self._inbox = Inbox()
         self._guard = guard or Guard()
         line = Line(ledger, output, tally, self._journal, self._inbox, self._guard)
@@ -111,9 +118,14 @@ class LineLoop:
         for group in self._groups:
             tally.note_vision(group.name, "starting")
         tally.cameras = dict(self._camera_states)
+        first = LineServing(0, identity, config.station.bundle, config.recipe, plan, run)
+        self._succession = Succession(first, config, self._groups, line)
+        self._desk = OrderDesk(self._succession, config, self._groups, line, holding or Holding())
 
     def run(self) -> None:
         """Serve the line until the end; raise UserError or StationError for what a restart cannot mend."""
+        if self._orders is not None:
+            self._orders.begin(self._inbox.put, self._desk.take, self._desk.refuse)
         try:
             while not self._finished():
                 self._hear()
@@ -122,13 +134,21 @@ class LineLoop:
                 self._tally.ledger = str(self._ledger.fault or "well")
                 self._watch_groups(time.monotonic_ns())
                 self._heed_guard()
+                self._desk.step(self._account.has_parts)
                 self._heed_stop(time.monotonic_ns())
                 self._pulse()
         finally:
             self._end()
 
+    @property
+    def runs(self) -> list[UUID]:
+        """The runs that have not ended, what serves last."""
+        return self._succession.runs
+
     def _end(self) -> None:
         self._tally.state = "ending"
+        if self._orders is not None:
+            self._orders.close()
         self._intake.close()
         try:
             self._inbox.run_all()  # a trigger that came in the last moment is a part too
@@ -183,7 +203,7 @@ class LineLoop:
             case ImageStored() | ImageFailed():
                 self._image_came(message)
             case Drifted() | DriftStatus() | DriftPoint() | Relearning():
-                self._note_drift(message)
+                self._drift.note(message)
             case _:
                 self._note_state(group, message)
 
@@ -195,31 +215,8 @@ class LineLoop:
             case ImageFailed(message=why):
                 account.when_durable(part_id, lambda: account.image_failed(part_id, camera, why))
 
-    def _note_drift(self, message: FromWatch) -> None:
-        match message:
-            case Drifted(camera, alarm):
-                kind = "drift_alarm" if alarm.severity == "ALARM" else "drift_warning"
-                since = f" (since part {alarm.since_part} of {alarm.part})"
-                self._journal.note(Severity(alarm.severity), kind, f"camera {camera}: {alarm.text}{since}", camera)
-            case DriftStatus(camera, words, well):
-                self._note_drift_state(camera, words)
-                if not well:
-                    self._journal.note(Severity.WARNING, "drift_fault", words, camera)
-            case Relearning(camera, by, why, ended):
-                said = ", ".join(f"{alarm.figure} since part {alarm.since_part}" for alarm in ended) or "none"
-                words = f"camera {camera}: by {by}: {why}; alarms ended: {said}"
-                self._journal.note(Severity.INFO, "drift_relearn", words, camera)
-            case DriftPoint(point):
-                self._journal.record(Severity.INFO, "drift_figures", point.model_dump_json())
-
-    def _note_drift_state(self, camera: str, words: str) -> None:
-        self._drift_states[camera] = words
-        states = self._drift_states.items()
-        several = len(self._cameras) > 1
-        self._tally.drift = "; ".join(f"{name}: {words}" if several else words for name, words in states)
-
     def _note_state(
-        self, group: VisionGroup, message: Ready | CameraState | CameraNote | RuntimeFailed | Ended | Unfit
+        self, group: VisionGroup, message: Ready | CameraState | CameraNote | RuntimeFailed | Ended | Unfit | FromOrders
     ) -> None:
         match message:
             case Ready(description, golden_samples):
@@ -238,6 +235,8 @@ class LineLoop:
                 self._journal.note(Severity.INFO, "camera ended", why, camera)
             case Unfit(why):
                 raise UserError(why)
+            case _:
+                self._desk.heard(group, message)
 
     def _note_camera(self, camera: str, state: str) -> None:
         self._camera_states[camera] = state
@@ -254,6 +253,7 @@ class LineLoop:
         self._journal.note(Severity.INFO, "vision ready", f"{runtime}; {golden_samples} golden samples as recorded")
         if self._guard.codes:
             group.process.send(Challengers(self._guard.codes))
+        self._succession.back(group)
         self._begin()
 
     def _begin(self) -> None:
@@ -274,11 +274,14 @@ class LineLoop:
             self._match(group, exposed)
 
     def _part_by_exposure(self, group: VisionGroup, exposed: Exposed) -> None:
-        record = self._new_record(exposed.sequence, NO_TAG)
+        serving = self._succession.of(exposed.serving)
+        record = self._new_record(exposed.sequence, NO_TAG, serving)
         record = replace(record, source=exposed.source, triggered_at=exposed.captured_at)
-        part = self._account.enter(record, exposed.exposed_ns, self._identity.simulated)
+        part = self._enter(record, exposed.exposed_ns, serving)
         others = self._cameras[1:]
         hopeless = exposed.fault if exposed.overload else self._overload(others)
+        if serving is None:
+            hopeless = "change-over: exposed for what no longer serves"
         early = exposed.fault is None and hopeless is None and not self._account.openings.full
         if early:  # Before the row: its writer takes time.
             group.inspect(part, exposed.camera, exposed.sequence)
@@ -293,7 +296,7 @@ class LineLoop:
 
     def _part_by_pulse(self, pulse: Pulse) -> None:
         record = replace(self._new_record(self._next_sequence, pulse.tag), triggered_at=pulse.at)
-        part = self._account.enter(record, pulse.at_ns, self._identity.simulated)
+        part = self._enter(record, pulse.at_ns)
         self._account.open(part)
         if self._ended:
             self._account.fail(record.part_id, f"no exposure (camera: {self._tally.camera})")
@@ -306,16 +309,23 @@ class LineLoop:
         """A part passed of which only the source's count tells."""
         pulse = Pulse()
         record = replace(self._new_record(self._next_sequence, pulse.tag), triggered_at=pulse.at)
-        self._account.open(self._account.enter(record, pulse.at_ns, self._identity.simulated))
+        self._account.open(self._enter(record, pulse.at_ns))
         self._account.fail(record.part_id, why)
 
-    def _new_record(self, sequence: int, tag: PartTag) -> InspectionRecord:
+    def _new_record(self, sequence: int, tag: PartTag, serving: LineServing | None = None) -> InspectionRecord:
         self._tally.triggers += 1
         self._next_sequence = sequence + 1
-        return new_record(self._identity, self._tally.triggers, sequence, tag)
+        identity = (serving or self._succession.current).identity
+        return new_record(identity, self._tally.triggers, sequence, tag)
+
+    def _enter(self, record: InspectionRecord, at_ns: int, serving: LineServing | None = None) -> PartInFlight:
+        serving = serving or self._succession.current
+        return self._account.enter(record, at_ns, serving.identity.simulated, serving.number)
 
     def _overload(self, cameras: tuple[str, ...]) -> str | None:
-        """Return why no part can be asked of these cameras in time; None where it can."""
+        """Return why no part can be asked of these cameras, held or busy as they are; None where it can."""
+        if (why := self._desk.holding.why) is not None:
+            return why
         return next((why for camera in cameras if (why := self._group_of[camera].overload(camera))), None)
 
     def _trigger(self, part: PartInFlight, cameras: tuple[str, ...]) -> None:
@@ -325,7 +335,7 @@ class LineLoop:
         for camera in cameras:
             group = self._group_of[camera]
             if group.ready:
-                group.trigger(part_id, camera, sequence, by_ns)
+                group.trigger(part_id, camera, sequence, by_ns, part.serving)
             else:
                 self._account.not_seen(part_id, camera, "vision process is restarting")
 
@@ -367,9 +377,10 @@ class LineLoop:
 
     # ---- what becomes of a part
 
-    def _retain(self, part_id: UUID, verdict: Verdict, cameras: frozenset[str]) -> tuple[bool, Draw | None]:
+    def _retain(self, record: InspectionRecord, verdict: Verdict, cameras: frozenset[str]) -> tuple[bool, Draw | None]:
         """Decide on a part of several views, and ask for their images. Where there is one view, its process decides."""
-        draw = draw_pass(self._plan.key, self._plan.strata, part_id, verdict) if self._plan else None
+        part_id, plan = record.part_id, self._succession.plan_of(record.run_id)
+        draw = draw_pass(plan.key, plan.strata, part_id, verdict) if plan else None
         keep = draw is not None or keeps_image(verdict, self._config.station.keep_images)
         for camera in cameras if keep else ():
             self._group_of[camera].process.send(Keep(part_id, camera))
@@ -395,9 +406,11 @@ class LineLoop:
         the new process, which answers NotHeld.
         """
         group.lose()
+        self._desk.lost(group)
+        serving = self._succession.for_restart()
         if self._ended or self._stop_by_ns is not None:
             self._ended = True
-        elif group.restart(self._next_sequence):
+        elif group.restart(self._next_sequence, self._config.on(serving.bundle, serving.recipe), serving.number):
             self._tally.restarts += 1
             self._tally.note_vision(group.name, why, restarted=True)
             self._tally.state = "restarting"
@@ -410,12 +423,12 @@ class LineLoop:
         if self._guard.look():
             for group in self._groups:
                 group.process.send(Challengers(self._guard.codes))
-        self._tally.challenge, self._tally.held = self._guard.words, self._guard.held
+        self._tally.challenge, self._tally.held = self._guard.words, self._guard.held or self._desk.holding.why
 
     def _pulse(self) -> None:
         """Let the outputs know that the loop goes round, and note how they do."""
         self._tally.beat_ns, self._tally.trigger = time.monotonic_ns(), self._intake.words
-        fault = str(self._ledger.fault or "") or (f"line held: {held}" if (held := self._guard.held) else None)
+        fault = str(self._ledger.fault or "") or (f"line held: {held}" if (held := self._tally.held) else None)
         for state in self._output.pulse(LineState(self._tally.state, fault)):
             if self._tally.note_output(state):
                 severity, kind = (Severity.INFO, "output back") if state.well else (Severity.ALARM, "output down")

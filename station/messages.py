@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
 from db.images import StoredImage
 from inspector.draws import Draw
 from inspector.drift import WatchPoint
 from inspector.drift_alarms import Alarm
-from inspector.values import PartResult
+from inspector.recipe import Recipe
+from inspector.values import PartResult, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Exposed:
     source: str
     fault: str | None = None
     overload: bool = False
+    serving: int = 0
+    """Which of the bundles that the line numbered has prepared it, and will judge it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,45 @@ class Relearning:
     ended: tuple[Alarm, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Vision: a bundle that was to be loaded is loaded and proved; it serves when the line says so."""
+
+    number: int
+    description: dict[str, str]
+    golden_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Vision: a bundle that was to be loaded is not fit to serve; what serves goes on."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTested:
+    """Vision: the golden self-test of what serves has ended; `fault` says how it failed."""
+
+    golden_samples: int
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowJudged:
+    """Vision: what the bundle in the shadow says of a view; nothing comes of it. Counts are since it was loaded."""
+
+    part_id: UUID
+    camera: str
+    bundle_id: str
+    verdict: Verdict
+    judged: int
+    skipped: int
+    """Views that came while others waited, and that it did not look at."""
+
+
+FromOrders = Loaded | Declined | SelfTested | ShadowJudged
 FromWatch = Drifted | DriftStatus | DriftPoint | Relearning
 FromVision = (
     Ready
@@ -186,6 +229,7 @@ FromVision = (
     | RuntimeFailed
     | Ended
     | FromWatch
+    | FromOrders
 )
 
 
@@ -239,6 +283,43 @@ class Trigger:
     camera: str
     sequence: int
     deadline_ns: int
+    serving: int = 0
+    """What the part is to be judged by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Line: load a bundle beside the one that serves, prove it, and keep it by this number."""
+
+    number: int
+    bundle: Path
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """Line: what is exposed from now on is judged by the bundle of this number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shade:
+    """Line: score views by the bundle of this number too, while no part waits; None: by none any more."""
+
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Line: the bundle of this number is not wanted any more."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Line: test what serves with its golden samples, between parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,4 +327,4 @@ class Stop:
     """Line: expose no more, finish what was announced, and end."""
 
 
-FromLine = Begin | Inspect | Challengers | Keep | Discard | Trigger | Stop
+FromLine = Begin | Inspect | Challengers | Keep | Discard | Trigger | Load | Serve | Shade | Drop | SelfTest | Stop

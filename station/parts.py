@@ -37,6 +37,8 @@ class PartInFlight:
     simulated: bool = False
     views: Mapping[str, Inspected | str] = field(default_factory=dict)
     """By camera, what was said of each view: its verdict, or why there is none."""
+    serving: int = 0
+    """Which of the bundles that the line numbered judges it."""
     hopeless: str | None = None
     """Why no view of it will be inspected; it is answered so at its deadline."""
     challenge: ChallengePart | None = None

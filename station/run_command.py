@@ -1,4 +1,4 @@
-"""`inspector station run|check|measure|relearn`, and the verb `challenge` of `station.challenges.command`."""
+"""`inspector station run|check|measure|relearn`, the verbs `order` and `orders`, and `challenge`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from station.challenges.command import add_challenge
 from station.checking import check_station
 from station.config import StationConfig, load_station_config
 from station.measuring import lines_of, measure_station
+from station.order_command import add_verbs
 from station.relearning import give_order
 from station.running import run_station
 from station.screen import screen
@@ -23,7 +24,7 @@ from station.watch import memory_path
 
 MOST_FRAMES = 1000
 """They are held in memory."""
-HELP = "run a station, check that it could run, measure its runtimes, have its drift watch learn anew, or challenge it"
+HELP = "run a station, check it, measure its runtimes, give it orders, have its drift watch learn anew, or challenge it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     relearn_verb.add_argument("--by", required=True, metavar="NAME", help="who orders it")
     relearn_verb.add_argument("--why", required=True, metavar="TEXT", help="what was found and done")
     relearn_verb.set_defaults(run=_relearn)
+    add_verbs(verbs)
     add_challenge(verbs)
     run_verb.add_argument("--verbose", action="store_true", help="log each verdict and every change of state")
 

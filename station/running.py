@@ -18,27 +18,29 @@ from uuid import UUID
 
 from db.images import ImageStore
 from db.ledger import Ledger, Recovery
-from db.records import Event, Run, Severity
-from inspector.bundle import Bundle, load_bundle
-from inspector.certificate import is_certified, standing
-from inspector.errors import ConfigError, StorageFault
+from db.records import Event, Severity
+from inspector.bundle import load_bundle
+from inspector.errors import ConfigError, StorageFault, UserError
 from inspector.logs import name_run
 from station.access import read_token
-from station.auditing import AuditPlan, audit_plan, make_key
+from station.auditing import make_key
+from station.beginning import Beginning, beginning_of
 from station.challenges.desk import guarded
+from station.challenges.guard import Guard
 from station.config import StationConfig
 from station.forwarding import forwarding
 from station.health.port import health_port, listen
 from station.health.settings import HealthSettings
 from station.health.snapshot import Snapshot, Watched
 from station.line import LineLoop
+from station.ordering import OrderFeed
 from station.outputs import act_outputs, tell_settings
-from station.outputs.base import About
+from station.outputs.base import About, Output
 from station.parts import Identity
 from station.preview import PreviewSlot
 from station.scheduling import line_first
 from station.service import service_heart
-from station.status import StationStatus, Tally
+from station.status import ServingNow, StationStatus, Tally
 from station.supervisor import VisionProcess
 from station.telling import TellingOutputs
 from station.triggers import is_by_camera
@@ -90,7 +92,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         UserError: a bundle, camera or database that is not fit; nothing was inspected.
         StationError: a fault that restarting the vision process did not mend; every part is accounted for.
     """
-    bundle = load_bundle(config.station.bundle)
+    load_bundle(config.station.bundle)
     _make_folder(config.station.folder)
     tally = Tally(config.station.name)
     started_s = time.monotonic()
@@ -104,28 +106,86 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
     ):
         ImageStore(config.images).sweep()
         recovery = ledger.recover(config.station.name)
-        plan = _audit_plan(config, bundle)
-        run = _run_value(config, bundle, plan)
-        ledger.start_run(run)
-        name_run(run.station, str(run.run_id))
-        if plan:
-            ledger.record_event(Event(run.station, Severity.INFO, "audit draws", plan.text()))
-        _record_recovery(ledger, config.station.name, recovery)
-        identity = Identity(run.run_id, run.station, run.recipe, run.bundle_id, config.camera.kind in RENDERED)
+        if config.audit is not None:
+            make_key(config.station.folder)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
-        about = About(run.station, run.recipe, run.bundle_id)
-        slots = {camera.name: PreviewSlot() for camera in config.cameras} if config.health else {}
-        start_vision = partial(VisionProcess, slots=slots)
-        with (
-            _health(config, bundle, run, ledger, tally, slots, listening),
-            TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally),
-        ):
-            with guarded(config, run.recipe, run.bundle_id, ledger) as guard, settled_heap(), _realtime(config, ledger):
-                LineLoop(config, identity, ledger, output, tally, stop, start, start_vision, plan, guard).run()
-            _end_run(ledger, run.run_id)
-            tally.state = "ended"
+        station = _Station(config, ledger, output, tally, stop, start, listening)
+        _record_recovery(ledger, config.station.name, recovery)
+        run_id = _serve_as_ordered(station)
+        tally.state = "ended"
     seconds = time.monotonic() - started_s
-    return RunSummary(run.run_id, tally.snapshot(), seconds, recovery.completed, config.database_url, config.images)
+    return RunSummary(run_id, tally.snapshot(), seconds, recovery.completed, config.database_url, config.images)
+
+
+@dataclass(frozen=True, slots=True)
+class _Station:
+    """What a run of the loop needs, whatever serves."""
+
+    config: StationConfig
+    ledger: Ledger
+    output: Output
+    tally: Tally
+    stop: threading.Event
+    start: int
+    listening: socket.socket | None
+
+
+def _serve_as_ordered(station: _Station) -> UUID:
+    """Serve what was ordered last, or else what the configuration says; what is ordered and unfit is an alarm."""
+    config = station.config
+    beginning = beginning_of(config)
+    if beginning.fault is None and beginning.served.order is not None:
+        try:
+            return _serve(station, beginning)
+        except UserError as error:
+            if station.tally.triggers or station.stop.is_set():
+                raise
+            beginning = beginning_of(config, f"{beginning.served.bundle_path}: {error}")
+    if beginning.fault is not None:
+        words = f"{beginning.fault}; the configuration's bundle serves"
+        station.ledger.record_event(Event(config.station.name, Severity.ALARM, "order not kept", words))
+    return _serve(station, beginning)
+
+
+def _serve(station: _Station, beginning: Beginning) -> UUID:
+    """Run the loop, and return the run of what served last."""
+    config, ledger, run, tally = beginning.config, station.ledger, beginning.run, station.tally
+    ledger.start_run(run, beginning.served)
+    name_run(run.station, str(run.run_id))
+    tally.serving = beginning.standing
+    if beginning.plan:
+        ledger.record_event(Event(run.station, Severity.INFO, "audit draws", beginning.plan.text()))
+    about = About(run.station, run.recipe, run.bundle_id)
+    slots = {camera.name: PreviewSlot() for camera in config.cameras} if config.health else {}
+    with (
+        _health(config, beginning.standing, ledger, tally, slots, station.listening),
+        TellingOutputs(config.database_url, about, tell_settings(config.outputs), ledger, tally),
+    ):
+        with guarded(config, run.recipe, run.bundle_id, ledger) as guard, settled_heap(), _realtime(config, ledger):
+            loop = _loop(station, beginning, slots, guard)
+            loop.run()
+        for run_id in loop.runs:
+            _end_run(ledger, run_id)
+    return loop.runs[-1]
+
+
+def _loop(station: _Station, beginning: Beginning, slots: Mapping[str, PreviewSlot], guard: Guard) -> LineLoop:
+    config, run = beginning.config, beginning.run
+    return LineLoop(
+        config,
+        Identity(run.run_id, run.station, run.recipe, run.bundle_id, config.camera.kind in RENDERED),
+        station.ledger,
+        station.output,
+        station.tally,
+        station.stop,
+        station.start,
+        partial(VisionProcess, slots=slots),
+        beginning.plan,
+        guard,
+        orders=OrderFeed(config),
+        holding=beginning.holding,
+        run=run,
+    )
 
 
 def _listening(settings: HealthSettings | None) -> AbstractContextManager[socket.socket | None]:
@@ -139,8 +199,7 @@ def _listening(settings: HealthSettings | None) -> AbstractContextManager[socket
 @contextmanager
 def _health(
     config: StationConfig,
-    bundle: Bundle,
-    run: Run,
+    now: ServingNow,
     ledger: Ledger,
     tally: Tally,
     slots: Mapping[str, PreviewSlot],
@@ -151,13 +210,13 @@ def _health(
         yield
         return
     watched = Watched(
-        station=run.station,
-        recipe=run.recipe,
-        bundle_id=run.bundle_id,
-        run_id=run.run_id,
+        station=config.station.name,
+        recipe=now.recipe,
+        bundle_id=now.bundle_id,
+        run_id=now.run_id,
         version=version("open-inspector"),
-        certificate=standing(bundle, config.recipe),
-        certified=is_certified(bundle, config.recipe),
+        certificate=now.certificate,
+        certified=now.certified,
         cameras=tuple(camera.name for camera in config.cameras),
         groups=tuple(config.groups),
         trigger=None if is_by_camera(config.trigger) else config.trigger.kind,
@@ -224,27 +283,6 @@ def _alone(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise ConfigError(f"{folder}: another station process runs in this folder; stop it first") from error
         yield
-
-
-def _audit_plan(config: StationConfig, bundle: Bundle) -> AuditPlan | None:
-    if config.audit is not None:
-        make_key(config.station.folder)
-    return audit_plan(config, config.recipe.policy or bundle.manifest.limits)
-
-
-def _run_value(config: StationConfig, bundle: Bundle, plan: AuditPlan | None) -> Run:
-    recipe = config.recipe
-    return Run(
-        station=config.station.name,
-        recipe=recipe.name,
-        recipe_revision=recipe.revision(),
-        recipe_text=recipe.model_dump_json(),
-        bundle_id=bundle.id,
-        task=bundle.manifest.task,
-        classes=bundle.manifest.classes,
-        manifest=bundle.manifest.model_dump(mode="json"),
-        audit=plan.strata if plan else (),
-    )
 
 
 def _record_recovery(ledger: Ledger, station: str, recovery: Recovery) -> None:

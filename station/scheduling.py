@@ -12,7 +12,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 LINE = 3
@@ -21,6 +21,7 @@ WORK = 2
 """Rank of what a part waits for: its row, its picture, its inference."""
 NICER = 10
 """Steps of niceness where nobody waits: a tenth of the weight of an ordinary thread."""
+_IS_LINUX = sys.platform == "linux"
 
 
 @contextlib.contextmanager
@@ -51,6 +52,24 @@ def all_threads_first() -> None:
         with contextlib.suppress(OSError):  # the line process was refused too, and has said so
             for thread in Path("/proc/self/task").iterdir():
                 _serve_at(int(thread.name), WORK, 0)
+
+
+def threads_first(threads: Iterable[int]) -> None:
+    """Serve these threads of this process at the rank of work, where the system allows it and they are still there."""
+    for thread in threads:
+        with contextlib.suppress(OSError):
+            _serve_at(thread, WORK, 0)
+
+
+def threads() -> frozenset[int]:
+    """Return the system's numbers of this process's threads."""
+    return frozenset(int(thread.name) for thread in Path("/proc/self/task").iterdir()) if _IS_LINUX else frozenset()
+
+
+def this_thread_ordinary() -> None:
+    """Have the calling thread, and those that it starts, served like any other program's."""
+    if sys.platform == "linux":
+        os.sched_setscheduler(threading.get_native_id(), os.SCHED_OTHER, os.sched_param(0))
 
 
 def this_thread_last() -> None:

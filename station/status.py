@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from inspector.values import Outcome, Verdict
 from station.counts import Counting, Counts
@@ -37,6 +38,17 @@ class VisionState:
 
 
 @dataclass(frozen=True, slots=True)
+class ServingNow:
+    """What serves, and what is certified of it."""
+
+    run_id: UUID
+    recipe: str
+    bundle_id: str
+    certificate: str
+    certified: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StationStatus:
     """A snapshot. Latencies are trigger to verdict, None before the first."""
 
@@ -62,7 +74,7 @@ class StationStatus:
     challenge: str
     """How the line stands with them, in a few words: "none" where none are wanted."""
     held: str | None
-    """Why every part is diverted until a challenge part is judged as it must be; None where the line is not held."""
+    """Why every part is diverted: a challenge part, a golden self-test or a person; None where the line is not held."""
     last: tuple[LastVerdict, ...]
     outputs: tuple[OutputState, ...] = ()
     """Every output that says how it does, in the order of the first word from each."""
@@ -74,6 +86,7 @@ class StationStatus:
     counts: Counts = field(default_factory=Counts)
     beat_ns: int = 0
     """time.monotonic_ns() when the line loop last went round; 0 before it runs."""
+    serving: ServingNow | None = None
 
     @property
     def accounted(self) -> int:
@@ -110,6 +123,7 @@ class Tally:
         self.cameras: Mapping[str, str] = {}
         self.trigger = "well"
         self.beat_ns = 0
+        self.serving: ServingNow | None = None
         self._visions: dict[str, VisionState] = {}
         self._counting = Counting()
         self._outputs: dict[str, OutputState] = {}
@@ -162,6 +176,7 @@ class Tally:
             trigger=self.trigger,
             counts=self._counting.counts(),
             beat_ns=self.beat_ns,
+            serving=self.serving,
         )
 
     def _rate_hz(self) -> float:

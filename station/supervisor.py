@@ -25,7 +25,12 @@ class VisionProcess:
     """One vision process and the line's end of its pipe. `send` may be called from any thread."""
 
     def __init__(
-        self, config: StationConfig, group: str, start: int, slots: Mapping[str, PreviewSlot] | None = None
+        self,
+        config: StationConfig,
+        group: str,
+        start: int,
+        serving: int = 0,
+        slots: Mapping[str, PreviewSlot] | None = None,
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
@@ -33,7 +38,7 @@ class VisionProcess:
         pipes = {name: context.Pipe(duplex=False) for name in config.triggered(group)}
         self._triggers = {name: asking for name, (_, asking) in pipes.items()}
         asked = {name: end for name, (end, _) in pipes.items()}
-        arguments = (theirs, asked, config, group, start, slots or {})
+        arguments = (theirs, asked, config, group, start, serving, slots or {})
         self._process = context.Process(target=vision.main, args=arguments, name=group, daemon=True)
         self._process.start()
         for end in (theirs, *asked.values()):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import queue
 import threading
 import time
 from collections import deque
@@ -18,85 +17,59 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import cv2
 
-from db.images import ImageStore, StoredImage
-from inspector.bundle import load_bundle
-from inspector.certificate import is_certified, require_certified
+from db.images import ImageStore
 from inspector.draws import draw_pass
-from inspector.drift import WatchKey
-from inspector.errors import StationError, StorageFault, UserError
-from inspector.inspection import Inspector, PreparedView
+from inspector.errors import StationError, UserError
+from inspector.inspection import Inspector
 from inspector.values import Frame, Image, PartResult
 from station.acquire import Acquisition, FrameShelf
 from station.admission import MOST_WAITING
-from station.auditing import AuditPlan, audit_plan, keeps_image
+from station.auditing import keeps_image
 from station.cameras.base import CameraSettings
 from station.cameras.notes import CameraNotes
 from station.child import live_with_line
 from station.codes import CodeReader
 from station.config import StationConfig
 from station.detection import PartDetectionSettings, PartDetector
+from station.encoding import Encoder, JudgedImages
 from station.messages import (
     Alive,
     Begin,
     Challengers,
     Discard,
+    Drop,
     FromLine,
     FromVision,
     ImageFailed,
-    ImageStored,
     Inspect,
     Inspected,
     Keep,
+    Load,
     NotHeld,
     Ready,
     RuntimeFailed,
+    SelfTest,
+    Serve,
+    Shade,
     Stop,
     Unfit,
 )
+from station.pipe import LineGone, Pipe
 from station.preview import Preview, PreviewSlot
 from station.previewing import Previews
-from station.scheduling import all_threads_first, this_thread_last
-from station.watch import LineWatch, memory_path
+from station.scheduling import all_threads_first
+from station.selftest import RunningTest
+from station.serving import HeldView, Serving, Servings, ready_serving
+from station.shadowing import Shadow
 
 FRAMES_IN_FLIGHT = 2
 """One being inspected, one announced: its row becomes durable meanwhile."""
-_IMAGES_WAITING = 8
 _ACQUIRE_HANG_S = 30.0
 """A camera driver that does not come back for so long is hung: no sign of life, and the line replaces the process."""
-_JPEG = (".jpg", (cv2.IMWRITE_JPEG_QUALITY, 95))
-_PNG = (".png", (cv2.IMWRITE_PNG_COMPRESSION, 1))
-
-
-class LineGone(Exception):
-    """The line process has ended, and with it the reason to go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pipe:
-    """The end that the threads of the vision process share; `send` may be called from any of them."""
-
-    connection: Connection
-    lock: threading.Lock
-
-    def send(self, message: FromVision) -> None:
-        try:
-            with self.lock:
-                self.connection.send(message)
-        except (BrokenPipeError, ConnectionResetError) as error:
-            raise LineGone from error
-
-    def receive(self, timeout_s: float) -> FromLine | None:
-        """Return the next message, or None if none came in time."""
-        try:
-            if not self.connection.poll(timeout_s):
-                return None
-            message: FromLine = self.connection.recv()
-        except (EOFError, ConnectionResetError) as error:
-            raise LineGone from error
-        return message
 
 
 def main(
@@ -105,18 +78,20 @@ def main(
     config: StationConfig,
     group: str,
     start: int,
+    serving: int,
     slots: Mapping[str, PreviewSlot],
 ) -> None:
     """Entry point of the process. `start` is the sequence number of the first frame to take.
 
-    Through `triggers` the line asks each camera for exposures, past the inspecting thread, which may be busy. `slots`
-    take the newest picture of each camera, where somebody may want to see it.
+    `serving` is the line's number of the configuration's bundle and recipe. Through `triggers` the line asks each
+    camera for exposures, past the inspecting thread, which may be busy. `slots` take the newest picture of each camera,
+    where somebody may want to see it.
     """
     live_with_line()
     cv2.setNumThreads(1)
     pipe = Pipe(connection, threading.Lock())
     try:
-        _serve(pipe, triggers, config, group, start, slots)
+        _serve(pipe, triggers, config, group, start, serving, slots)
     except LineGone:
         return
 
@@ -133,28 +108,25 @@ def _serve(
     config: StationConfig,
     group: str,
     start: int,
+    number: int,
     slots: Mapping[str, PreviewSlot],
 ) -> None:
     try:
-        inspector = Inspector(load_bundle(config.station.bundle), config.recipe, post=config.post)
-        plan = audit_plan(config, inspector.policy)
-        golden_samples = inspector.self_test()
-        if inspector.recipe.require_certificate:
-            require_certified(inspector.bundle, inspector.recipe)
-        inspector.warm_up()
+        first = ready_serving(number, config.station.bundle, config.recipe, config)
         _settle_heap()
     except (UserError, StationError) as error:
         pipe.send(Unfit(str(error)))
         return
     if config.station.realtime:
         all_threads_first()
+    cameras = config.of_group(group)
     with Encoder(pipe, ImageStore(config.images), config.station.image_format) as encoder, Previews(slots) as previews:
-        pipe.send(Ready(inspector.describe(), golden_samples))
+        pipe.send(Ready(first.inspector.describe(), len(first.inspector.golden_samples())))
+        servings = Servings(config, tuple(camera.name for camera in cameras), first, pipe.send)
         lanes = {
-            camera.name: _lane(pipe, inspector, config, camera, start, triggers.get(camera.name))
-            for camera in config.of_group(group)
+            camera.name: _lane(pipe, servings, config, camera, start, triggers.get(camera.name)) for camera in cameras
         }
-        Vision(pipe, inspector, encoder, lanes, config, plan, previews).answer_until_line_ends()
+        Vision(pipe, servings, encoder, lanes, config, previews).answer_until_line_ends()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +135,11 @@ class Lane:
 
     shelf: FrameShelf
     acquisition: Acquisition
-    watch: LineWatch
 
 
 def _lane(
     pipe: Pipe,
-    inspector: Inspector,
+    servings: Servings,
     config: StationConfig,
     camera: CameraSettings,
     start: int,
@@ -179,16 +150,15 @@ def _lane(
         with contextlib.suppress(LineGone):
             pipe.send(message)
 
-    key = WatchKey(bundle=inspector.bundle.id, recipe=config.recipe.revision(), camera=camera.name)
-    memory = memory_path(config.station.folder, camera.name)
-    certified = is_certified(inspector.bundle, inspector.recipe)
-    watch = LineWatch(config.recipe, key, memory, pipe.send, certified=certified)
     notes = CameraNotes(camera, config.recipe, config.station.folder / "cameras", announce)
-    shelf = FrameShelf(FRAMES_IN_FLIGHT if triggers is None else MOST_WAITING, inspector.prepare)
+    shelf = FrameShelf(FRAMES_IN_FLIGHT if triggers is None else MOST_WAITING, servings.prepare)
     aligned = len(config.cameras) > 1
     sight = config.trigger if triggers is None and isinstance(config.trigger, PartDetectionSettings) else None
     detector = PartDetector(sight) if sight else None
-    return Lane(shelf, Acquisition(camera, start, shelf, announce, notes, triggers, aligned, detector), watch)
+    acquisition = Acquisition(
+        camera, start, shelf, announce, notes, triggers, aligned, detector, lambda: servings.current.number
+    )
+    return Lane(shelf, acquisition)
 
 
 class Vision:
@@ -197,21 +167,19 @@ class Vision:
     def __init__(
         self,
         pipe: Pipe,
-        inspector: Inspector,
+        servings: Servings,
         encoder: Encoder,
         lanes: Mapping[str, Lane],
         config: StationConfig,
-        plan: AuditPlan | None = None,
         previews: Previews | None = None,
     ) -> None:
         self._pipe = pipe
         self._previews = previews
-        self._inspector = inspector
+        self._servings = servings
         self._encoder = encoder
         self._lanes = lanes
         self._keep = config.station.keep_images
-        self._plan = plan
-        self._faults_told = 0
+        self._faults_told: WeakKeyDictionary[Inspector, int] = WeakKeyDictionary()
         self._decides = len(config.cameras) == 1
         """With one view, what is said of it is the part's verdict, and what is kept is decided here."""
         self._codes = CodeReader(config.station.read_code) if config.station.read_code else None
@@ -219,24 +187,54 @@ class Vision:
         self._judged = JudgedImages(MOST_WAITING * len(lanes))
         self._heard: deque[FromLine] = deque()
         self._life_sign_s = config.station.hang_s / 4
+        self._alive_s = time.monotonic()
+        self._idle = threading.Event()
+        """Set while no part waits."""
+        self._shadow: Shadow | None = None
+        self._test: RunningTest | None = None
 
     def answer_until_line_ends(self) -> None:
-        """Raise LineGone at the end; after Stop, what was announced is still inspected."""
+        """Raise LineGone at the end; after Stop, what was announced is still inspected.
+
+        Where the inspecting thread fails, the cameras have not ended: the line notices the death, and goes on.
+        """
         try:
             while True:
-                message = self._hear(self._life_sign_s)
+                message = self._hear(0.0 if self._test else self._life_sign_s)
                 if message is not None:
                     self._answer(message)
-                elif all(lane.acquisition.silent_s() < _ACQUIRE_HANG_S for lane in self._lanes.values()):
-                    self._pipe.send(Alive())
+                if self._test and (message is None or self._test.is_overdue()):
+                    self._test_on(self._test)
+                self._sign_of_life()
         finally:
-            for lane in self._lanes.values():
-                lane.acquisition.stop(timeout_s=1.0)
-                lane.shelf.close()
-                lane.watch.save()
+            self._close()
+
+    def _sign_of_life(self) -> None:
+        """Say now and then that all threads go round, whatever there is to do: a held line asks for no verdicts."""
+        now_s = time.monotonic()
+        if now_s - self._alive_s >= self._life_sign_s and all(
+            lane.acquisition.silent_s() < _ACQUIRE_HANG_S for lane in self._lanes.values()
+        ):
+            self._alive_s = now_s
+            self._pipe.send(Alive())
+
+    def _close(self) -> None:
+        if self._shadow:
+            self._shadow.close()
+        for lane in self._lanes.values():
+            lane.acquisition.abandon(timeout_s=1.0)
+            lane.shelf.close()
+        self._servings.save()
 
     def _hear(self, timeout_s: float) -> FromLine | None:
-        return self._heard.popleft() if self._heard else self._pipe.receive(timeout_s)
+        message = self._heard.popleft() if self._heard else self._pipe.receive(0.0)
+        if message is not None or not timeout_s:
+            return message
+        if all(lane.shelf.empty for lane in self._lanes.values()):
+            self._idle.set()
+        message = self._pipe.receive(timeout_s)
+        self._idle.clear()
+        return message
 
     def _answer(self, message: FromLine) -> None:
         match message:
@@ -250,6 +248,34 @@ class Vision:
                 self._lanes[camera].shelf.take(sequence)
             case Begin() | Stop():
                 self._expose(isinstance(message, Begin))
+            case _:
+                self._obey(message)
+
+    def _obey(self, message: FromLine) -> None:
+        match message:
+            case Load():
+                self._servings.load(message)
+            case Serve(number):
+                self._servings.serve(number)
+            case Drop(number):
+                self._servings.drop(number)
+            case SelfTest():
+                self._test = RunningTest(self._servings.current)
+            case Shade(number):
+                self._shade(None if number is None else self._servings.find(number))
+
+    def _shade(self, serving: Serving | None) -> None:
+        if self._shadow:
+            self._shadow.close()
+            self._servings.drop(self._shadow.number)
+        self._shadow = Shadow(serving, self._pipe.send, self._idle) if serving else None
+
+    def _test_on(self, test: RunningTest) -> None:
+        """Test what serves with one golden sample more."""
+        told = test.step()
+        if told is not None:
+            self._test = None
+            self._pipe.send(told)
 
     def _expose(self, wanted: bool) -> None:
         for lane in self._lanes.values():
@@ -270,113 +296,57 @@ class Vision:
 
     def _inspect(self, asked: Sequence[Inspect]) -> None:
         taken = [(message, self._lanes[message.camera].shelf.take(message.sequence)) for message in asked]
-        wanted = [(message, view) for message, view in taken if self._is_wanted(message, view)]
+        wanted = [(message, held) for message, held in taken if held is not None and self._is_wanted(message)]
+        for message in (message for message, held in taken if held is None):
+            self._pipe.send(NotHeld(message.part_id, message.camera))
         if not wanted:
             return
-        judged = self._inspector.judge([view for _, view in wanted if view])
-        self._tell_faults()
-        for (message, view), inspection in zip(wanted, judged.views, strict=True):
-            if view is not None:
-                self._tell(message, view.frame.image, PartResult(inspection.verdict, (inspection,)))
-                self._show(message, view.frame)
+        serving = wanted[0][1].serving  # of all of them: a part is triggered for one
+        judged = serving.judge([held.view for _, held in wanted])
+        self._tell_faults(serving)
+        for (message, held), inspection in zip(wanted, judged.views, strict=True):
+            self._tell(message, held, PartResult(inspection.verdict, (inspection,)))
+            self._show(message, held.view.frame)
 
-    def _is_wanted(self, message: Inspect, view: PreparedView | None) -> bool:
-        if view is None:
-            self._pipe.send(NotHeld(message.part_id, message.camera))
-            return False
+    def _is_wanted(self, message: Inspect) -> bool:
         if time.monotonic_ns() > message.deadline_ns:
             self._pipe.send(NotHeld(message.part_id, message.camera, "overload: its turn came after its deadline"))
             return False
         return True
 
-    def _tell(self, message: Inspect, image: Image, judged: PartResult) -> None:
-        watch = self._lanes[message.camera].watch
+    def _tell(self, message: Inspect, held: HeldView, judged: PartResult) -> None:
+        serving, image = held.serving, held.view.frame.image
+        watch = serving.watches[message.camera]
         part = watch.guard(judged)
         code = self._codes.read(image) if self._codes else None
         counted = not message.challenge and code not in self._challengers
         draw = None
-        if self._decides and self._plan and counted:
-            draw = draw_pass(self._plan.key, self._plan.strata, message.part_id, part.verdict)
+        if self._decides and serving.plan and counted:
+            draw = draw_pass(serving.plan.key, serving.plan.strata, message.part_id, part.verdict)
         keep = self._decides and (draw is not None or keeps_image(part.verdict, self._keep))
         self._pipe.send(Inspected(message.part_id, message.camera, part.without_heat(), keep, draw, code))
         if keep:
             self._encoder.put(message.part_id, message.camera, image)
         elif not self._decides:
             self._judged.put(message.part_id, message.camera, image)
-        if counted:
+        if counted and serving.inspector is self._servings.current.inspector:
             watch.see(judged, image)
+        if counted and self._shadow:
+            self._shadow.offer(message.part_id, message.camera, held.view.frame)
 
     def _show(self, message: Inspect, frame: Frame) -> None:
         if self._previews is not None:
             preview = Preview(frame.image, message.sequence, message.part_id, frame.captured_at)
             self._previews.show(message.camera, preview)
 
-    def _tell_faults(self) -> None:
-        for fault in self._inspector.faults[self._faults_told :]:
+    def _tell_faults(self, serving: Serving) -> None:
+        faults, told = serving.inspector.faults, self._faults_told.get(serving.inspector, 0)
+        for fault in faults[told:]:
             self._pipe.send(RuntimeFailed(fault))
-            self._faults_told += 1
+        self._faults_told[serving.inspector] = len(faults)
 
     def _store(self, part_id: UUID, camera: str, image: Image | None) -> None:
         if image is None:
             self._pipe.send(ImageFailed(part_id, camera, f"camera {camera!r}: the picture is no longer held"))
         else:
             self._encoder.put(part_id, camera, image)
-
-
-class JudgedImages:
-    """Pictures of views that were judged, until the line has the part's verdict: at most `room`, the oldest goes."""
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._images: dict[tuple[UUID, str], Image] = {}
-
-    def put(self, part_id: UUID, camera: str, image: Image) -> None:
-        if len(self._images) >= self._room:
-            del self._images[next(iter(self._images))]
-        self._images[part_id, camera] = image
-
-    def take(self, part_id: UUID, camera: str) -> Image | None:
-        return self._images.pop((part_id, camera), None)
-
-
-class Encoder:
-    """The encode thread: pictures to content-addressed files, off the hot path.
-
-    The queue is bounded; when it is full, `put` waits: a record is never dropped for speed.
-    """
-
-    def __init__(self, pipe: Pipe, store: ImageStore, image_format: str) -> None:
-        self._pipe = pipe
-        self._store = store
-        self._format = _PNG if image_format == "png" else _JPEG
-        self._queue: queue.Queue[tuple[UUID, str, Image] | None] = queue.Queue(_IMAGES_WAITING)
-        self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
-
-    def __enter__(self) -> Encoder:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._queue.put(None)
-        self._thread.join(5.0)
-
-    def put(self, part_id: UUID, camera: str, image: Image) -> None:
-        self._queue.put((part_id, camera, image))
-
-    def _run(self) -> None:
-        this_thread_last()
-        while (waiting := self._queue.get()) is not None:
-            part_id, camera, image = waiting
-            try:
-                answer: FromVision = ImageStored(part_id, camera, self._store_image(image))
-            except (StorageFault, cv2.error) as error:
-                answer = ImageFailed(part_id, camera, str(error))
-            try:
-                self._pipe.send(answer)
-            except LineGone:
-                return
-
-    def _store_image(self, image: Image) -> StoredImage:
-        suffix, parameters = self._format
-        _, encoded = cv2.imencode(suffix, image, list(parameters))
-        return self._store.put(encoded.tobytes(), suffix)

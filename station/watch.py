@@ -106,6 +106,13 @@ class LineWatch:
         self._looked_s = now_s if due else self._looked_s
         return due
 
+    def resume(self) -> None:
+        """Go on after another bundle has served: what is known counts again, and alarms that held hold again."""
+        for alarm in self._watch.alarms if self._watch else ():
+            self._send(Drifted(self._key.camera, alarm))
+        self.save()
+        self._tell_status()
+
     def save(self) -> None:
         """Write the memory; a disk that does not take it is told once, and the watch goes on."""
         if self._watch is None:

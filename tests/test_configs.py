@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from db.retention import RetentionPolicy
 from inspector.drift import DriftSettings
 from inspector.preprocess import Roi
 from inspector.quality import QualityLimits
@@ -20,7 +21,14 @@ from inspector.runtimes import RuntimeSettings
 from inspector.shifts import ShiftSettings
 from inspector.verdict import Policy
 from station.cameras import CAMERAS, camera_factory
-from station.config import PlantSettings, StationBlock, load_station_config, station_config
+from station.config import (
+    PlantSettings,
+    RecipeBlock,
+    SelfTestSettings,
+    StationBlock,
+    load_station_config,
+    station_config,
+)
 from station.health.settings import HealthSettings
 from station.outputs import OUTPUTS, output_factory
 from station.triggers import BY_CAMERA, TRIGGERS, trigger_settings
@@ -95,10 +103,13 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (TriggerSettings, station["trigger"]),
         *[(type(trigger_settings(table, "example")), table) for table in shown("trigger").values()],
         (PlantSettings, station["plant"]),
+        (SelfTestSettings, station["self_test"]),
+        (RecipeBlock, station["recipe"][0]),
         (ShiftSettings, station["shifts"]),
         (HealthSettings, station["health"]),
         *[(output_factory(kind).Settings, table) for kind, table in shown("output").items()],
         *[(camera_factory(kind).Settings, table) for kind, table in shown("camera").items()],
+        (RetentionPolicy, tomllib.loads(uncommented((CONFIGS / "retention.example.toml").read_text()))),
         (Recipe, recipe),
         (QualityLimits, recipe["quality"]),
         (RuntimeSettings, recipe["runtime"]),

@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from db.engine import default_url, name_of, open_any_version, schema_revision, storage_errors
     from db.migrations import HEAD
+    from db.partitions import make_partitions
     from db.roles import set_up_roles
     from db.schema import upgrade
 
@@ -27,6 +28,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"database {name_of(engine.url)} {happened} revision {HEAD}")
         with storage_errors(engine.url), engine.begin() as connection:
             missing = set_up_roles(connection)
+            made = make_partitions(connection)
+        if made:
+            print(f"{made} monthly partitions made ahead")
         if missing:
             print(f"roles not made, since this login may not: {', '.join(missing)}; run it as one that may")
     finally:

@@ -35,7 +35,7 @@ from sqlalchemy import (
 from db.columns import Key
 from db.history.scope import Scope, judged
 from db.labels import TaskKind
-from db.plant_tables import REVIEW_LEASES
+from db.plant_tables import LABEL_LEASES
 from db.tables import FINDINGS, INSPECTIONS, LABEL_TASKS, LABELS
 from inspector.values import Outcome
 from inspector.verdict import Policy
@@ -83,10 +83,10 @@ def queue(connection: Connection, scope: Scope, policy: Policy, now: datetime, m
     order = (need, candidates.c.distance, candidates.c.triggered_at, candidates.c.task_id.is_(None))
     once = func.row_number().over(partition_by=candidates.c.part_id, order_by=order)
     ranked = select(*candidates.c, need.label("need"), once.label("place")).subquery("ranked")
-    held = and_(REVIEW_LEASES.c.part_id == ranked.c.part_id, REVIEW_LEASES.c.held_until > now)
+    held = and_(LABEL_LEASES.c.part_id == ranked.c.part_id, LABEL_LEASES.c.until > now)
     query = (
-        select(*ranked.c, REVIEW_LEASES.c.person.label("held_by"), REVIEW_LEASES.c.held_until)
-        .select_from(ranked.outerjoin(REVIEW_LEASES, held))
+        select(*ranked.c, LABEL_LEASES.c.person.label("held_by"), LABEL_LEASES.c.until.label("held_until"))
+        .select_from(ranked.outerjoin(LABEL_LEASES, held))
         .where(ranked.c.place == 1)
         .order_by(ranked.c.need, ranked.c.distance, ranked.c.triggered_at, ranked.c.part_id)
         .limit(most)

@@ -3,12 +3,14 @@
 from alembic import context
 
 from db.plant_tables import METADATA
+from db.schema import compared_on
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=METADATA,
     render_as_batch=True,
     compare_type=True,
+    include_object=compared_on(context.config.attributes["connection"].dialect.name),
     # SQLite does roll back DDL, once the driver's own BEGIN is out of the way (db.engine): all or nothing.
     transactional_ddl=True,
 )

@@ -68,6 +68,9 @@ class Guard:
         """See what is new and what is due; True where `codes` has changed. Called as the loop goes round."""
         return False
 
+    def serve(self, recipe: str, bundle_id: str) -> None:
+        """Take note of a change-over, or of another bundle, in mid-run."""
+
 
 class ChallengeGuard(Guard):
     """A guard by the register, the settings and the clock.
@@ -129,7 +132,6 @@ class ChallengeGuard(Guard):
         return changed
 
     def serve(self, recipe: str, bundle_id: str) -> None:
-        """Take note of a change-over, or of another bundle, in mid-run."""
         self._serving = Serving(recipe, bundle_id, self._clock())
 
     # ---- what a challenge part comes to

@@ -50,11 +50,11 @@ def health_answer(health: Health, document: bytes) -> Answer:
     return Answer(HTTPStatus.OK if health.may_run else HTTPStatus.SERVICE_UNAVAILABLE, document)
 
 
-def metrics_answer(health: Health, streams: Streams, accept: str) -> Answer:
-    from station.health.metrics import metrics_text  # its library is not for the line process
+def metrics_answer(health: Health, streams: Streams) -> Answer:
+    from station.health import metrics  # its library is not for the line process
 
-    body, content_type = metrics_text(health, streams.open, streams.dropped, accept, time.monotonic_ns())
-    return Answer(HTTPStatus.OK, body, content_type)
+    body = metrics.metrics_text(health, streams.open, streams.dropped, time.monotonic_ns())
+    return Answer(HTTPStatus.OK, body, metrics.CONTENT_TYPE)
 
 
 def preview_answer(request: Request, slots: Mapping[str, PreviewSlot]) -> Answer:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 STEP_S = 1.0
 REMEMBERED_S = 3600.0
@@ -53,5 +54,10 @@ def is_synchronised() -> bool | None:
     """Whether the kernel says that the clock follows a reference; None where it cannot be asked."""
     if sys.platform != "linux":
         return None
-    state = int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
+    state = int(_system().adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
     return None if state < 0 else state != _TIME_ERROR
+
+
+@cache
+def _system() -> ctypes.CDLL:
+    return ctypes.CDLL(None)

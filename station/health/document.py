@@ -74,7 +74,11 @@ def health_document(health: Health, since: dict[str, datetime]) -> bytes:
         "run_id": str(watched.run_id),
         "version": watched.version,
         "devices": [_device(device, since[device.called]) for device in health.devices],
-        "parts": {"triggers": status.triggers, **{outcome.value: status.outcomes[outcome] for outcome in Outcome}},
+        "parts": {
+            "triggers": status.triggers,
+            **{outcome.value: status.outcomes[outcome] for outcome in Outcome},
+            "challenges": status.challenges,
+        },
         "rate_hz": round(status.rate_hz, 3),
         "p50_ms": _rounded(status.p50_ms),
         "p99_ms": _rounded(status.p99_ms),

@@ -90,6 +90,8 @@ def part_event(report: Report, views: Sequence[outbox.ViewSeen], first_camera: s
             {"camera": view.camera, "outcome": view.outcome, "image_sha256": view.image_sha256} for view in views
         ],
         "simulated": report.simulated,
+        "challenge_id": None if record.challenge_id is None else str(record.challenge_id),
+        "challenge_met": record.challenge_met,
     }
     return json.dumps(fields, separators=(",", ":"), allow_nan=False).encode()
 

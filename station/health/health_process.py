@@ -71,9 +71,8 @@ def hear_line(connection: Connection, snapshot: Snapshot, watch: HealthWatch, se
     with suppress(EOFError, OSError):
         while True:
             server.shown = shown = watch.show(snapshot)
-            if shown.health.marks != marks:
-                server.hub.announce(shown.document)
-                marks = shown.health.marks
+            server.hub.announce(shown.document, changed=shown.health.marks != marks)
+            marks = shown.health.marks
             if connection.poll(LOOK_S):
                 snapshot = connection.recv()
                 connection.send_bytes(b"heard")
@@ -101,7 +100,7 @@ class HealthWatch:
             self._heard = (snapshot, now_ns)
         disk, clock = look_at_disk(self._watched.folder), self._clock.look()
         sight = Sight(snapshot, disk, clock, self._heard[1], now_ns)
-        health: Health = assess(self._watched, sight, self._now())
+        health: Health = assess(self._watched.serving(snapshot.status.serving), sight, self._now())
         return Shown(health, health_document(health, self._since.note(health)))
 
 

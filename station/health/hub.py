@@ -62,11 +62,13 @@ class Hub:
 
     # ---- who tells
 
-    def announce(self, health: bytes) -> None:
-        """Tell every reader how the station does."""
+    def announce(self, health: bytes, changed: bool = True) -> None:
+        """Keep how the station does for whoever comes; where something has changed, tell every reader."""
         with self._changed:
-            self._health, self._edition = health, self._edition + 1
-            self._changed.notify_all()
+            self._health = health
+            if changed:
+                self._edition += 1
+                self._changed.notify_all()
 
     def begin(self, floor: int) -> None:
         """Remember parts behind this position, and none before."""

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import generate_latest
 
 from inspector.values import Outcome
 from station.counts import BOUNDS_S, NO_REASON, Counts
@@ -16,14 +16,14 @@ from station.health.storage import DiskSight
 from station.outputs.base import OutputState
 
 PREFIX = "inspector_"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""What every reader takes. The library could choose by `Accept`, and fails on one that is odd."""
 
 
-def metrics_text(health: Health, streams: int, dropped: int, accept: str, now_ns: int) -> tuple[bytes, str]:
-    """Return the text in the format that the reader likes best, and its content type."""
-    encode, content_type = choose_encoder(accept)
+def metrics_text(health: Health, streams: int, dropped: int, now_ns: int) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Moment([*_metrics(health, now_ns), *_stream_metrics(streams, dropped)]))
-    return encode(registry), content_type
+    return generate_latest(registry)
 
 
 class _Moment:
@@ -43,6 +43,7 @@ def _metrics(health: Health, now_ns: int) -> Iterator[Metric]:
     yield _device_states(health)
     yield _counter("triggers", "Parts triggered in this run", status.triggers)
     yield _parts(status.counts)
+    yield _counter("challenge_parts", "Parts of known truth, which are in no other count of parts", status.challenges)
     yield _latency(status.counts)
     in_flight = status.triggers - status.accounted
     yield _gauge("parts_in_flight", "Parts triggered and not judged", max(0, in_flight))

@@ -98,7 +98,12 @@ class HealthPort:
         ours, theirs = context.Pipe()
         serving = Serving(self._watched, self._take(), self._listening, self._slots)
         process = context.Process(target=health_process.main, args=(theirs, serving), name="health", daemon=True)
-        process.start()
+        try:
+            process.start()
+        except OSError as error:
+            ours.close()
+            theirs.close()
+            return f"cannot be started ({error.strerror})"
         theirs.close()
         self.pid = process.pid
         try:

@@ -10,6 +10,7 @@ import logging
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -29,8 +30,7 @@ MOST_STREAMS = 8
 STREAM_BUFFER_BYTES = 65_536
 """What is sent and not read waits here; small, so that a reader who does not read is noticed."""
 LOAD_S = 5.0
-_LINGER_S = 0.2
-_LINGER_BYTES = 1 << 20
+_LINGER_S = 0.5
 _CALM = "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nServer: open-inspector\r\n"
 
 
@@ -72,6 +72,7 @@ class HealthServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         super().__init__(listening.getsockname()[:2], _Connection, bind_and_activate=False)
         self.socket.close()
         self.socket = listening
+        self.socket.setblocking(False)  # a client that is gone before it is accepted holds nobody up
         self.shown, self.hub, self.slots, self.token = shown, hub, slots, token
         self.patience = patience
         self.dropped = 0
@@ -79,10 +80,14 @@ class HealthServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.stream_room = threading.BoundedSemaphore(MOST_STREAMS)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
+        if not self._room.acquire(blocking=False):
             self._turn_away(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # the system gives no further thread
+            self._room.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
@@ -137,7 +142,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 return answers.health_answer(shown.health, shown.document)
             case "/metrics":
                 streams = Streams(self.server.hub.readers, self.server.dropped)
-                return answers.metrics_answer(shown.health, streams, request.headers.get("Accept", ""))
+                return answers.metrics_answer(shown.health, streams)
             case "/preview.jpg":
                 return answers.preview_answer(request, self.server.slots)
         raise Refused(HTTPStatus.NOT_FOUND, "expected /health, /metrics, /preview.jpg or /events")
@@ -148,11 +153,12 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def _linger(self) -> None:
         """Read what a refused client still says, for a moment: to close before would take our answer from it."""
-        self.request.settimeout(_LINGER_S)
         self.request.shutdown(socket.SHUT_WR)
-        left = _LINGER_BYTES
-        while left > 0 and (piece := self.request.recv(65_536)):
-            left -= len(piece)
+        until_s = time.monotonic() + _LINGER_S
+        while (left_s := until_s - time.monotonic()) > 0:
+            self.request.settimeout(left_s)
+            if not self.request.recv(65_536):
+                return
 
     # ---- events
 

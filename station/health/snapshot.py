@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
 from station.health.settings import HealthSettings
-from station.status import StationStatus
+from station.status import ServingNow, StationStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,20 @@ class Watched:
     folder: Path
     database: str
     settings: HealthSettings
-    token: bytes | None
+    token: bytes | None = field(repr=False)
+
+    def serving(self, now: ServingNow | None) -> Watched:
+        """Return the same with what serves by now."""
+        if now is None:
+            return self
+        return replace(
+            self,
+            recipe=now.recipe,
+            bundle_id=now.bundle_id,
+            run_id=now.run_id,
+            certificate=now.certificate,
+            certified=now.certified,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,6 @@ def _what_changed(before: RunSummary, after: RunSummary) -> str:
 
 
 def _camera(event: Event) -> tuple[str, str]:
-    """Return a message's camera and the rest of it, as `station.line` writes them."""
+    """Return a message's camera and the rest of it, as `station.drift_notes` writes them."""
     found = re.match(r"camera (.*?): (.*)", event.message, re.DOTALL)
     return (found[1], found[2]) if found else ("", event.message)

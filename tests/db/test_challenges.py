@@ -132,7 +132,9 @@ def test_nobody_is_asked_to_label_a_challenge_part(path: Path, line: Any, mixed:
         _, parts = mixed(ledger)
     with engine.connect() as connection, connection.execution_options(**{WRITES: True}).begin():
         asked = {task.part_id for task in open_tasks(connection, "ann")}
-        connection.execute(text("INSERT INTO images VALUES ('c', 'c', 1, '2026-01-01')"))
+        connection.execute(
+            text("INSERT INTO images (sha256, path, size_bytes, stored_at) VALUES ('c', 'c', 1, '2026-01-01')")
+        )
         connection.execute(text("UPDATE inspections SET image_sha256 = 'c'"))
         for part in parts:
             add_label(connection, Label(part.part_id, "good", "ann", True))

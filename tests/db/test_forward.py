@@ -17,8 +17,10 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, create_engine, insert, select, text, update
+from sqlalchemy.exc import StatementError
 
 from db import command, queries
+from db.bulk import add_new
 from db.dispatch import keep, unforwarded
 from db.engine import WRITES, open_engine
 from db.forward import Forwarder, Forwarding, plant_url
@@ -489,3 +491,58 @@ def test_limits_on_silence_are_part_of_the_plants_address_and_can_be_set_otherwi
     assert given.query["connect_timeout"] == "60"
     assert given.query["tcp_user_timeout"] == "15000"
     assert plant_url("sqlite:///plant.sqlite").query == {}
+
+
+# ---- images, and rows as documents
+
+
+def test_images_of_every_view_get_there_without_what_the_station_did_with_its_own(
+    station: Station, engine: Engine, database: str, line: Any
+) -> None:
+    """A plant keeps account of its own store: it may have what the station has dropped."""
+    other = StoredImage("d" * 64, "dd/dd/" + "d" * 64 + ".png", 5)
+    with Ledger(station.path) as ledger:
+        part = line.part(station.run_id, 1)
+        judged = line.judged(part, outcome=Outcome.REJECT, image_sha256=IMAGE.sha256)
+        views = tuple(
+            dataclasses.replace(judged.views[0], camera=camera, image_sha256=image.sha256)
+            for camera, image in (("top", IMAGE), ("side", other))
+        )
+        ledger.open_part(part)
+        ledger.complete_part(dataclasses.replace(judged, views=views), IMAGE, further=(other,)).result(5)
+    raw = create_engine(f"sqlite:///{station.path}")
+    with raw.begin() as connection:
+        connection.execute(
+            text("UPDATE images SET drop_reason = 'age', dropped_at = stored_at, uploaded_at = stored_at")
+        )
+    raw.dispose()
+    with Forwarder(station.path, database) as forwarder:
+        forwarder.drain()
+        assert forwarder.state().parked == 0
+    with engine.connect() as connection:
+        assert list(queries.images(connection)) == [IMAGE, other]
+        assert connection.execute(select(IMAGES.c.uploaded_at, IMAGES.c.dropped_at)).all() == [(None, None)] * 2
+
+
+ODD = ("", "null", '"', "\\", "{}", "\u2028 %s :x", "\U0001f600", "it's; --", "\x01\x1f")
+
+
+@pytest.mark.parametrize("as_document", [True, False])
+def test_odd_values_are_stored_as_they_are_both_ways(engine: Engine, as_document: bool) -> None:
+    rows = [
+        {"bundle_id": f"{number}", "task": word[:32], "classes": [word, number / 3], "manifest": {word: [None, 2**53]}}
+        for number, word in enumerate(ODD)
+    ]
+    with engine.begin() as connection:
+        assert add_new(connection, BUNDLES, rows, as_document=as_document) == len(rows)
+        assert add_new(connection, BUNDLES, rows, as_document=as_document) == 0
+        stored = connection.execute(select(BUNDLES).order_by(BUNDLES.c.bundle_id)).mappings().all()
+    assert [dict(row) for row in stored] == rows
+
+
+def test_a_text_that_is_no_unicode_is_left_to_the_driver(server: Any) -> None:
+    with server.database() as url:
+        plant = open_engine(url)
+        with plant.connect() as connection, pytest.raises((StatementError, UnicodeEncodeError)):
+            add_new(connection, STATIONS, [{"name": "\ud800"}])
+        plant.dispose()

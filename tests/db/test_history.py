@@ -23,10 +23,10 @@ from db.history.latencies import latency
 from db.history.queue import Need, queue
 from db.history.scope import Scope, left_out, open_parts
 from db.history.tallies import By, Tally, hours, interval, periods, tallies, tally
+from db.leases import take
 from db.ledger import Ledger
-from db.review_leases import give_back, hold
 from db.tables import CHALLENGE_PARTS, INSPECTIONS, LABEL_TASKS
-from inspector.errors import LabelRefused, UndefinedFigure
+from inspector.errors import UndefinedFigure
 from inspector.ids import new_id
 from inspector.values import InspectionRecord, Outcome, PartTag, Prediction
 from inspector.verdict import Policy
@@ -229,7 +229,7 @@ def test_the_queue_asks_for_what_is_needed_most_and_says_who_holds_it(connection
     assert [one.task_id for one in found if one.need is Need.DRAWN] == [task["task_id"]]
 
     first = found[0].part_id
-    hold(connection, first, "ann", SIX)
+    assert take(connection, first, new_id(), "ann", SIX)
     held = {one.part_id: one.held_by for one in queue(connection, Scope(), POLICY, SIX, 500)}
     assert {part_id for part_id, person in held.items() if person} == {first}
     later = queue(connection, Scope(), POLICY, SIX + timedelta(hours=1), 1)
@@ -243,20 +243,6 @@ def test_the_queue_asks_for_what_is_needed_most_and_says_who_holds_it(connection
     connection.execute(insert(LABEL_TASKS), again)
     assert [one.task_id for one in queue(connection, Scope(since=after), POLICY, SIX)] == [again["task_id"]]
     assert queue(connection, Scope(until=after), POLICY, SIX) == ()
-
-
-def test_of_two_persons_one_holds_a_part_until_the_lease_ends(connection: Connection, days: Days) -> None:
-    part_id = days.parts[0].part_id
-    until = hold(connection, part_id, "ann", SIX)
-    with pytest.raises(LabelRefused, match="another person holds it"):
-        hold(connection, part_id, "bea", SIX)
-    give_back(connection, part_id, "bea")
-    with pytest.raises(LabelRefused):
-        hold(connection, part_id, "bea", until - timedelta(seconds=1))
-    assert hold(connection, part_id, "ann", SIX + timedelta(minutes=1)) > until
-    give_back(connection, part_id, "ann")
-    assert hold(connection, part_id, "bea", SIX) == until
-    assert hold(connection, part_id, "cid", until) > until
 
 
 def test_words_that_are_statements_are_only_words(connection: Connection) -> None:

@@ -14,11 +14,11 @@ from db.engine import open_engine
 from db.images import ImageStore
 from db.queries import events, records
 from db.tables import AUDIT_STRATA, LABEL_TASKS
-from inspector.draws import AuditSettings, draw_pass, fingerprint, strata_of
+from inspector.draws import AuditSettings, draw_pass, fingerprint, read_key, strata_of
 from inspector.errors import ConfigError
 from inspector.values import InspectionRecord, Outcome, Verdict
 from inspector.verdict import Policy
-from station.auditing import KEY_FILE, audit_plan, make_key, read_key
+from station.auditing import KEY_FILE, audit_plan, make_key
 from station.config import StationConfig, station_config
 from station.running import RunSummary, run_station
 
@@ -58,7 +58,7 @@ def test_a_drawn_pass_passes_and_leaves_a_task_and_its_picture(make_config, keep
 def test_the_draws_can_be_made_again_by_whoever_has_the_key(make_config) -> None:
     config = audited(make_config(), share=0.5)
     parts, tasks, strata = look(run_station(config, threading.Event()))
-    key, plan = read_key(config.station.folder), strata_of(AuditSettings(share=0.5), 1.0)
+    key, plan = read_key(config.station.folder / KEY_FILE), strata_of(AuditSettings(share=0.5), 1.0)
     assert len(strata) == 1
     again = {part.part_id for part in parts if part.outcome and draw_pass(key, plan, part.part_id, _verdict(part))}
     assert {task.part_id for task in tasks} == again
@@ -72,7 +72,7 @@ def _verdict(part: InspectionRecord) -> Verdict:
 def test_an_event_tells_the_plan_and_not_the_key(make_config) -> None:
     config = audited(make_config(), share=0.5)
     summary = run_station(config, threading.Event())
-    key = read_key(config.station.folder)
+    key = read_key(config.station.folder / KEY_FILE)
     engine = open_engine(summary.database)
     with engine.connect() as connection:
         (told,) = [event.message for event in events(connection, 50) if event.kind == "audit draws"]
@@ -94,10 +94,10 @@ def test_without_an_audit_nothing_is_drawn_and_no_key_is_made(make_config) -> No
 
 def test_the_key_is_made_once_for_the_stations_account_only(tmp_path: Path) -> None:
     path = make_key(tmp_path)
-    key = read_key(tmp_path)
+    key = read_key(tmp_path / KEY_FILE)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert make_key(tmp_path) == path
-    assert read_key(tmp_path) == key
+    assert read_key(tmp_path / KEY_FILE) == key
     assert len(key) == 32
     assert [found.name for found in tmp_path.iterdir()] == [KEY_FILE]
 
@@ -106,14 +106,14 @@ def test_the_key_is_made_once_for_the_stations_account_only(tmp_path: Path) -> N
 def test_a_damaged_key_is_refused_by_name(tmp_path: Path, words: bytes) -> None:
     (tmp_path / KEY_FILE).write_bytes(words)
     with pytest.raises(ConfigError, match=r"audit.key: key of the audit draws: expected 64 hexadecimal digits"):
-        read_key(tmp_path)
+        read_key(tmp_path / KEY_FILE)
 
 
 def test_a_key_that_cannot_be_made_or_read_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"audit.key: key of the audit draws cannot be made"):
         make_key(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match=r"audit.key: cannot be read"):
-        read_key(tmp_path)
+        read_key(tmp_path / KEY_FILE)
 
 
 @pytest.mark.parametrize(

@@ -21,18 +21,28 @@ from db.accounts import By, Role, add_account
 from db.challenges import ChallengePart, Hold, Settled, Standing, register, standing
 from db.engine import WRITES, open_engine
 from db.label_queries import Window, audit
+from db.labels import open_tasks
 from db.ledger import Ledger
-from db.queries import events, outcome_counts
+from db.queries import events, outcome_counts, records
+from db.records import Run
 from inspector.cli import main
-from inspector.draws import AuditSettings
+from inspector.documents import read_json
+from inspector.draws import AuditSettings, Draw
+from inspector.drift import WatchState
 from inspector.errors import UserError
-from inspector.values import Outcome, PartTag, Verdict
+from inspector.values import Outcome, PartResult, PartTag, Verdict
 from station.challenges.desk import guarded
 from station.challenges.guard import ChallengeGuard, News
 from station.challenges.orders import NextOrder, ReleaseOrder, give, order_path, take
 from station.challenges.schedule import Serving, due
 from station.challenges.settings import ChallengeSettings
+from station.line import LineLoop
+from station.messages import FromVision, Inspect, Inspected
+from station.parts import Identity
 from station.running import RunSummary, run_station
+from station.status import Tally
+from station.watch import memory_path
+from tests.station.test_line import FakeVision, Gate
 from tests.station.test_running import _announce, _rows_written
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -291,6 +301,36 @@ def test_missed_challenge_holds_the_line_until_one_is_met_and_none_of_them_is_co
     engine.dispose()
     assert (counted[Outcome.REJECT], counted[Outcome.PASS]) == (0, 2)
     assert (stratum.population, stratum.drawn) == (2, 2)
+    seen = read_json(memory_path(config.station.folder, "camera-1"), WatchState, UserError)
+    assert seen.parts == 5  # the drift watch learns from parts of production alone, held ones too
+
+
+def test_part_that_only_the_code_in_its_picture_makes_known_is_a_challenge_all_the_same(make_config, tmp_path: Path):
+    path = tmp_path / "ledger.sqlite"
+    engine = open_engine(path, create=True)
+    with engine.connect() as connection, connection.execution_options(**{WRITES: True}).begin():
+        register(connection, RABBIT)
+
+    def passed(message: Inspect) -> list[FromVision]:
+        judged = PartResult(PASS, ())
+        return [Inspected(message.part_id, "camera-1", judged, False, Draw(1.0, "all"), code="RR-1")]
+
+    with Ledger(path) as ledger:
+        run = Run("test-1", "r", "0" * 64, "{}", "0" * 64, "classify", ("good",))
+        identity = Identity(ledger.start_run(run), "test-1", "r", "0" * 64)
+        settings, news = ChallengeSettings(), SimpleQueue[News]()
+        guard = ChallengeGuard(settings, "test-1", SERVING, FREE, [RABBIT], ledger, news, lambda: NOON)
+        gate, tally = Gate(0.0, ledger), Tally("test-1")
+        start = lambda *_: FakeVision(passed)  # noqa: E731
+        stop = threading.Event()
+        LineLoop(make_config(), identity, ledger, gate, tally, stop, 0, start_vision=start, guard=guard).run()
+    with engine.connect() as connection:
+        (part,) = records(connection, identity.run_id)
+        assert open_tasks(connection, "ann") == []
+    engine.dispose()
+    assert gate.acts == [(1, Outcome.NOT_INSPECTED)]
+    assert (part.challenge_id, part.challenge_met, part.tag.serial) == (RABBIT.challenge_id, False, "RR-1")
+    assert part.defect_probability == 0.01
 
 
 def _await(holds: Callable[[], bool]) -> None:

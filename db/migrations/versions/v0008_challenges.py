@@ -9,7 +9,7 @@ from db.append_only import allow_changes, forbid_changes
 from db.columns import BigCount, Key, UtcMoment
 
 revision: str = "0008"
-down_revision: str | None = "0006"
+down_revision: str | None = "0007"
 
 IS_CHALLENGE = sa.text("challenge_id IS NOT NULL")
 _COPY_DOWN = "UPDATE outbox SET simulated = (SELECT simulated FROM inspections WHERE part_id = outbox.part_id)"

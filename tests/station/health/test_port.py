@@ -79,7 +79,7 @@ def eventually(holds: Callable[[], bool], timeout_s: float = 40.0) -> bool:
 @pytest.fixture
 def station(make_config: Callable[..., StationConfig], picture_folder: Path) -> Iterator[RunningStation]:
     port = free_port()
-    camera = {"kind": "folder", "path": str(picture_folder), "pace_hz": 40, "loops": PARTS // 12}
+    camera = {"kind": "folder", "path": str(picture_folder), "pace_hz": 15, "loops": PARTS // 12}
     config = make_config(camera, health={"port": port})
     running = RunningStation(config, port)
     thread = threading.Thread(target=running.run)
@@ -117,7 +117,7 @@ def events(station: RunningStation, resume: int, count: int) -> list[dict[str, A
 def test_a_station_tells_what_its_ledger_says_and_loses_no_part_when_the_port_dies_or_hangs(
     station: RunningStation, rows: Callable[[RunSummary], list[InspectionRecord]]
 ) -> None:
-    told = events(station, 0, 30)
+    told = events(station, 0, 15)
     health = station.health()
     assert (health["station"], health["line"], health["may_run"]) == ("test-1", "running", True)
     assert {"line", "camera:camera-1", "vision", "ledger", "disk", "bundle", "drift", "clock"} <= {
@@ -130,7 +130,7 @@ def test_a_station_tells_what_its_ledger_says_and_loses_no_part_when_the_port_di
     assert first is not None
     os.kill(first, signal.SIGKILL)
     assert eventually(lambda: station.health_pid() not in (None, first) and station.get("/health")[0] == 200)
-    told += events(station, told[-1]["position"], 10)
+    told += events(station, told[-1]["position"], 5)
 
     second = station.health_pid()
     assert second is not None
@@ -142,7 +142,7 @@ def test_a_station_tells_what_its_ledger_says_and_loses_no_part_when_the_port_di
     assert station.summary is not None
     parts = rows(station.summary)
     assert station.summary.status.accounted == station.summary.status.triggers == len(parts) > before
-    assert [each["trigger"] for each in told] == list(range(1, 41))
+    assert [each["trigger"] for each in told] == list(range(1, 21))
     for each, row in zip(told, parts, strict=False):
         assert (each["part_id"], each["outcome"]) == (str(row.part_id), row.outcome)
         assert (each["reasons"], each["image_sha256"]) == (list(row.reasons), row.image_sha256)

@@ -115,11 +115,11 @@ def test_head_says_how_long_the_answer_would_be_and_holds_none(server: HealthSer
     assert ask(server, "/nowhere", "HEAD").body == b""
 
 
-def test_metrics_come_in_the_format_that_the_reader_asks_for(server: HealthServer) -> None:
-    plain = ask(server, "/metrics")
-    open_metrics = ask(server, "/metrics", Accept="application/openmetrics-text; version=1.0.0")
-    assert b"\ninspector_triggers_total 0.0\n" in plain.body
-    assert open_metrics.body.endswith(b"# EOF\n")
+def test_metrics_come_whatever_the_reader_says_that_it_accepts(server: HealthServer) -> None:
+    for accept in ("", "application/openmetrics-text;version=abc;escaping=zzz", "image/png"):
+        reply = ask(server, "/metrics", Accept=accept)
+        assert (reply.status, reply.headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+        assert b"\ninspector_triggers_total 0.0\n" in reply.body
 
 
 def test_no_answer_is_kept_by_a_cache_or_taken_for_something_else(server: HealthServer) -> None:
@@ -249,6 +249,19 @@ def test_a_byte_at_a_time_buys_no_time_and_keeps_nobody_waiting(server: HealthSe
         assert all(rest_of(loris)[:12] in (b"", b"HTTP/1.1 408") for loris in lorises)
 
 
+def test_a_refused_client_that_goes_on_talking_is_closed_all_the_same(server: HealthServer) -> None:
+    with dial(server) as connection:
+        connection.sendall(b"\r\n\r\n")
+        started_s = time.monotonic()
+        try:
+            while time.monotonic() - started_s < 20:
+                connection.send(b"x")
+                time.sleep(0.05)
+        except OSError:
+            pass
+    assert time.monotonic() - started_s < 10
+
+
 def test_beyond_its_room_the_port_turns_away_at_once_and_recovers(server: HealthServer) -> None:
     with ExitStack() as open_connections:
         for _ in range(MOST_CONNECTIONS):
@@ -323,8 +336,16 @@ def test_a_stream_begins_with_the_health_and_goes_on_with_what_comes() -> None:
         server.hub.put([part(4)])
         (told,) = stream.blocks(1)
         assert (told["event"], told["id"], json.loads(told["data"])["position"]) == ("part", "4", 4)
+        server.hub.announce(b'{"state":"good","parts":{"triggers":4}}', changed=False)
         server.hub.announce(b'{"state":"failure"}')
         assert stream.blocks(1) == [{"event": "health", "data": '{"state":"failure"}'}]
+
+
+def test_a_stream_begins_with_the_health_of_the_moment_and_not_of_the_last_change() -> None:
+    with serving(hub=loaded_hub(range(1, 2))) as server:
+        server.hub.announce(b'{"state":"good","parts":{"triggers":4}}', changed=False)
+        with Stream(server) as stream:
+            assert json.loads(stream.blocks(1)[0]["data"])["parts"] == {"triggers": 4}
 
 
 def test_a_stream_that_has_nothing_to_tell_says_that_it_lives() -> None:

@@ -123,7 +123,7 @@ def test_the_document_has_the_worst_device_first_and_its_state_as_the_stations()
     assert (said["schema"], said["state"], said["may_run"]) == ("open-inspector/health/1", "failure", False)
     assert [each["device"] for each in said["devices"][:2]] == ["camera:camera-1", "output:mqtt"]
     assert said["devices"][1]["words"] == "connection refused; 120 parts wait"
-    assert said["parts"] == {"triggers": 0, "PASS": 0, "REJECT": 0, "REVIEW": 0, "NOT_INSPECTED": 0}
+    assert said["parts"] == {"triggers": 0, "PASS": 0, "REJECT": 0, "REVIEW": 0, "NOT_INSPECTED": 0, "challenges": 0}
     assert said["devices"][0]["since"] == said["at"] == "2026-11-27T14:30:00.000000Z"
     text = (Path(__file__).parents[3] / "docs" / "health.md").read_text()
     example = json.loads(text.partition("```json\n")[2].partition("```")[0])
@@ -193,9 +193,7 @@ def test_the_metrics_are_read_back_as_what_was_counted() -> None:
         unforwarded=3,
     )
     health = assess(watched(station='press "4"\n'), sight(seen), AT)
-    body, content_type = metrics_text(health, 2, 1, "", NOW_NS + 10**9)
-    assert content_type.startswith("text/plain")
-    read = families(body.decode())
+    read = families(metrics_text(health, 2, 1, NOW_NS + 10**9).decode())
     parts = read["inspector_parts"]
     assert parts["inspector_parts_total", "PASS", "none"] == 7
     assert sum(parts.values()) == 9
@@ -212,7 +210,7 @@ def test_the_metrics_are_read_back_as_what_was_counted() -> None:
 
 def test_every_metric_is_in_the_document_and_every_documented_one_is_there() -> None:
     health = assess(watched(), sight(status(unforwarded=0, outputs=(DEAD_BROKER,))), AT)
-    told = set(families(metrics_text(health, 0, 0, "", NOW_NS)[0].decode()))
+    told = set(families(metrics_text(health, 0, 0, NOW_NS).decode()))
     text = (Path(__file__).parents[3] / "docs" / "health.md").read_text().partition("## `/metrics`")[2]
     named = {word.removesuffix("_total") for word in text.replace("`", " ").replace(",", " ").split()}
     assert told == {word for word in named if word.startswith("inspector_")}

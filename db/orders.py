@@ -1,0 +1,142 @@
+"""Orders to a station: what is wanted, by whom and why, and what came of it.
+
+Whoever orders adds a row; the station that it is for takes it, does or refuses it, and writes which.
+
+    WANTED -> DOING -> DONE
+         `--------`--> REFUSED
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from db.order_tables import ORDERS
+from db.records import utc_now
+from db.tables import STATIONS
+from inspector.errors import OrderRefused
+
+LONGEST_PERSON = 64
+
+
+class OrderKind(StrEnum):
+    """What a station can be told to do."""
+
+    RUN = "run"
+    HOLD = "hold"
+    RECIPE = "recipe"
+    BUNDLE = "bundle"
+    SHADOW = "shadow"
+    ROLLBACK = "rollback"
+    SELF_TEST = "self-test"
+
+
+NAMING = {OrderKind.RECIPE, OrderKind.BUNDLE}
+"""Kinds that say what is wanted; `shadow` may, and ends the shadow where it does not."""
+
+
+class OrderState(StrEnum):
+    """How far an order has come."""
+
+    WANTED = "WANTED"
+    DOING = "DOING"
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as it is given."""
+
+    station: str
+    kind: OrderKind
+    person: str
+    reason: str
+    wanted: str = ""
+    at: datetime = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenOrder:
+    """An order on record."""
+
+    number: int
+    order: Order
+    state: OrderState
+    actual: str
+    """What is so now, or, where it was refused, why; empty before."""
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStep:
+    """What the station says of an order."""
+
+    number: int
+    state: OrderState
+    actual: str
+    at: datetime
+
+
+def give(connection: Connection, order: Order) -> int:
+    """Write an order, and return its number; raise OrderRefused for one that says too little or too much."""
+    _require_words(order)
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(STATIONS).on_conflict_do_nothing(), {"name": order.station})
+    row = {name: getattr(order, name) for name in ("station", "wanted", "person", "reason", "at")}
+    state = {"kind": order.kind.value, "state": OrderState.WANTED.value, "actual": ""}
+    number: int = connection.execute(insert(ORDERS).values(row | state).returning(ORDERS.c.number)).scalar_one()
+    return number
+
+
+def _require_words(order: Order) -> None:
+    if not order.person.strip() or not order.reason.strip() or len(order.person) > LONGEST_PERSON:
+        raise OrderRefused(
+            f"order {order.kind}: expected a reason, and who gives it in at most {LONGEST_PERSON} letters"
+        )
+    if order.kind in NAMING and not order.wanted.strip():
+        raise OrderRefused(f"order {order.kind}: expected which {order.kind} is wanted")
+    if order.kind not in {*NAMING, OrderKind.SHADOW} and order.wanted:
+        raise OrderRefused(f"order {order.kind}: {order.wanted!r} is too much; expected a reason alone")
+
+
+def unsettled(connection: Connection, station: str) -> list[GivenOrder]:
+    """Orders to a station that are neither done nor refused, in the order in which they were given."""
+    open_states = (OrderState.WANTED.value, OrderState.DOING.value)
+    return _read(connection, station, ORDERS.c.state.in_(open_states))
+
+
+def orders(connection: Connection, station: str) -> list[GivenOrder]:
+    """Every order to a station, in the order in which they were given."""
+    return _read(connection, station)
+
+
+def holds(connection: Connection, station: str) -> GivenOrder | None:
+    """The order by which a station is held; None where it runs."""
+    either = (OrderKind.RUN.value, OrderKind.HOLD.value)
+    done = _read(connection, station, ORDERS.c.kind.in_(either), ORDERS.c.state == OrderState.DONE.value)
+    return done[-1] if done and done[-1].order.kind is OrderKind.HOLD else None
+
+
+def write_step(connection: Connection, step: OrderStep) -> None:
+    """Write what the station says of an order; one that is settled stays as it is."""
+    settled = step.state in (OrderState.DONE, OrderState.REFUSED)
+    values = {"state": step.state.value, "actual": step.actual, "settled_at": step.at if settled else None}
+    connection.execute(
+        update(ORDERS).where(ORDERS.c.number == step.number, ORDERS.c.settled_at.is_(None)).values(values)
+    )
+
+
+def _read(connection: Connection, station: str, *chosen: ColumnElement[bool]) -> list[GivenOrder]:
+    query = select(ORDERS).where(ORDERS.c.station == station, *chosen).order_by(ORDERS.c.number)
+    return [_given(row) for row in connection.execute(query)]
+
+
+def _given(row: Row[Any]) -> GivenOrder:
+    order = Order(row.station, OrderKind(row.kind), row.person, row.reason, row.wanted, row.at)
+    return GivenOrder(row.number, order, OrderState(row.state), row.actual, row.settled_at)

@@ -1,0 +1,1 @@
+"""Live: what the stations do now."""

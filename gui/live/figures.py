@@ -1,0 +1,124 @@
+"""What the database knows of a station now. Costs the same however many parts there are: the newest ones are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from db.queries import events, part
+from db.records import Event, Severity
+from db.tables import INSPECTIONS, RUNS, STATIONS
+from gui.limits import Limits, limits_of
+from gui.review.queue import waiting_count
+from inspector.risk import Rate
+from inspector.values import InspectionRecord, Outcome
+
+STRIP = 50
+WINDOW = 1000
+"""So many of the run's newest parts the yield is of."""
+RATE_OVER = timedelta(seconds=60)
+EVENTS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A part in the strip; `outcome` None: it is being inspected."""
+
+    part_id: UUID
+    trigger: int
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class StationFigures:
+    """One station. `latest` is the newest part with a verdict, `pictured` the newest with a kept picture."""
+
+    station: str
+    recipe: str
+    started_at: datetime
+    ended_at: datetime | None
+    clean: bool | None
+    strip: tuple[Glance, ...]
+    """Oldest first."""
+    latest: InspectionRecord | None
+    pictured: InspectionRecord | None
+    passed: Rate | None
+    """Of the newest parts with an outcome; None where there is none."""
+    rate_hz: float
+    waiting: int
+    """Parts that were stopped and that nobody labelled."""
+    limits: Limits | None
+    trouble: Event | None
+    """The newest warning or alarm of this run."""
+
+
+def all_figures(connection: Connection, now: datetime) -> tuple[StationFigures, ...]:
+    """Every station that ever ran, by name."""
+    names = connection.execute(select(STATIONS.c.name).order_by(STATIONS.c.name)).scalars().all()
+    found = [figures(connection, name, now) for name in names]
+    return tuple(each for each in found if each is not None)
+
+
+def figures(connection: Connection, station: str, now: datetime) -> StationFigures | None:
+    """None where it never ran."""
+    run = connection.execute(
+        select(RUNS).where(RUNS.c.station == station).order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc()).limit(1)
+    ).first()
+    if run is None:
+        return None
+    rows = _newest(connection, run.run_id)
+    judged = [row for row in rows if row.outcome is not None]
+    kept = next((row for row in judged if row.image_sha256 is not None), None)
+    return StationFigures(
+        station=station,
+        recipe=run.recipe,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        clean=run.clean,
+        strip=tuple(_glance(row) for row in reversed(rows[:STRIP])),
+        latest=part(connection, judged[0].part_id) if judged else None,
+        pictured=part(connection, kept.part_id) if kept else None,
+        passed=_passed(judged),
+        rate_hz=rate_hz([row.triggered_at for row in rows], now),
+        waiting=waiting_count(connection, station),
+        limits=limits_of(connection, run.run_id),
+        trouble=_trouble(connection, station, run.started_at),
+    )
+
+
+def rate_hz(triggered: list[datetime], now: datetime) -> float:
+    """Parts per second over the last minute."""
+    recent = [moment for moment in triggered if now - moment <= RATE_OVER]
+    if len(recent) == WINDOW:  # more than were read fell into the minute
+        return (len(recent) - 1) / max((max(recent) - min(recent)).total_seconds(), 1e-3)
+    return len(recent) / RATE_OVER.total_seconds()
+
+
+def _newest(connection: Connection, run_id: UUID) -> list[Any]:
+    columns = (
+        INSPECTIONS.c.part_id,
+        INSPECTIONS.c.trigger,
+        INSPECTIONS.c.outcome,
+        INSPECTIONS.c.triggered_at,
+        INSPECTIONS.c.image_sha256,
+    )
+    query = select(*columns).where(INSPECTIONS.c.run_id == run_id).order_by(INSPECTIONS.c.trigger.desc()).limit(WINDOW)
+    return list(connection.execute(query))
+
+
+def _glance(row: Any) -> Glance:
+    return Glance(row.part_id, row.trigger, None if row.outcome is None else Outcome(row.outcome))
+
+
+def _passed(judged: list[Any]) -> Rate | None:
+    return Rate(sum(row.outcome == Outcome.PASS.value for row in judged), len(judged)) if judged else None
+
+
+def _trouble(connection: Connection, station: str, since: datetime) -> Event | None:
+    newest = events(connection, EVENTS_SHOWN, station)
+    told = [event for event in newest if event.severity is not Severity.INFO and event.at >= since]
+    return told[0] if told else None

@@ -1,0 +1,1 @@
+"""Review: a person looks at parts and says what they are."""

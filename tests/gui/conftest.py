@@ -1,0 +1,175 @@
+"""A ledger with parts to review, and a window on it. Qt needs no display here: its platform is `offscreen`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import cv2
+import numpy as np
+import pytest
+from sqlalchemy import event, select
+
+from db.accounts import By, Role, add_account
+from db.engine import open_engine
+from db.images import ImageStore
+from db.labels import LabelTask, TaskKind, add_tasks
+from db.ledger import Ledger
+from db.records import Run, utc_now
+from db.sessions import Session, signed_in
+from db.tables import LABELS
+from gui.database import Source, open_source, reading, writing
+from inspector.ids import new_id
+from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
+
+PASSWORD = "correct horse battery"
+CLASSES = ("good", "dent", "scratch", "stain")
+MANIFEST = {"good": ["good"], "limits": {"pass_below": 0.1, "reject_above": 0.8}}
+USUAL = {Outcome.PASS: 0.02, Outcome.REVIEW: 0.4, Outcome.REJECT: 0.95}
+"""Defect probability of a part."""
+
+
+class Plant:
+    """A station's ledger and images, with persons who may sign in."""
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        self.path, self.images = folder / "ledger.sqlite", ImageStore(folder / "images")
+        self.camera: Callable[[int], bytes] = picture
+        """Takes the picture of each part, as a PNG."""
+        self.found: Callable[[int], Finding] = lambda _: Finding("scratch", 0.9, 60, 60, 70, 95)
+        """What a part that is not passed has, and where."""
+        shutil.copy(model, self.path)
+        self._trigger = 0
+        run = Run("press-4", "flange", "r" * 64, "{}", "b" * 64, "classify", CLASSES, MANIFEST)
+        with Ledger(self.path) as ledger:
+            self.run_id = ledger.start_run(run)
+
+    def parts(self, *outcomes: Outcome, probability: float | None = None) -> list[InspectionRecord]:
+        """Put parts of these outcomes into the ledger, each with a picture of its own."""
+        with Ledger(self.path) as ledger:
+            return [self._part(ledger, outcome, probability) for outcome in outcomes]
+
+    def ask(self, record: InspectionRecord, kind: TaskKind, person: str | None = None) -> None:
+        source = self.source()
+        with writing(source.engine) as connection:
+            add_tasks(connection, [LabelTask(record.part_id, kind, person, None if kind is TaskKind.REVIEW else 0.5)])
+        source.engine.dispose()
+
+    def source(self) -> Source:
+        return open_source(str(self.path))
+
+    def _part(self, ledger: Ledger, outcome: Outcome, probability: float | None) -> InspectionRecord:
+        self._trigger += 1
+        image = self.images.put(self.camera(self._trigger), ".png")
+        opened = InspectionRecord(
+            part_id=new_id(),
+            run_id=self.run_id,
+            station="press-4",
+            recipe="flange",
+            bundle_id="b" * 64,
+            trigger=self._trigger,
+            source=f"{self._trigger}.png",
+            triggered_at=utc_now() + timedelta(milliseconds=self._trigger),
+            sequence=self._trigger - 1,
+        )
+        judged = _judged(opened, outcome, probability, image.sha256, self.found(self._trigger))
+        ledger.open_part(opened)
+        ledger.complete_part(judged, image, None).result(10)
+        return judged
+
+
+def picture(number: int) -> bytes:
+    """A plate with a scratch, (240, 320, 3); every number has another one."""
+    image = np.full((240, 320, 3), 120, np.uint8)
+    cv2.rectangle(image, (40, 30), (280, 210), (190, 190, 190), -1)
+    cv2.line(image, (60 + number, 60), (120 + 2 * number, 150), (70, 70, 70), 2)
+    return bytes(cv2.imencode(".png", image)[1])
+
+
+def _judged(
+    part: InspectionRecord, outcome: Outcome, probability: float | None, sha256: str, finding: Finding
+) -> InspectionRecord:
+    usual = USUAL[outcome]
+    label = "good" if outcome is Outcome.PASS else finding.label
+    chance = usual if probability is None else probability
+    findings = () if outcome is Outcome.PASS else (finding,)
+    prediction = Prediction(label, (1 - chance, 0.0, chance, 0.0), chance, (1.0,), findings)
+    verdict = Verdict(outcome, (f"defect probability {chance:.2f}",), chance, label)
+    view = ViewInspection("top", part.sequence, part.source, Quality(100, 120, 0, 0), prediction, verdict, {}, sha256)
+    return dataclasses.replace(
+        part,
+        outcome=outcome,
+        reasons=verdict.reasons,
+        label=label,
+        defect_probability=chance,
+        latency_ms=8.5,
+        completed_at=utc_now(),
+        image_sha256=sha256,
+        views=(view,),
+    )
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with accounts: a migration takes a tenth of a second, a password as long."""
+    path = tmp_path_factory.mktemp("desktop") / "model.sqlite"
+    engine = open_engine(path, create=True)
+    by = By("root", "for a test")
+    with writing(engine) as connection:
+        for name, role in (("ann", Role.QUALITY), ("ben", Role.OPERATOR), ("root", Role.ADMIN)):
+            add_account(connection, name, role, PASSWORD, by)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def plant(tmp_path: Path, model_file: Path) -> Plant:
+    return Plant(tmp_path, model_file)
+
+
+@pytest.fixture
+def source(plant: Plant) -> Iterator[Source]:
+    source = plant.source()
+    yield source
+    source.engine.dispose()
+
+
+@pytest.fixture
+def session(source: Source) -> Callable[[str], Session]:
+    return lambda name: signed_in(source.engine, name, PASSWORD, "a test")
+
+
+@pytest.fixture
+def labels(plant: Plant) -> Iterator[Callable[[], list[Any]]]:
+    """Return the rows of `labels` in the order in which they were given."""
+    source = plant.source()
+
+    def read() -> list[Any]:
+        with reading(source.engine) as connection:
+            return list(connection.execute(select(LABELS).order_by(LABELS.c.at, LABELS.c.label_id)))
+
+    yield read
+    source.engine.dispose()
+
+
+@pytest.fixture
+def off_the_gui_thread(source: Source) -> Iterator[None]:
+    """Fail a test in which the GUI thread speaks to the database."""
+    gui, guilty = threading.get_ident(), []
+
+    def look(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if threading.get_ident() == gui:
+            guilty.append(statement)
+
+    event.listen(source.engine, "before_cursor_execute", look)
+    yield
+    event.remove(source.engine, "before_cursor_execute", look)
+    assert guilty == []

@@ -1,0 +1,288 @@
+"""The review of parts on a real database, without a display: answers come at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+
+from db.label_marks import marks_of
+from db.labels import TaskKind
+from db.leases import LASTS
+from db.plant_tables import LABEL_LEASES, SESSIONS
+from db.records import utc_now
+from db.sessions import Session
+from gui.database import Source, reading, writing
+from gui.review.controller import BLIND, CHOOSE, MAY_NOT, QUEUE_EMPTY, ReviewController
+from gui.review.desk import Answer, DatabaseDesk
+from gui.review.queue import Need, QueuedPart, review_queue, waiting_count
+from inspector.drawn import Stroke
+from inspector.errors import AccessRefused, InspectorError, StorageFault
+from inspector.ids import new_id
+from inspector.values import Outcome
+
+REVIEW, REJECT, PASS = Outcome.REVIEW, Outcome.REJECT, Outcome.PASS
+SignIn = Callable[[str], Session]
+
+
+def ask_now(topic: str, question: Any, then: Any, failed: Any) -> None:
+    """An `Ask` that answers at once."""
+    try:
+        value = question()
+    except InspectorError as error:
+        failed(error)
+        return
+    then(value)
+
+
+class Window:
+    """A review screen without a screen."""
+
+    def __init__(self, source: Source) -> None:
+        self.refused: list[InspectorError] = []
+        self.review = ReviewController(DatabaseDesk(source), ask_now, lambda: None, self.refused.append)
+
+    def part_id(self) -> UUID:
+        assert self.review.part is not None
+        return self.review.part.record.part_id
+
+
+@pytest.fixture
+def window(source: Source) -> Callable[[], Window]:
+    return lambda: Window(source)
+
+
+def queue(source: Source, person: str = "ann") -> list[tuple[UUID, Need]]:
+    with reading(source.engine) as connection:
+        return [(part.part_id, part.need) for part in review_queue(connection, person, new_id(), utc_now())]
+
+
+# ---- the queue
+
+
+def test_what_was_asked_comes_first_then_doubt_then_the_nearest_to_a_limit(plant: Any, source: Source) -> None:
+    plain, undecided, audited, asked = plant.parts(REJECT, REVIEW, PASS, PASS)
+    (near,) = plant.parts(REJECT, probability=0.81)
+    (doubtful,) = plant.parts(REVIEW, probability=0.79)
+    plant.ask(audited, TaskKind.AUDIT)
+    plant.ask(asked, TaskKind.REVIEW)
+    assert queue(source) == [
+        (asked.part_id, Need.ASKED),
+        (audited.part_id, Need.AUDIT),
+        (doubtful.part_id, Need.UNDECIDED),
+        (undecided.part_id, Need.UNDECIDED),
+        (near.part_id, Need.NEAR_LIMIT),
+        (plain.part_id, Need.REJECTED),
+    ]
+    with reading(source.engine) as connection:
+        assert waiting_count(connection, "press-4") == 4
+        assert waiting_count(connection, "another") == 0
+
+
+def test_what_another_is_asked_is_not_in_my_queue(plant: Any, source: Source) -> None:
+    (part,) = plant.parts(PASS)
+    plant.ask(part, TaskKind.REPEAT, "ben")
+    assert queue(source, "ann") == []
+    assert queue(source, "ben") == [(part.part_id, Need.REPEAT)]
+
+
+# ---- labels
+
+
+def test_one_key_accepts_one_overrules_one_chooses(
+    plant: Any, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
+) -> None:
+    plant.parts(REJECT, REJECT, REJECT)
+    review = window().review
+    review.begin(session("ann"))
+    review.accept()
+    review.overrule()
+    review.note("at the rim ")
+    review.choose_defect(3)
+    assert [(row.label, row.is_defect, row.person, row.blind, row.note) for row in labels()] == [
+        ("scratch", True, "ann", False, ""),
+        ("good", False, "ann", False, ""),
+        ("stain", True, "ann", False, "at the rim"),
+    ]
+    assert review.words.key == QUEUE_EMPTY
+    assert review.labelled == 3
+
+
+def test_overruling_a_good_one_asks_which_defect_it_is(
+    plant: Any, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
+) -> None:
+    (part,) = plant.parts(PASS)
+    plant.ask(part, TaskKind.REVIEW)
+    review = window().review
+    review.begin(session("ann"))
+    review.overrule()
+    assert review.words.key == CHOOSE
+    assert labels() == []
+
+
+def test_a_part_of_an_audit_is_answered_blind_and_by_no_agreeing(
+    plant: Any, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
+) -> None:
+    (part,) = plant.parts(PASS)
+    plant.ask(part, TaskKind.AUDIT)
+    review = window().review
+    review.begin(session("ann"))
+    for act in (review.accept, review.overrule):
+        act()
+        assert review.words.key == BLIND
+    review.choose_good()
+    (row,) = labels()
+    assert row.blind
+    assert row.task_id is not None
+
+
+def test_undo_brings_the_part_back_and_the_next_answer_supersedes(
+    plant: Any, source: Source, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
+) -> None:
+    plant.parts(REJECT, REJECT)
+    at_screen = window()
+    review = at_screen.review
+    review.begin(session("ann"))
+    first = at_screen.part_id()
+    review.shown(320, 240)
+    review.draw(Stroke(points=((5, 5), (9, 9)), radius_px=2))
+    review.accept()
+    second = at_screen.part_id()
+    review.undo_label()
+    assert at_screen.part_id() == first
+    assert len(review.draft.sketch.shapes) == 1, "what was drawn is there again"
+    review.shown(320, 240)
+    review.undo_drawing()
+    review.choose_good()
+    before, after = labels()
+    assert (after.supersedes, after.label) == (before.label_id, "good")
+    with reading(source.engine) as connection:
+        kept = marks_of(connection, before.label_id)
+        assert kept is not None
+        assert (kept.width_px, kept.height_px, len(kept.shapes)) == (320, 240, 1)
+        assert marks_of(connection, after.label_id) is None
+    assert at_screen.part_id() == second
+    assert review.labelled == 1
+
+
+# ---- two windows
+
+
+def test_two_windows_never_have_the_same_part(plant: Any, session: SignIn, window: Callable[[], Window]) -> None:
+    plant.parts(REJECT, REJECT)
+    ann, ben, third = window(), window(), window()
+    ann.review.begin(session("ann"))
+    ben.review.begin(session("ben"))
+    third.review.begin(session("ann"))
+    assert ann.part_id() != ben.part_id()
+    assert third.review.part is None, "not even in two windows of one person"
+    ann.review.end()
+    third.review.refresh()
+    assert third.review.part is not None
+
+
+def test_a_part_that_took_too_long_is_not_labelled_twice(
+    plant: Any, source: Source, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
+) -> None:
+    plant.parts(REJECT)
+    ann, ben = window(), window()
+    ann.review.begin(session("ann"))
+    ann.review.note("long thought")
+    with writing(source.engine) as connection:
+        connection.execute(update(LABEL_LEASES).values(until=utc_now() - LASTS))
+    ben.review.begin(session("ben"))
+    ann.review.keep()
+    assert "ben has taken it meanwhile; your work is kept" in ann.review.words.error
+    ben.review.accept()
+    ann.review.accept()
+    assert "another labelled it meanwhile" in ann.review.words.error
+    assert ann.review.draft.note == "long thought"
+    assert [row.person for row in labels()] == ["ben"]
+
+
+# ---- faults
+
+
+def test_a_session_that_ends_in_the_middle_of_a_label_loses_nothing(
+    plant: Any, source: Source, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
+) -> None:
+    plant.parts(REJECT)
+    at_screen = window()
+    review = at_screen.review
+    review.begin(session("ann"))
+    review.note("deep")
+    review.shown(320, 240)
+    review.draw(Stroke(points=((5, 5),), radius_px=2))
+    with writing(source.engine) as connection:
+        connection.execute(update(SESSIONS).values(seen_at=utc_now() - timedelta(hours=1)))
+    review.accept()
+    assert isinstance(at_screen.refused[-1], AccessRefused)
+    assert labels() == []
+    review.begin(session("ann"))
+    assert (review.draft.note, len(review.draft.sketch.shapes)) == ("deep", 1)
+    review.accept()
+    assert [(row.label, row.note) for row in labels()] == [("scratch", "deep")]
+
+
+def test_what_one_person_typed_waits_for_that_person(
+    plant: Any, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
+) -> None:
+    plant.parts(REJECT)
+    review = window().review
+    review.begin(session("ann"))
+    review.note("of ann")
+    review.begin(session("ben"))
+    assert review.part is not None
+    assert review.draft.note == ""
+    review.begin(session("ann"))
+    assert review.draft.note == "of ann"
+
+
+def test_who_may_not_label_is_told_so_and_holds_no_part_up(
+    plant: Any, source: Source, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
+) -> None:
+    (part,) = plant.parts(REJECT)
+    review = window().review
+    review.begin(session("root"))
+    review.accept()
+    assert (review.words.key, review.part) == (MAY_NOT, None)
+    answer = Answer(QueuedPart(part.part_id, Need.REJECTED), "good", "", None, corrects=False)
+    with pytest.raises(AccessRefused, match="root is admin and may not label parts"):
+        DatabaseDesk(source).label(session("root"), answer)
+    assert labels() == []
+
+
+def test_a_database_that_is_gone_is_told_and_work_goes_on_when_it_is_back(
+    plant: Any, source: Source, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
+) -> None:
+    plant.parts(REJECT)
+    review = window().review
+    review.begin(session("ann"))
+    source.engine.dispose()
+    away = plant.path.rename(Path(f"{plant.path}.away"))
+    plant.path.mkdir()
+    review.accept()
+    assert str(plant.path) in review.words.error
+    assert review.part is not None
+    plant.path.rmdir()
+    away.rename(plant.path)
+    review.accept()
+    assert [row.label for row in labels()] == ["scratch"]
+
+
+def test_a_picture_that_is_missing_or_altered_is_named(plant: Any, source: Source) -> None:
+    (part,) = plant.parts(REJECT)
+    desk = DatabaseDesk(source)
+    assert desk.picture(part.image_sha256).width_px == 320
+    (path,) = plant.images.root.glob(f"*/*/{part.image_sha256}.png")
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(StorageFault, match="its content has changed"):
+        desk.picture(part.image_sha256)
+    path.unlink()
+    with pytest.raises(StorageFault, match=f"image {part.image_sha256}: not in"):
+        desk.picture(part.image_sha256)

@@ -1,0 +1,246 @@
+"""A real window on a real X server, driven by real keys and a real mouse: sign in, review twenty rejects, look at live.
+
+`INSPECTOR_SCREENS=docs/screens pytest tests/gui/test_window.py` makes the pictures of docs/screens again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from sqlalchemy import func, select
+
+from db.plant_tables import LABEL_LEASES, LABEL_MARKS, SESSIONS
+from db.records import utc_now
+from db.tables import LABELS
+from gui.database import Source, reading
+from inspector.values import Finding, Outcome
+from station.demo.plan import plan_part, truth_label
+from station.demo.render import render_plan
+
+PASSWORD = "correct horse battery"
+WAIT_S = 40.0
+REJECTS = 20
+NEEDED = ("Xvfb", "xdotool")
+PASS, REJECT, REVIEW = Outcome.PASS, Outcome.REJECT, Outcome.REVIEW
+
+
+@dataclass(frozen=True)
+class Display:
+    """An X server without a screen. Its picture is a file."""
+
+    name: str
+    folder: Path
+    width: int
+    height: int
+
+    def look(self) -> np.ndarray:
+        """What the screen shows, (H, W, 3) BGR, from the server's XWD file."""
+        content = np.fromfile(self.folder / "Xvfb_screen0", np.uint8)
+        header = content[:100].view(">u4")
+        start = int(header[0] + 12 * header[19])
+        row = int(header[12])
+        pixels = content[start : start + row * self.height].reshape(self.height, row // 4, 4)
+        return np.ascontiguousarray(pixels[:, : self.width, :3])
+
+    def act(self, *words: object) -> str:
+        environment = {**os.environ, "DISPLAY": self.name}
+        told = subprocess.run(
+            ["xdotool", *map(str, words)], env=environment, capture_output=True, text=True, check=True, timeout=WAIT_S
+        )
+        return told.stdout.strip()
+
+
+@contextmanager
+def display(folder: Path, width: int, height: int) -> Iterator[Display]:
+    folder.mkdir()
+    read, write = os.pipe()
+    words = [
+        "Xvfb",
+        "-displayfd",
+        str(write),
+        "-screen",
+        "0",
+        f"{width}x{height}x24",
+        "-fbdir",
+        str(folder),
+        "-noreset",
+    ]
+    with subprocess.Popen(words, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
+        os.close(write)
+        try:
+            with os.fdopen(read) as told:
+                number = told.readline().strip()
+            yield Display(f":{number}", folder, width, height)
+        finally:
+            server.terminate()
+
+
+@contextmanager
+def desktop(shown: Display, plant: Any, scale: int) -> Iterator[subprocess.Popen[bytes]]:
+    words = [sys.executable, "-m", "inspector.cli", "gui", "--database", str(plant.path), "--language", "en"]
+    environment = {**os.environ, "DISPLAY": shown.name, "QT_QPA_PLATFORM": "xcb", "QT_SCALE_FACTOR": str(scale)}
+    with subprocess.Popen(words, env=environment) as process:
+        try:
+            window = shown.act("search", "--sync", "--onlyvisible", "--name", "^Open Inspector$").split()[0]
+            shown.act("windowsize", "--sync", window, shown.width, shown.height)
+            shown.act("windowfocus", "--sync", window)
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+class Person:
+    """Looks at the screen, presses keys, moves the mouse."""
+
+    def __init__(self, shown: Display, source: Source, scale: int) -> None:
+        self._shown, self._source, self._scale = shown, source, scale
+        self._answered = np.zeros(1)
+
+    def count(self, query: Any) -> int:
+        with reading(self._source.engine) as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def sign_in(self, name: str) -> None:
+        wait(lambda: self.sees_the_card(), "the sign-in page")
+        self._shown.act("type", "--delay", 15, name)
+        self._shown.act("key", "Tab")
+        self._shown.act("type", "--delay", 15, PASSWORD)
+        self._shown.act("key", "Return")
+        wait(lambda: self.count(select(func.count()).select_from(SESSIONS)) == 1, "a session")
+
+    def press(self, *keys: str) -> None:
+        self._shown.act("key", "--delay", 15, *keys)
+
+    def answers(self, key: str) -> None:
+        self._answered = self.picture()
+        self.press(key)
+
+    def waits_for_part(self) -> None:
+        """A part is in this window's hand, and a picture is on the screen that is not the one answered last."""
+        held = select(func.count()).select_from(LABEL_LEASES).where(LABEL_LEASES.c.until > utc_now())
+        wait(lambda: self.count(held) == 1 and self.sees_a_picture() and self.sees_another(), "a part with its picture")
+
+    def draws(self) -> None:
+        """Press, move along an arc in the middle of the picture, release."""
+        x, y = self._shown.width * 0.42, self._shown.height * 0.5
+        steps = [("mousemove", round(x), round(y)), ("mousedown", 1)]
+        for step in range(1, 9):
+            at = (round(x + 9 * self._scale * step), round(y - 40 * self._scale * np.sin(step / 3)))
+            steps.append(("mousemove", *at))
+        words: list[object] = []
+        for step in (*steps, ("mouseup", 1)):
+            words += [*step, "sleep", 0.01]
+        self._shown.act(*words)
+
+    def sees_the_card(self) -> bool:
+        """The middle of the page is lighter than its edge."""
+        seen = self._shown.look()
+        return int(seen[seen.shape[0] // 2, seen.shape[1] // 2].sum()) > int(seen[seen.shape[0] // 4, 60].sum()) > 0
+
+    def picture(self) -> np.ndarray:
+        """A piece of the picture on the screen, below what is drawn and below any words in its place."""
+        seen = self._shown.look()
+        height, width = seen.shape[:2]
+        return seen[round(0.6 * height) : round(0.78 * height), width // 4 : width // 2].astype(float)
+
+    def sees_a_picture(self) -> bool:
+        return float(self.picture().std()) > 12
+
+    def sees_another(self) -> bool:
+        return self._answered.size == 1 or float(np.abs(self.picture() - self._answered).mean()) > 0.5
+
+
+def wait(holds: Callable[[], bool], what: str) -> None:
+    deadline_s = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < deadline_s, f"no {what} within {WAIT_S:.0f} s"
+        time.sleep(0.03)
+
+
+SEED = 7
+DEFECTIVE = [index for index in range(60) if truth_label(SEED, index, 0.9) in ("dent", "scratch", "stain")][:3]
+
+
+def flange(number: int) -> tuple[bytes, Finding]:
+    """One of three defective flanges, and where its defect is."""
+    return _flange(DEFECTIVE[number % 3])
+
+
+@cache
+def _flange(index: int) -> tuple[bytes, Finding]:
+    part = render_plan(SEED, plan_part(SEED, index, 0.9))
+    assert part.mask is not None
+    x, y, width, height = (float(value) for value in cv2.boundingRect(part.mask))
+    return bytes(cv2.imencode(".png", part.image)[1]), Finding(part.label, 0.93, x, y, width, height)
+
+
+@pytest.fixture
+def busy_plant(plant: Any) -> Any:
+    """Rendered flanges: twenty rejects, and what else a shift brings."""
+    plant.camera, plant.found = lambda number: flange(number)[0], lambda number: flange(number)[1]
+    plant.parts(
+        *[REJECT if number % 4 == 3 else PASS for number in range(4 * REJECTS)], REVIEW, PASS, PASS, PASS, REVIEW
+    )
+    return plant
+
+
+SIZES = [(1366, 768, 1), (3840, 2160, 2)]
+
+
+@pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason=f"needs {' and '.join(NEEDED)} for a real window")
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_person_signs_in_reviews_twenty_rejects_with_a_mask_and_looks_at_live(
+    size: tuple[int, int, int], busy_plant: Any, source: Source, tmp_path: Path
+) -> None:
+    *extent, scale = size
+    kept = os.environ.get("INSPECTOR_SCREENS")
+    if scale > 1 and not kept:
+        pytest.skip("the large screen is for pictures: INSPECTOR_SCREENS names where to")
+
+    def keep(name: str) -> None:
+        if kept:
+            time.sleep(0.7)
+            path = Path(kept) / f"{name}-{extent[0]}x{extent[1]}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), shown.look(), [cv2.IMWRITE_JPEG_QUALITY, 92])
+
+    with display(tmp_path / "x", *extent) as shown, desktop(shown, busy_plant, scale) as process:
+        person = Person(shown, source, scale)
+        wait(person.sees_the_card, "the sign-in page")
+        keep("sign-in")
+        person.sign_in("ann")
+        person.waits_for_part()
+        person.press("b")
+        for number in range(1, REJECTS + 1 if scale == 1 else 2):
+            person.waits_for_part()
+            person.draws()
+            if number == 1:
+                keep("review")
+            person.answers("2")
+            wait(lambda number=number: person.count(select(func.count()).select_from(LABELS)) == number, "label")  # type: ignore[misc]
+        marks, labels = (person.count(select(func.count()).select_from(table)) for table in (LABEL_MARKS, LABELS))
+        assert marks == labels
+        person.waits_for_part()
+        person.press("ctrl+2")
+        time.sleep(0.3)
+        wait(person.sees_a_picture, "the live picture")
+        keep("live")
+        person.press("ctrl+q")
+        assert process.wait(WAIT_S) == 0
+    with reading(source.engine) as connection:
+        rows = connection.execute(select(LABELS.c.person, LABELS.c.label).distinct()).all()
+    assert [tuple(row) for row in rows] == [("ann", "scratch")]

@@ -1,0 +1,62 @@
+"""The vision process from inside: what it says of its cameras when it fails."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.images import ImageStore
+from inspector.ids import new_id
+from inspector.values import Frame
+from station.acquire import Acquisition, FrameShelf
+from station.cameras.notes import CameraNotes
+from station.messages import Begin, Ended, Exposed, FromVision, Inspect
+from station.vision import Encoder, Lane, Pipe, Vision
+
+
+class Failing:
+    """An inspector that fails as nobody foresaw."""
+
+    faults = ()
+
+    def judge(self, views: list[Any]) -> Any:
+        raise ZeroDivisionError
+
+
+class NoWatch:
+    def save(self) -> None:
+        return None
+
+
+def test_failure_of_the_inspecting_thread_is_not_told_as_the_end_of_the_camera(make_config: Any, tmp_path: Path):
+    config = make_config()
+    ours, theirs = multiprocessing.Pipe()
+    told: list[FromVision] = []
+
+    def announce(message: FromVision) -> None:
+        told.append(message)
+        if isinstance(message, Exposed):
+            ours.send(Inspect(new_id(), "camera-1", message.sequence, time.monotonic_ns() + 10**12))
+
+    shelf = FrameShelf(2, frame_as_view)
+    notes = CameraNotes(config.camera, config.recipe, tmp_path / "cameras", announce)
+    lane = Lane(shelf, Acquisition(config.camera, 0, shelf, announce, notes), NoWatch())  # type: ignore[arg-type]
+    pipe = Pipe(theirs, threading.Lock())
+    encoder = Encoder(pipe, ImageStore(config.images), "jpeg")
+    vision = Vision(pipe, Failing(), encoder, {"camera-1": lane}, config)  # type: ignore[arg-type]
+    ours.send(Begin())
+    with pytest.raises(ZeroDivisionError):
+        vision.answer_until_line_ends()
+    assert any(isinstance(message, Exposed) for message in told)
+    assert not any(isinstance(message, Ended) for message in told)
+    for end in (ours, theirs):
+        end.close()
+
+
+def frame_as_view(frame: Frame) -> Any:
+    return frame
