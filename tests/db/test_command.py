@@ -79,7 +79,8 @@ def test_doubled_triggers_are_found_where_the_constraint_was_lost(path: Path, li
     _write(path, line)
     _execute(
         path,
-        "DROP TABLE outbox; DROP TABLE labels; DROP TABLE label_tasks; DROP TABLE findings; DROP TABLE review_leases; "
+        "DROP TABLE outbox; DROP TABLE labels; DROP TABLE label_tasks; DROP TABLE findings; "
+        "DROP TABLE label_leases; DROP TABLE shadow_verdicts; "
         "CREATE TABLE copied AS SELECT * FROM inspections; "
         "PRAGMA foreign_keys = OFF; DROP TABLE inspections; "
         'ALTER TABLE copied RENAME TO inspections; UPDATE inspections SET "trigger" = 1',
