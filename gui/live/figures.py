@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from db.queries import events, part
 from db.records import Event, Severity
-from db.tables import INSPECTIONS, RUNS, STATIONS
+from db.tables import INSPECTIONS, IS_PRODUCTION, RUNS, STATIONS
 from gui.limits import Limits, limits_of
 from gui.review.queue import waiting_count
 from inspector.risk import Rate
@@ -105,6 +105,7 @@ def _newest(connection: Connection, run_id: UUID) -> list[Any]:
         INSPECTIONS.c.outcome,
         INSPECTIONS.c.triggered_at,
         INSPECTIONS.c.image_sha256,
+        IS_PRODUCTION.label("counts"),
     )
     query = select(*columns).where(INSPECTIONS.c.run_id == run_id).order_by(INSPECTIONS.c.trigger.desc()).limit(WINDOW)
     return list(connection.execute(query))
@@ -115,7 +116,9 @@ def _glance(row: Any) -> Glance:
 
 
 def _passed(judged: list[Any]) -> Rate | None:
-    return Rate(sum(row.outcome == Outcome.PASS.value for row in judged), len(judged)) if judged else None
+    """Parts of known truth show in the strip and count in no figure."""
+    counted = [row for row in judged if row.counts]
+    return Rate(sum(row.outcome == Outcome.PASS.value for row in counted), len(counted)) if counted else None
 
 
 def _trouble(connection: Connection, station: str, since: datetime) -> Event | None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, exists, select
 
 from db.labels import OpenTask, TaskKind, open_tasks
 from db.leases import held_by_others
-from db.tables import BUNDLES, INSPECTIONS, LABELS
+from db.tables import BUNDLES, INSPECTIONS, IS_PRODUCTION, LABELS
 from inspector.values import Outcome
 
 NEWEST = 400
@@ -99,7 +99,7 @@ def _unlabelled(station: str | None = None) -> Any:
             BUNDLES.c.manifest,
         )
         .join(BUNDLES, BUNDLES.c.bundle_id == INSPECTIONS.c.bundle_id)
-        .where(INSPECTIONS.c.outcome.in_(_STOPPED), INSPECTIONS.c.image_sha256.is_not(None))
+        .where(INSPECTIONS.c.outcome.in_(_STOPPED), INSPECTIONS.c.image_sha256.is_not(None), IS_PRODUCTION)
         .where(~exists().where(LABELS.c.part_id == INSPECTIONS.c.part_id))
         .order_by(INSPECTIONS.c.triggered_at.desc())
         .limit(NEWEST)

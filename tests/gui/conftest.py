@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -19,6 +20,7 @@ import pytest
 from sqlalchemy import event, select
 
 from db.accounts import By, Role, add_account
+from db.challenges import ChallengePart, register
 from db.engine import open_engine
 from db.images import ImageStore
 from db.labels import LabelTask, TaskKind, add_tasks
@@ -52,10 +54,20 @@ class Plant:
         with Ledger(self.path) as ledger:
             self.run_id = ledger.start_run(run)
 
-    def parts(self, *outcomes: Outcome, probability: float | None = None) -> list[InspectionRecord]:
+    def parts(
+        self, *outcomes: Outcome, probability: float | None = None, challenge: UUID | None = None
+    ) -> list[InspectionRecord]:
         """Put parts of these outcomes into the ledger, each with a picture of its own."""
         with Ledger(self.path) as ledger:
-            return [self._part(ledger, outcome, probability) for outcome in outcomes]
+            return [self._part(ledger, outcome, probability, challenge) for outcome in outcomes]
+
+    def challenge(self) -> UUID:
+        """Register a part of known truth."""
+        part, source = ChallengePart("press-4", "RR-1", "ann"), self.source()
+        with writing(source.engine) as connection:
+            register(connection, part)
+        source.engine.dispose()
+        return part.challenge_id
 
     def ask(self, record: InspectionRecord, kind: TaskKind, person: str | None = None) -> None:
         source = self.source()
@@ -66,7 +78,9 @@ class Plant:
     def source(self) -> Source:
         return open_source(str(self.path))
 
-    def _part(self, ledger: Ledger, outcome: Outcome, probability: float | None) -> InspectionRecord:
+    def _part(
+        self, ledger: Ledger, outcome: Outcome, probability: float | None, challenge: UUID | None
+    ) -> InspectionRecord:
         self._trigger += 1
         image = self.images.put(self.camera(self._trigger), ".png")
         opened = InspectionRecord(
@@ -79,6 +93,7 @@ class Plant:
             source=f"{self._trigger}.png",
             triggered_at=utc_now() + timedelta(milliseconds=self._trigger),
             sequence=self._trigger - 1,
+            challenge_id=challenge,
         )
         judged = _judged(opened, outcome, probability, image.sha256, self.found(self._trigger))
         ledger.open_part(opened)

@@ -47,6 +47,16 @@ def test_a_station_is_told_by_its_newest_run(plant: Any, source: Source) -> None
     assert station.trouble.kind == "camera lost"
 
 
+def test_parts_of_known_truth_are_seen_and_neither_counted_nor_asked_about(plant: Any, source: Source) -> None:
+    plant.parts(PASS, REJECT)
+    plant.parts(REJECT, REVIEW, challenge=plant.challenge())
+    with reading(source.engine) as connection:
+        (station,) = all_figures(connection, utc_now())
+    assert [glance.outcome for glance in station.strip] == [PASS, REJECT, REJECT, REVIEW]
+    assert station.passed is not None
+    assert (station.passed.count, station.passed.n, station.waiting) == (1, 2, 1)
+
+
 def test_a_run_without_parts_states_no_yield(plant: Any, source: Source) -> None:
     with reading(source.engine) as connection:
         (station,) = all_figures(connection, utc_now())
