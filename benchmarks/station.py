@@ -2,7 +2,8 @@
 
     python -m benchmarks.station --bundle BUNDLE --json FILE
 
-The station runs with everything on: durable ledger, image files for rejects, quality checks, output. The bare loop is
+The station runs with everything on: durable ledger, image files for rejects, quality checks, drift watch, output, health
+port with its preview. The bare loop is
 what a script would do: take the next frame from memory, preprocess, infer. Both run one after the other in turns, each
 in a process of its own, with the same threads. Throughput is measured as fast as possible; latency (trigger to
 verdict acted on) at 70 % of the bare rate, since a saturated queue says nothing about a station's own delay.
@@ -302,7 +303,8 @@ def _config(
         "deadline_ms": deadline_ms,
     }
     cameras = [{**camera, "name": f"view-{view}", "group": f"vision-{view % groups}"} for view in range(views)]
-    return station_config({"station": station, "camera": cameras, "trigger": trigger or {}}, "benchmark", folder)
+    tables = {"station": station, "camera": cameras, "trigger": trigger or {}, "health": {"port": 0}}
+    return station_config(tables, "benchmark", folder)
 
 
 def _watch_memory(rss_mb: list[float], stop: threading.Event) -> None:
