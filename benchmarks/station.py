@@ -2,11 +2,11 @@
 
     python -m benchmarks.station --bundle BUNDLE --json FILE
 
-The station runs with everything on: durable ledger, image files for rejects, quality checks, drift watch, output, health
-port with its preview. The bare loop is
-what a script would do: take the next frame from memory, preprocess, infer. Both run one after the other in turns, each
-in a process of its own, with the same threads. Throughput is measured as fast as possible; latency (trigger to
-verdict acted on) at 70 % of the bare rate, since a saturated queue says nothing about a station's own delay.
+The station runs with everything on: durable ledger, image files for rejects, quality checks, drift watch, output, the
+health port with its preview. The bare loop is what a script would do: take the next frame from memory, preprocess,
+infer. Both run one after the other in turns, each in a process of its own, with the same threads. Throughput is
+measured as fast as possible; latency (trigger to verdict acted on) at 70 % of the bare rate, since a saturated queue
+says nothing about a station's own delay.
 """
 
 from __future__ import annotations
