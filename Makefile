@@ -18,7 +18,7 @@ demo: .venv-demo/.made
 
 # Two workers with one thread each: on two cores, ten minutes instead of seventeen.
 test: lint
-	OMP_NUM_THREADS=1 $(WORK)/python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(WORK)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.made
 	$(WORK)/ruff format --check .

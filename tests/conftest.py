@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,6 +28,7 @@ from inspector.verdict import Policy
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SIZE = 32
+STATIONS = "tests/station/"
 CLASSES = ("good", "dark")
 
 # A deadline per example would fail on a busy machine and prove nothing.
@@ -34,13 +36,16 @@ settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With several workers, a file stays on one of them (its fixtures are dear), and stations, which keep time, too."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        folder = item.path.relative_to(config.rootpath).parts[:2]
-        item.add_marker(pytest.mark.xdist_group("station" if folder == ("tests", "station") else item.path.stem))
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return STATIONS if nodeid.startswith(STATIONS) else super()._split_scope(nodeid)
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
