@@ -2,8 +2,8 @@
 
     python -m benchmarks.station --bundle BUNDLE --json FILE
 
-The station runs with everything on: durable ledger, image files for rejects, quality checks, drift watch, output, the
-health port with its preview. The bare loop is what a script would do: take the next frame from memory, preprocess,
+The station runs with durable ledger, image files for rejects, quality checks, drift watch and output; `--health` adds
+the health port with its preview. The bare loop is what a script would do: take the next frame from memory, preprocess,
 infer. Both run one after the other in turns, each in a process of its own, with the same threads. Throughput is
 measured as fast as possible; latency (trigger to verdict acted on) at 70 % of the bare rate, since a saturated queue
 says nothing about a station's own delay.
@@ -76,6 +76,7 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=300, help="seconds of each overload run")
     parser.add_argument("--deadline", type=float, default=200, help="deadline of the overload runs, in ms")
+    parser.add_argument("--health", action="store_true", help="with the health port and its preview")
     args = parser.parse_args()
     if args.bare is not None:
         _bare_loop(args.bundle, args.bare, args.frames)
@@ -98,7 +99,9 @@ def _measure_two(args: argparse.Namespace, scratch: Path) -> dict[str, float | i
         both_hz = _bare_pair_hz(args.bundle, pictures, args.frames)
         alone_hz = _rate_hz(_run_bare(args.bundle, pictures, args.frames))
         folder = scratch / f"two-{turn}"
-        run = _run_config(_config(folder, args.bundle, pictures, args.frames, 0.0, views=2, groups=args.groups))
+        run = _run_config(
+            _config(folder, args.bundle, pictures, args.frames, 0.0, views=2, groups=args.groups, health=args.health)
+        )
         rates.append(2 * run.rate_hz)
         ratios.append(rates[-1] / both_hz)
         single_ratios.append(rates[-1] / alone_hz)
@@ -161,10 +164,12 @@ def _measure(args: argparse.Namespace, scratch: Path) -> dict[str, float | int |
     paced: list[StationRun] = []
     for turn in range(args.turns):
         bare.append(_run_bare(args.bundle, pictures, args.frames))
-        fast.append(_run_station(scratch / f"fast-{turn}", args.bundle, pictures, args.frames, 0.0))
+        fast.append(_run_station(scratch / f"fast-{turn}", args.bundle, pictures, args.frames, 0.0, args.health))
         pace_hz = 0.7 / median(bare[-1])
-        paced.append(_run_station(scratch / f"paced-{turn}", args.bundle, pictures, args.frames // 2, pace_hz))
-    soak = _run_station(scratch / "soak", args.bundle, pictures, args.soak, 0.0) if args.soak else None
+        paced.append(
+            _run_station(scratch / f"paced-{turn}", args.bundle, pictures, args.frames // 2, pace_hz, args.health)
+        )
+    soak = _run_station(scratch / "soak", args.bundle, pictures, args.soak, 0.0, args.health) if args.soak else None
     return {**_figures(bare, fast, paced), **_memory(soak or fast[-1])}
 
 
@@ -251,8 +256,10 @@ def _bare_loop(bundle_path: Path, pictures: Path, frames: int) -> None:
     print(json.dumps(seconds[50:]))
 
 
-def _run_station(folder: Path, bundle: Path, pictures: Path, frames: int, pace_hz: float) -> StationRun:
-    return _run_config(_config(folder, bundle, pictures, frames, pace_hz))
+def _run_station(
+    folder: Path, bundle: Path, pictures: Path, frames: int, pace_hz: float, health: bool = False
+) -> StationRun:
+    return _run_config(_config(folder, bundle, pictures, frames, pace_hz, health=health))
 
 
 def _run_config(config: StationConfig) -> StationRun:
@@ -286,6 +293,7 @@ def _config(
     deadline_ms: float = 1000,
     views: int = 1,
     groups: int = 1,
+    health: bool = False,
 ) -> StationConfig:
     camera = {
         "kind": "folder",
@@ -303,7 +311,9 @@ def _config(
         "deadline_ms": deadline_ms,
     }
     cameras = [{**camera, "name": f"view-{view}", "group": f"vision-{view % groups}"} for view in range(views)]
-    tables = {"station": station, "camera": cameras, "trigger": trigger or {}, "health": {"port": 0}}
+    tables = {"station": station, "camera": cameras, "trigger": trigger or {}}
+    if health:
+        tables["health"] = {"port": 0}
     return station_config(tables, "benchmark", folder)
 
 
