@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -86,7 +87,7 @@ def _sessions(model: Path, threads: int) -> tuple[dict[str, Callable[[], object]
         options.enable_cpu_mem_arena = has_arena
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spins else "0")
         session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        runs[name] = lambda session=session: session.run(None, {"image": picture})  # type: ignore[misc]
+        runs[name] = partial(session.run, None, {"image": picture})
         for _ in range(20):
             runs[name]()
         grown[name] = (psutil.Process().memory_info().rss - before) / 1e6

@@ -6,7 +6,6 @@ within a second of its next part, a stopped one at its next start. What was ende
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -15,7 +14,8 @@ from pydantic import AwareDatetime, Field
 
 from inspector.documents import Document, parse, read_json
 from inspector.drift import WatchState
-from inspector.errors import ConfigError, InspectorError, StorageFault, UserError
+from inspector.errors import InspectorError, UserError
+from station.left_orders import leave, take_away
 
 
 class RelearnOrder(Document):
@@ -40,14 +40,7 @@ def give_order(memory: Path, by: str, why: str) -> tuple[str, ...]:
     """
     fields = {"by": by, "why": why, "at": datetime.now(UTC)}
     order = parse("station relearn", fields, RelearnOrder, UserError)
-    file = order_path(memory)
-    new = file.with_suffix(".new-order")
-    try:
-        file.parent.mkdir(exist_ok=True)
-        new.write_text(order.model_dump_json(), encoding="utf-8")
-        os.replace(new, file)
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be written ({error.strerror}); expected the folder of a station") from error
+    leave(order_path(memory), order)
     return _alarmed(memory)
 
 
@@ -61,15 +54,4 @@ def _alarmed(memory: Path) -> tuple[str, ...]:
 
 def take_order(memory: Path) -> RelearnOrder:
     """Read the order and take it away; raise UserError for one that cannot be read, which goes too."""
-    file = order_path(memory)
-    try:
-        return read_json(file, RelearnOrder, UserError)
-    finally:
-        _remove(file)
-
-
-def _remove(file: Path) -> None:
-    try:
-        file.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageFault(f"{file}: cannot be taken away ({error.strerror})") from error
+    return take_away(order_path(memory), RelearnOrder)

@@ -6,14 +6,14 @@ has taken it without effect: then the line is still held, or the part is one of 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import AwareDatetime, Field
 
-from inspector.documents import Document, parse, read_json
-from inspector.errors import ConfigError, StorageFault, UserError
+from inspector.documents import Document, parse
+from inspector.errors import ConfigError, UserError
+from station.left_orders import leave, take_away
 
 
 class NextOrder(Document):
@@ -52,14 +52,7 @@ def give(folder: Path, kind: type[Order], fields: dict[str, object]) -> Order:
     order = parse("station challenge", fields, kind, UserError)
     if not folder.is_dir():
         raise ConfigError(f"{folder}: station.folder: no such folder; expected a station that has run")
-    file = order_path(folder, kind)
-    new = file.with_suffix(".new")
-    try:
-        file.parent.mkdir(exist_ok=True)
-        new.write_text(order.model_dump_json(), encoding="utf-8")
-        os.replace(new, file)
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be written ({error.strerror}); expected the folder of a station") from error
+    leave(order_path(folder, kind), order)
     return order
 
 
@@ -71,16 +64,4 @@ def take(folder: Path, kind: type[Order]) -> Order | None:
         StorageFault: one that cannot be taken away: it would be obeyed again and again.
     """
     file = order_path(folder, kind)
-    if not file.exists():
-        return None
-    try:
-        return read_json(file, kind, UserError)
-    finally:
-        _remove(file)
-
-
-def _remove(file: Path) -> None:
-    try:
-        file.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageFault(f"{file}: cannot be taken away ({error.strerror})") from error
+    return take_away(file, kind) if file.exists() else None

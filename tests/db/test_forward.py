@@ -17,12 +17,10 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, create_engine, insert, select, text, update
-from sqlalchemy.exc import StatementError
 
 from db import command, queries
-from db.bulk import add_new
 from db.dispatch import keep, unforwarded
-from db.engine import WRITES, open_engine
+from db.engine import open_engine
 from db.forward import Forwarder, Forwarding, plant_url
 from db.images import StoredImage
 from db.ledger import Ledger
@@ -31,51 +29,12 @@ from db.receiving import parked
 from db.records import Event, Severity
 from db.schema import downgrade
 from db.tables import BUNDLES, EVENTS, FINDINGS, IMAGES, INSPECTIONS, LABEL_TASKS, RECIPES, RUNS, STATIONS
-from inspector.draws import Draw, Stratum
 from inspector.errors import DatabaseError
-from inspector.values import InspectionRecord, Outcome
+from inspector.values import Outcome
+from tests.db.filled_station import IMAGE, Station
 
-IMAGE = StoredImage("c" * 64, "cc/cc/" + "c" * 64 + ".png", 17)
-STRATA = (Stratum("near", 0.0, None, 0.5),)
 FUTURE = datetime(2099, 1, 2, tzinfo=UTC)
 FORWARDED = (STATIONS, RECIPES, BUNDLES, RUNS, IMAGES, LABEL_TASKS, EVENTS)
-
-
-class Station:
-    """A ledger whose rows are noted for a plant, and ways to fill it."""
-
-    def __init__(self, path: Path, line: Any, name: str = "station-1") -> None:
-        self.path, self._line, self.name = path, line, name
-        self.trigger = 0
-        engine = open_engine(path, create=True)
-        with engine.connect() as connection:
-            connection = connection.execution_options(**{WRITES: True})
-            with connection.begin():
-                keep(connection)
-        engine.dispose()
-        with Ledger(path) as ledger:
-            self.run_id: UUID = ledger.start_run(line.run(station=name, audit=STRATA))
-
-    def inspect(self, parts: int, **changes: Any) -> list[InspectionRecord]:
-        """Parts in order, every fifth one rejected with an image, every seventh drawn for audit."""
-        made = []
-        with Ledger(self.path) as ledger:
-            for _ in range(parts):
-                self.trigger += 1
-                part = self._line.part(self.run_id, self.trigger, station=self.name, **changes)
-                rejected = self.trigger % 5 == 0
-                verdict = {"outcome": Outcome.REJECT, "image_sha256": IMAGE.sha256} if rejected else {}
-                judged = self._line.judged(part, **verdict)
-                drawn = Draw(0.5, "near") if self.trigger % 7 == 0 and not rejected else None
-                ledger.open_part(part)
-                ledger.complete_part(judged, IMAGE if rejected else None, drawn)
-                made.append(judged)
-        return made
-
-    def end(self) -> None:
-        with Ledger(self.path) as ledger:
-            ledger.record_event(Event(self.name, Severity.INFO, "start", "it's started; --"))
-            ledger.end_run(self.run_id, clean=True).result(5)
 
 
 @pytest.fixture
@@ -493,7 +452,7 @@ def test_limits_on_silence_are_part_of_the_plants_address_and_can_be_set_otherwi
     assert plant_url("sqlite:///plant.sqlite").query == {}
 
 
-# ---- images, and rows as documents
+# ---- images
 
 
 def test_images_of_every_view_get_there_without_what_the_station_did_with_its_own(
@@ -522,27 +481,3 @@ def test_images_of_every_view_get_there_without_what_the_station_did_with_its_ow
     with engine.connect() as connection:
         assert list(queries.images(connection)) == [IMAGE, other]
         assert connection.execute(select(IMAGES.c.uploaded_at, IMAGES.c.dropped_at)).all() == [(None, None)] * 2
-
-
-ODD = ("", "null", '"', "\\", "{}", "\u2028 %s :x", "\U0001f600", "it's; --", "\x01\x1f")
-
-
-@pytest.mark.parametrize("as_document", [True, False])
-def test_odd_values_are_stored_as_they_are_both_ways(engine: Engine, as_document: bool) -> None:
-    rows = [
-        {"bundle_id": f"{number}", "task": word[:32], "classes": [word, number / 3], "manifest": {word: [None, 2**53]}}
-        for number, word in enumerate(ODD)
-    ]
-    with engine.begin() as connection:
-        assert add_new(connection, BUNDLES, rows, as_document=as_document) == len(rows)
-        assert add_new(connection, BUNDLES, rows, as_document=as_document) == 0
-        stored = connection.execute(select(BUNDLES).order_by(BUNDLES.c.bundle_id)).mappings().all()
-    assert [dict(row) for row in stored] == rows
-
-
-def test_a_text_that_is_no_unicode_is_left_to_the_driver(server: Any) -> None:
-    with server.database() as url:
-        plant = open_engine(url)
-        with plant.connect() as connection, pytest.raises((StatementError, UnicodeEncodeError)):
-            add_new(connection, STATIONS, [{"name": "\ud800"}])
-        plant.dispose()
