@@ -23,7 +23,7 @@ class Admission:
     def __init__(self, deadline_ms: float) -> None:
         self._deadline_ms = deadline_ms
         self._waiting: set[UUID] = set()
-        self._service_ms: float | None = None
+        self._service_ms = 0.0  # A first part that took long must not turn away those after it.
         self._busy_since_ns = 0
 
     @property
@@ -59,8 +59,7 @@ class Admission:
         self._waiting.remove(part_id)
         took_ms = min((now_ns - self._busy_since_ns) / 1e6, self._deadline_ms)
         self._busy_since_ns = now_ns
-        before_ms = took_ms if self._service_ms is None else self._service_ms
-        self._service_ms = before_ms + _WEIGHT * (took_ms - before_ms)
+        self._service_ms += _WEIGHT * (took_ms - self._service_ms)
 
     def spared(self, part_id: UUID) -> None:
         """Take note that a part was answered for without being judged."""

@@ -32,6 +32,18 @@ def test_as_many_may_wait_as_are_judged_within_half_the_deadline() -> None:
     assert admission.most == 5
 
 
+def test_one_part_that_took_long_turns_nobody_away() -> None:
+    admission = Admission(deadline_ms=300)
+    slow, *others = [new_id() for _ in range(6)]
+    admission.ask(slow, 0)
+    for n, part in enumerate(others[:2], start=1):
+        admission.ask(part, n * 100 * MS)
+    admission.judged(slow, 299 * MS)
+    for part in others[2:]:
+        assert admission.has_room
+        admission.ask(part, 300 * MS)
+
+
 @given(period_ms=st.floats(0.1, 1000), deadline_ms=st.floats(1, 600_000))
 def test_at_least_one_and_never_more_than_memory_has_room_for(period_ms: float, deadline_ms: float) -> None:
     admission = Admission(deadline_ms)
