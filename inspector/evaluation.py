@@ -35,14 +35,19 @@ def judge(inspector: Inspector, samples: Sequence[Sample], progress: Callable[[i
 
 def _judge_one(inspector: Inspector, sample: Sample, number: int) -> JudgedPart:
     manifest, roi = inspector.bundle.manifest, inspector.recipe.roi
-    template = template_of(sample, manifest) if manifest.template else None
-    frame = Frame(read_image(sample.path), "dataset", number, datetime.now(UTC), sample.name, template=template)
+    frame = frame_of(sample, manifest, number)
     started = time.perf_counter()
     inspected = inspector.inspect([frame])
     seconds = time.perf_counter() - started
     prediction = _prediction(inspected, sample)
     place = placement(frame.image.shape, manifest.input, roi)
     return JudgedPart(sample, inspected.verdict, prediction, inspector.is_defect(sample.label), seconds, place)
+
+
+def frame_of(sample: Sample, manifest: Manifest, number: int) -> Frame:
+    """Return a sample as a camera would give it, with its golden template where the network compares."""
+    template = template_of(sample, manifest) if manifest.template else None
+    return Frame(read_image(sample.path), "dataset", number, datetime.now(UTC), sample.name, template=template)
 
 
 def template_of(sample: Sample, manifest: Manifest) -> Image:

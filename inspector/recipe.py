@@ -11,6 +11,7 @@ from inspector.bundle import Precision
 from inspector.documents import Document, read_toml
 from inspector.drift import DriftSettings
 from inspector.errors import RecipeError
+from inspector.gate_settings import GateSettings
 from inspector.preprocess import Roi
 from inspector.quality import QualityLimits
 from inspector.rules import Rule
@@ -40,6 +41,9 @@ class Recipe(Document):
         default=None, gt=0, le=1000, description="scale of the frame; findings then have sizes in millimetres"
     )
     rules: tuple[Rule, ...] = Field(default=(), description="what findings may not be, beyond the defect probability")
+    gate: GateSettings = Field(
+        default_factory=GateSettings, description="what a retrained bundle must show before a person is asked"
+    )
     drift: DriftSettings = Field(default_factory=DriftSettings, description="the watch over the line's parts")
     cameras: dict[str, dict[str, bool | int | float | str]] = Field(
         default_factory=dict,

@@ -1,0 +1,1 @@
+"""`inspector retrain`: snapshots of labels, the gate, and the jobs between them."""
