@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db import order_tables, work_tables  # noqa: F401 - their tables are of the schema too
 from db.columns import BigCount, Document
-from db.order_tables import ORDERS
 from db.tables import Base, table_of
 
 STATES = "('CANDIDATE', 'APPROVED', 'SHADOW', 'SERVING', 'RETIRED', 'REFUSED')"
@@ -219,5 +219,5 @@ DISPATCH, PARKED_ROWS, FORWARDING_TERMS = table_of(DispatchRow), table_of(Parked
 ACCOUNTS, SESSIONS = table_of(AccountRow), table_of(SessionRow)
 LABEL_LEASES, LABEL_MARKS = table_of(LabelLeaseRow), table_of(LabelMarkRow)
 
-METADATA = ORDERS.metadata
+METADATA = Base.metadata
 """Every table of the schema."""

@@ -38,12 +38,13 @@ GRANTS: dict[str, tuple[tuple[str, str], ...]] = {
     SCREEN: (
         ("SELECT", EVERYTHING),
         ("INSERT", "labels, label_tasks, audit_log, recipes, recipe_revisions, bundle_states, accounts, sessions"),
-        ("INSERT", "label_leases, label_marks"),
-        ("UPDATE", "accounts, sessions, label_leases"),
+        ("INSERT", "label_leases, label_marks, dataset_snapshots, training_jobs"),
+        ("UPDATE", "accounts, sessions, label_leases, training_jobs"),
     ),
     TRAINER: (
         ("SELECT", EVERYTHING),
-        ("INSERT", "bundles, bundle_states, label_tasks, audit_log"),
+        ("INSERT", "bundles, bundle_states, label_tasks, audit_log, dataset_snapshots, training_jobs"),
+        ("UPDATE", "training_jobs"),
     ),
     READER: (("SELECT", EVERYTHING),),
     SIGNER: (

@@ -16,6 +16,8 @@
     |   |-- OrderRefused         an order to a station that says too little, or that nobody could follow
     |   |-- ChallengeRefused     a part of known truth that cannot be registered
     |   |-- AccessRefused        a person who cannot sign in, or may not do that
+    |   |-- JobRefused           a training job that cannot be queued, taken or cancelled
+    |   |   `-- JobLost              a worker goes on with a job that it no longer holds
     |   |-- UndefinedFigure      a figure that the parts at hand do not define
     |   `-- DatabaseError        a database that cannot be opened, written or is of another version
     `-- StationError         a fault of the running line: a fail-safe verdict and an event
@@ -99,6 +101,14 @@ class ChallengeRefused(UserError):
 
 class AccessRefused(UserError):
     """A wrong name or password, a locked or disabled account, a session that is over, or a role that may not."""
+
+
+class JobRefused(UserError):
+    """A training job without a reason, of what the database does not have, or that is over."""
+
+
+class JobLost(JobRefused):
+    """A training job that was cancelled, or that another worker has: whoever still works on it stops."""
 
 
 class UndefinedFigure(UserError):

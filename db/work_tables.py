@@ -1,0 +1,89 @@
+"""The tables of a plant's own work: what is learned from its parts.
+
+`db.plant_tables` has who decides and what was written down about it, `db.tables` what a line makes by itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.columns import Document
+from db.tables import Base, table_of
+
+JOB_STATES = "('QUEUED', 'LEASED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED')"
+HELD_STATES = "('LEASED', 'RUNNING')"
+ENDED_STATES = "('SUCCEEDED', 'FAILED', 'CANCELLED')"
+
+
+class SnapshotRow(Base):
+    """A data set as it was frozen to be learned from (`db.snapshots`). Append-only."""
+
+    __tablename__ = "dataset_snapshots"
+    __table_args__ = (
+        UniqueConstraint("content_hash"),
+        CheckConstraint("recipe <> '' AND person <> ''", name="words"),
+        Index(None, "recipe", "made_at"),
+    )
+
+    snapshot_id: Mapped[UUID] = mapped_column(primary_key=True)
+    recipe: Mapped[str] = mapped_column(String(200))
+    person: Mapped[str] = mapped_column(String(64))
+    """Who had it made; a worker says so itself."""
+    made_at: Mapped[datetime]
+    label_cutoff: Mapped[datetime]
+    """Labels given later are not in it."""
+    content_hash: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of `manifest`."""
+    manifest: Mapped[str]
+    """JSON as text, since a database's own JSON type would write 1.0 as 1 and lose the hash."""
+    counts: Mapped[dict[str, Any]] = mapped_column(Document)
+
+
+class TrainingJobRow(Base):
+    """A training that is wanted, and how far it is (`db.jobs`). Never removed."""
+
+    __tablename__ = "training_jobs"
+    __table_args__ = (
+        CheckConstraint(f"state IN {JOB_STATES}", name="state"),
+        CheckConstraint("recipe <> '' AND person <> '' AND reason <> ''", name="words"),
+        CheckConstraint("attempt >= 0 AND most_attempts >= 1 AND attempt <= most_attempts", name="attempts"),
+        CheckConstraint("progress >= 0 AND progress <= 1", name="progress"),
+        CheckConstraint("(lease_owner IS NULL) = (lease_until IS NULL)", name="lease_with_end"),
+        CheckConstraint(f"(state IN {HELD_STATES}) = (lease_owner IS NOT NULL)", name="held_by_somebody"),
+        CheckConstraint(f"(state IN {ENDED_STATES}) = (ended_at IS NOT NULL)", name="ended"),
+        CheckConstraint("(state = 'SUCCEEDED') = (bundle_id IS NOT NULL)", name="success_has_bundle"),
+        Index(None, "state", "queued_at"),
+    )
+
+    job_id: Mapped[UUID] = mapped_column(primary_key=True)
+    recipe: Mapped[str] = mapped_column(String(200))
+    person: Mapped[str] = mapped_column(String(64))
+    """Who wants it, or which rule."""
+    reason: Mapped[str]
+    queued_at: Mapped[datetime]
+    settings: Mapped[dict[str, Any]] = mapped_column(Document)
+    """What the worker needs beyond the recipe's name: task, minutes, seed and the like."""
+    parent_bundle_id: Mapped[str | None] = mapped_column(ForeignKey("bundles.bundle_id"))
+    """The bundle that the new one is held against."""
+    snapshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("dataset_snapshots.snapshot_id"))
+    most_attempts: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    attempt: Mapped[int]
+    """How often a worker has taken it."""
+    lease_owner: Mapped[str | None] = mapped_column(String(128))
+    lease_until: Mapped[datetime | None]
+    heartbeat_at: Mapped[datetime | None]
+    progress: Mapped[float]
+    message: Mapped[str]
+    """What it does, or why it ended."""
+    bundle_id: Mapped[str | None] = mapped_column(ForeignKey("bundles.bundle_id"))
+    """What came of it."""
+    ended_at: Mapped[datetime | None]
+
+
+DATASET_SNAPSHOTS, TRAINING_JOBS = table_of(SnapshotRow), table_of(TrainingJobRow)
