@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import Field
@@ -29,3 +30,8 @@ class GateSettings(Document):
 
     def margin_of(self, label: str) -> float:
         return self.class_margins.get(label, self.class_margin)
+
+
+def groups_needed(margin: float, error: float) -> int:
+    """Return the fewest groups, all judged alike, that show `margin`: (1 - margin)^n is at most `error`."""
+    return math.ceil(math.log(error) / math.log1p(-margin))

@@ -13,7 +13,7 @@ import numpy as np
 
 from inspector.calibration.reliability import reliability
 from inspector.errors import CalibrationUndefined
-from inspector.gate_settings import GateSettings
+from inspector.gate_settings import GateSettings, groups_needed
 from inspector.labels import split_labels
 from training.gate.evidence import (
     Flip,
@@ -29,7 +29,7 @@ from training.gate.evidence import (
     rejected,
     reviewed,
 )
-from training.gate.paired_test import at_most, p_value, things_needed
+from training.gate.paired_test import at_most, p_value
 
 NAMED = 3
 """Parts that a reason names."""
@@ -119,7 +119,7 @@ def _tests(candidate: Sequence[Said], serving: Sequence[Said], settings: GateSet
 def _margin_test(
     name: str, margin: float, error: float, candidate: Sequence[Said], serving: Sequence[Said], wrong: Wrong
 ) -> MarginTest:
-    seen, needed = paired(candidate, serving, wrong), things_needed(margin, error)
+    seen, needed = paired(candidate, serving, wrong), groups_needed(margin, error)
     if seen is None:
         return MarginTest(
             name=name, n=0, lost=0, gained=0, margin=margin, needed=needed, p_value=None, at_most=None, shown=False

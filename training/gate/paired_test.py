@@ -10,7 +10,6 @@ probability alpha, whatever that share is and however few the parts are.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,13 +70,6 @@ def at_most(seen: Paired, error: float) -> float:
         middle = (low + high) / 2
         low, high = (low, middle) if p_value(seen, middle) <= error else (middle, high)
     return high
-
-
-def things_needed(margin: float, error: float) -> int:
-    """Return the fewest pairs, all alike, that show `margin`: (1 - margin)^n is at most `error`."""
-    _require_share("margin", margin)
-    _require_share("error", error)
-    return math.ceil(math.log(error) / math.log1p(-margin))
 
 
 def statistic(lost: Counts, gained: Counts, n: int, margin: float) -> Floats:

@@ -1,4 +1,4 @@
-"""Both bundles on the same parts, by the very inspection that the line runs, in turn so that both have the same machine."""
+"""Both bundles on the same parts, by the line's own inspection, in turn so that both have the same machine."""
 
 from __future__ import annotations
 

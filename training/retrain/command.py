@@ -7,6 +7,7 @@ from importlib import import_module
 
 HELP = "freeze labels into a snapshot, and hold a candidate against the serving bundle"
 VERBS = {
+    "snapshot": ("training.retrain.snapshot_command", "freeze the labels of a recipe, and say whether they are enough"),
     "gate": ("training.retrain.gate_command", "hold a candidate against the serving bundle on parts neither has seen"),
 }
 """Each is a module with `add_arguments(verb)`, which sets what runs; torch and SQLAlchemy are loaded by the action."""

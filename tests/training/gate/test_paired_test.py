@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.errors import UndefinedFigure
-from training.gate.paired_test import Paired, at_most, p_value, statistic, things_needed
+from inspector.gate_settings import groups_needed
+from training.gate.paired_test import Paired, at_most, p_value, statistic
 
 
 def added_up(seen: Paired, margin: float, differing: float) -> float:
@@ -60,7 +61,7 @@ def test_an_inferior_candidate_passes_with_at_most_alpha() -> None:
 
 
 def test_pairs_that_never_differ_show_a_margin_from_the_number_that_is_told() -> None:
-    needed = things_needed(0.05, 0.05)
+    needed = groups_needed(0.05, 0.05)
     assert needed == 59
     assert p_value(Paired(needed, 0, 0), 0.05) <= 0.05
     assert p_value(Paired(needed - 1, 0, 0), 0.05) > 0.05
