@@ -1,4 +1,4 @@
-"""Keys that sign the audit log: Ed25519, as PEM files.
+"""Keys that sign the audit log, and others that sign bundles: Ed25519, as PEM files.
 
 The private one belongs to whoever runs the signing, and not to the database's administrator.
 """
@@ -62,9 +62,11 @@ def new_key() -> PrivateKey:
     return PrivateKey(Ed25519PrivateKey.generate())
 
 
-def write_keys(key: PrivateKey, folder: Path) -> tuple[Path, Path]:
+def write_keys(
+    key: PrivateKey, folder: Path, names: tuple[str, str] = (PRIVATE_NAME, PUBLIC_NAME)
+) -> tuple[Path, Path]:
     """Write both halves, the private one readable by its owner alone; never over one that is there."""
-    private, public = folder / PRIVATE_NAME, folder / PUBLIC_NAME
+    private, public = (folder / name for name in names)
     pem = key.key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -84,7 +86,7 @@ def read_private(path: Path) -> PrivateKey:
     try:
         key = serialization.load_pem_private_key(_read(path), None)
     except (ValueError, TypeError) as error:
-        raise UserError(f"{path}: no private key in PEM without a password; expected {PRIVATE_NAME}") from error
+        raise UserError(f"{path}: no private key in PEM without a password; expected one as {PRIVATE_NAME}") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise UserError(f"{path}: expected an Ed25519 key")
     return PrivateKey(key)
@@ -94,7 +96,7 @@ def read_public(path: Path) -> PublicKey:
     try:
         key = serialization.load_pem_public_key(_read(path))
     except ValueError as error:
-        raise UserError(f"{path}: no public key in PEM; expected {PUBLIC_NAME}") from error
+        raise UserError(f"{path}: no public key in PEM; expected one as {PUBLIC_NAME}") from error
     if not isinstance(key, Ed25519PublicKey):
         raise UserError(f"{path}: expected an Ed25519 key")
     return PublicKey(key)

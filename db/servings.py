@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,7 +14,7 @@ from sqlalchemy import Connection, Row, Select, insert, select
 from db.order_tables import SERVINGS
 from db.orders import OrderState, OrderStep, write_step
 from db.records import Run
-from db.tables import RUNS
+from db.tables import BUNDLES, RUNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Serving:
     recipe: str
     recipe_revision: str
     served: Served
+    made_at: datetime | None = None
+    """When the bundle was made; None where its manifest does not say."""
 
 
 def write_serving(connection: Connection, run: Run, served: Served) -> None:
@@ -62,12 +66,19 @@ def former_serving(connection: Connection, station: str) -> Serving | None:
 
 def _newest(station: str) -> Select[Any]:
     names = ("run_id", "bundle_id", "recipe", "recipe_revision")
-    columns = [RUNS.c[name] for name in names]
+    columns = [*(RUNS.c[name] for name in names), BUNDLES.c.manifest]
     joined = SERVINGS.join(RUNS, RUNS.c.run_id == SERVINGS.c.run_id)
+    joined = joined.join(BUNDLES, BUNDLES.c.bundle_id == RUNS.c.bundle_id)
     query = select(*columns, SERVINGS.c.bundle_path, SERVINGS.c.order_number).select_from(joined)
     return query.where(RUNS.c.station == station).order_by(SERVINGS.c.number.desc())
 
 
 def _serving(row: Row[Any]) -> Serving:
     served = Served(Path(row.bundle_path), row.order_number)
-    return Serving(row.run_id, row.bundle_id, row.recipe, row.recipe_revision, served)
+    made_at = _made_at(row.manifest)
+    return Serving(row.run_id, row.bundle_id, row.recipe, row.recipe_revision, served, made_at)
+
+
+def _made_at(manifest: Mapping[str, Any]) -> datetime | None:
+    said = manifest.get("lineage", {}).get("created_at")
+    return None if said is None else datetime.fromisoformat(said)

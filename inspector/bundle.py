@@ -10,6 +10,7 @@ A bundle is a folder:
     certificate.json        what is proved of the limits (inspector.certificate); only where something is
     golden/                 golden.json and pictures of known truth for the self-test
     card.md                 for people
+    signatures.json         who vouches for it (db.signatures); not in SHA256SUMS, since it is of that list
 
 Its id is the SHA-256 of SHA256SUMS; the folder's name is the id's first 16 digits. One flipped byte anywhere, the
 list itself included, is noticed: a hash no longer matches, or the name does not.
@@ -41,6 +42,7 @@ Precision = Literal["float", "cpu-int8", "trt-int8"]
 Task = Literal["classify", "detect", "segment", "anomaly", "embed"]
 
 SUMS = "SHA256SUMS"
+SIGNATURES = "signatures.json"
 LATEST = "LATEST"
 ID_DIGITS = 16
 MODEL_FILES: Mapping[Precision, str] = {
@@ -254,7 +256,10 @@ def _resolve(path: Path) -> Path:
 
 def _verify(path: Path, sums: bytes) -> None:
     digests = _parse_sums(path, sums)
-    found = {str(PurePosixPath(file.relative_to(path))) for file in path.rglob("*") if file.is_file()} - {SUMS}
+    found = {str(PurePosixPath(file.relative_to(path))) for file in path.rglob("*") if file.is_file()} - {
+        SUMS,
+        SIGNATURES,
+    }
     if missing := sorted(set(digests) - found):
         raise BundleError(f"{path}: {missing[0]} is missing")
     if extra := sorted(found - set(digests)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from inspector.bundle import SUMS, Bundle, Golden, GoldenSample, GoldenVerdict, Manifest, write_bundle
+from inspector.bundle import SIGNATURES, SUMS, Bundle, Golden, GoldenSample, GoldenVerdict, Manifest, write_bundle
 from inspector.certificate import CERTIFICATE, Certificate
 from inspector.documents import read_bytes
 from inspector.errors import BundleError
@@ -38,8 +38,8 @@ def write_refusal(out: Path, bundle: Bundle, reason: str) -> Path:
 
 
 def bundle_files(bundle: Bundle) -> dict[str, bytes]:
-    """Return every file of a bundle by its path within it, without those that `write_bundle` makes."""
-    made = {SUMS, "manifest.json", CERTIFICATE}
+    """Return every file of a bundle by its path within it, without those that `write_bundle` makes, and signatures."""
+    made = {SUMS, SIGNATURES, "manifest.json", CERTIFICATE}
     paths = {path.relative_to(bundle.path).as_posix(): path for path in bundle.path.rglob("*") if path.is_file()}
     return {name: read_bytes(path, BundleError) for name, path in sorted(paths.items()) if name not in made}
 

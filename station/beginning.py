@@ -17,6 +17,7 @@ from station.config import StationConfig
 from station.holding import Holding
 from station.ordering import listed, run_value, serving_now
 from station.status import ServingNow
+from station.trust import require_no_replay, require_trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,10 @@ def beginning_of(config: StationConfig, fault: str | None = None) -> Beginning:
             return _beginning(config, last.served.bundle_path, recipe, last.served.order, holding, None)
         except InspectorError as error:
             fault = str(error)
-    return _beginning(config, config.station.bundle, config.recipe, None, holding, fault)
+    beginning = _beginning(config, config.station.bundle, config.recipe, None, holding, fault)
+    if fault is None and last is not None and last.recipe == config.recipe.name:
+        require_no_replay(load_bundle(beginning.served.bundle_path), last, config)
+    return beginning
 
 
 def _on_record(config: StationConfig) -> tuple[Serving | None, Holding]:
@@ -63,6 +67,7 @@ def _beginning(
     config: StationConfig, path: Path, recipe: Recipe, order: int | None, holding: Holding, fault: str | None
 ) -> Beginning:
     config, bundle = config.on(path, recipe), load_bundle(path)
+    require_trusted(bundle, config)
     plan = audit_plan(config, recipe.policy or bundle.manifest.limits)
     run = run_value(config, bundle, plan)
     standing = serving_now(run, bundle, recipe)

@@ -24,6 +24,7 @@ from station.health.settings import HealthSettings
 from station.measuring import standing_of
 from station.outputs import act_outputs, make_teller, tell_settings
 from station.outputs.base import About
+from station.trust import require_trusted
 
 Report = Callable[[str], None]
 
@@ -58,7 +59,9 @@ def _checks(config: StationConfig) -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def _check_bundle(config: StationConfig) -> str:
-    inspector = Inspector(load_bundle(config.station.bundle), config.recipe, post=config.post)
+    bundle = load_bundle(config.station.bundle)
+    require_trusted(bundle, config)
+    inspector = Inspector(bundle, config.recipe, post=config.post)
     n = inspector.self_test()
     how = inspector.describe()
     if inspector.recipe.require_certificate:

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from inspector.documents import Document, parse, read_bytes
 from inspector.draws import AuditSettings
@@ -26,7 +26,7 @@ from station.triggers import is_by_camera, trigger_settings
 from station.triggers.base import TriggerSettings
 
 _PATHS_OF = {
-    "station": ("folder", "bundle", "recipe"),
+    "station": ("folder", "bundle", "recipe", "trusted_keys"),
     "camera": ("path", "names", "producer"),
     "output": ("secret_file", "ca_file", "password_file"),
     "trigger": ("token_file", "password_file"),
@@ -43,6 +43,8 @@ class StationBlock(Document):
     database: str | None = Field(default=None, description="URL of the ledger; unset: ledger.sqlite in the folder")
     bundle: Path = Field(description="bundle, or a folder of bundles (its latest)")
     recipe: Path | None = Field(default=None, description="recipe file; unset: the bundle's own limits")
+    require_signature: bool = Field(default=False, description="only bundles signed with a trusted key serve")
+    trusted_keys: tuple[Path, ...] = Field(default=(), description="public keys of those who may sign bundles")
     deadline_ms: float = Field(default=1000, ge=1, le=600_000, description="trigger to verdict; later is NOT_INSPECTED")
     hang_s: float = Field(default=5, gt=0, le=600, description="a vision process silent for so long is restarted")
     restarts: int = Field(default=5, ge=0, le=1000, description="restarts of the vision process within ten minutes")
@@ -58,6 +60,12 @@ class StationBlock(Document):
     image_format: Literal["jpeg", "png"] = Field(
         default="jpeg", description="jpeg (quality 95), or png: lossless and some 15 times slower"
     )
+
+    @model_validator(mode="after")
+    def _has_keys(self) -> StationBlock:
+        if self.require_signature and not self.trusted_keys:
+            raise ValueError("require_signature needs trusted_keys: at least one public key")
+        return self
 
 
 class PlantSettings(Document):
@@ -234,4 +242,10 @@ def _anchored(content: dict[str, Any], folder: Path) -> dict[str, Any]:
 def _table(table: Any, fields: tuple[str, ...], folder: Path) -> Any:
     if not isinstance(table, dict):
         return table
-    return {**table, **{field: str(folder / table[field]) for field in fields if isinstance(table.get(field), str)}}
+    return {**table, **{field: _joined(table[field], folder) for field in fields if field in table}}
+
+
+def _joined(value: Any, folder: Path) -> Any:
+    if isinstance(value, list):
+        return [_joined(one, folder) for one in value]
+    return str(folder / value) if isinstance(value, str) else value

@@ -26,6 +26,7 @@ from station.config import ListedRecipe, StationConfig
 from station.inbox import Action
 from station.status import ServingNow
 from station.succession import Proposal
+from station.trust import require_no_replay, require_trusted
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def propose(config: StationConfig, order: GivenOrder, path: Path, recipe: Recipe
     """Open a bundle, and return what would be if it served under a recipe; raise UserError where it cannot."""
     config = config.on(path, recipe)
     bundle = load_bundle(path)
+    require_trusted(bundle, config)
     plan = audit_plan(config, recipe.policy or bundle.manifest.limits)
     run = run_value(config, bundle, plan)
     return Proposal(order, run, bundle.path, recipe, plan, serving_now(run, bundle, recipe))
@@ -149,6 +151,8 @@ class OrderFeed:
             if former is None:
                 raise OrderRefused("rollback: nothing else has served at this station")
             return propose(self._config, order, former.served.bundle_path, self._recipe_of(former))
+        if kind is OrderKind.BUNDLE:
+            require_no_replay(load_bundle(Path(wanted)), now, self._config)
         if kind is OrderKind.BUNDLE or (kind is OrderKind.SHADOW and wanted):
             return propose(self._config, order, Path(wanted), self._recipe_of(now))
         return order

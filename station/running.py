@@ -20,7 +20,7 @@ from db.images import ImageStore
 from db.ledger import Ledger, Recovery
 from db.records import Event, Severity
 from inspector.bundle import load_bundle
-from inspector.errors import ConfigError, StorageFault, UserError
+from inspector.errors import BundleError, ConfigError, StorageFault, UserError
 from inspector.logs import name_run
 from station.access import read_token
 from station.auditing import make_key
@@ -133,18 +133,28 @@ class _Station:
 def _serve_as_ordered(station: _Station) -> UUID:
     """Serve what was ordered last, or else what the configuration says; what is ordered and unfit is an alarm."""
     config = station.config
-    beginning = beginning_of(config)
+    beginning = _begin(station)
     if beginning.fault is None and beginning.served.order is not None:
         try:
             return _serve(station, beginning)
         except UserError as error:
             if station.tally.triggers or station.stop.is_set():
                 raise
-            beginning = beginning_of(config, f"{beginning.served.bundle_path}: {error}")
+            beginning = _begin(station, f"{beginning.served.bundle_path}: {error}")
     if beginning.fault is not None:
         words = f"{beginning.fault}; the configuration's bundle serves"
         station.ledger.record_event(Event(config.station.name, Severity.ALARM, "order not kept", words))
     return _serve(station, beginning)
+
+
+def _begin(station: _Station, fault: str | None = None) -> Beginning:
+    """Return what serves first; a bundle of the configuration that is refused is an event too, and ends the start."""
+    try:
+        return beginning_of(station.config, fault)
+    except BundleError as error:
+        name = station.config.station.name
+        station.ledger.record_event(Event(name, Severity.ALARM, "bundle refused", str(error)))
+        raise
 
 
 def _serve(station: _Station, beginning: Beginning) -> UUID:

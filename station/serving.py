@@ -23,6 +23,7 @@ from station.auditing import AuditPlan, audit_plan
 from station.config import StationConfig
 from station.messages import Declined, FromVision, Load, Loaded
 from station.scheduling import this_thread_ordinary, threads, threads_first
+from station.trust import require_trusted
 from station.watch import LineWatch, memory_path
 
 Send = Callable[[FromVision], None]
@@ -67,7 +68,9 @@ class HeldView:
 
 def ready_serving(number: int, path: Path, recipe: Recipe, config: StationConfig) -> Serving:
     """Load a bundle and prove it; raise UserError or StationError where it is not fit to serve."""
-    inspector = Inspector(load_bundle(path), recipe, post=config.post)
+    bundle = load_bundle(path)
+    require_trusted(bundle, config)
+    inspector = Inspector(bundle, recipe, post=config.post)
     plan = audit_plan(config, inspector.policy)
     inspector.self_test()
     if inspector.recipe.require_certificate:

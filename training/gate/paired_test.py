@@ -14,15 +14,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.special import bdtrc, gammaln, xlog1py, xlogy
 
 from inspector.errors import UndefinedFigure
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-GRID = 100
+GRID = 60
 """Shares of differing pairs that are tried; the greatest is then looked for between its neighbours."""
+NEGLIGIBLE = 1e-18
+"""Outcomes less probable than this are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def at_most(seen: Paired, error: float) -> float:
     """
     _require_share("error", error)
     low, high = 0.0, 1.0
-    while high - low > 5e-4:
+    while high - low > 1e-3:
         middle = (low + high) / 2
         low, high = (low, middle) if p_value(seen, middle) <= error else (middle, high)
     return high
@@ -105,9 +107,11 @@ def _chances(least_gained: Counts, n: int, differing: Floats, margin: float) -> 
     lost = np.arange(n + 1)
     more, less = (differing + margin) / 2, (differing - margin) / 2
     rest = np.divide(less, 1 - more, out=np.zeros_like(less), where=more < 1).clip(0, 1)
-    tail = binom.sf(least_gained - 1, n - lost, rest[:, None])
-    gained = np.where(least_gained <= n - lost, tail, 0.0)
-    return np.asarray((binom.pmf(lost, n, more[:, None]) * gained).sum(axis=1))
+    chosen = gammaln(n + 1) - gammaln(lost + 1) - gammaln(n - lost + 1)
+    parts = np.exp(chosen + xlogy(lost, more[:, None]) + xlog1py(n - lost, -more[:, None]))
+    share, number = np.nonzero((parts > NEGLIGIBLE) & (least_gained <= n - lost))
+    tails = bdtrc(least_gained[number] - 1.0, n - lost[number], rest[share])
+    return np.bincount(share, parts[share, number] * tails, minlength=len(differing))
 
 
 def _require_share(name: str, value: float) -> None:

@@ -11,7 +11,7 @@ from inspector.labels import split_labels
 from training.snapshots.manifest import SnapshotManifest
 
 LEAST_GOOD, LEAST_DEFECTIVE = 50, 20
-"""Parts of train below which a class is not learned from: fewer than its calibration, selection and fitting share out."""
+"""Parts of train below which a class is not learned from: calibration and selection take their share of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """How many parts of the line a labelled one stands for: 1 / the probability with which such a part is labelled.
 
-Persons see every part that was stopped and few that passed, so labels are no random sample of the line. Each is weighted
+Persons see every part that was stopped and few that passed, so labels are no random sample of the line. Each is weighed
 as Horvitz and Thompson (JASA 47, 1952) do. A pass that was drawn for audit has the probability that it was drawn with.
 Of stopped parts all could be labelled; where some are not yet, the labelled ones are taken as a random share of those
 with the same outcome. A pass that somebody picked without a draw stands for itself alone: nothing is known of its like.

@@ -17,7 +17,7 @@ from training.gate.decision import decide
 from training.gate.evidence import GateReport, Said, Side, Subject
 
 PARITY = Parity(n=1, float_max_difference=0, float_flips=0, int8_max_difference=0, int8_flips=0)
-COUNTS = {"good": 400, "scratch": 200, "stain": 200}
+COUNTS = {"good": 300, "scratch": 200, "stain": 200}
 SUBJECT = Subject(
     candidate="c" * 64,
     serving="s" * 64,
@@ -119,7 +119,7 @@ def test_a_group_counts_once_by_its_worst_part() -> None:
 @pytest.mark.parametrize("probability", [math.nan, None], ids=str)
 def test_a_part_that_the_candidate_does_not_judge_refuses_it(probability: float | None) -> None:
     candidate = changed(side("c", SOUND, 1), 3, probability=probability, outcome=Outcome.NOT_INSPECTED)
-    assert any("did not judge 1 of 800 parts, as good-3.png" in reason for reason in refusal(candidate).reasons)
+    assert any("did not judge 1 of 700 parts, as good-3.png" in reason for reason in refusal(candidate).reasons)
 
 
 def test_sides_of_other_parts_or_labels_are_not_compared() -> None:

@@ -32,7 +32,7 @@ Told = Callable[..., tuple[int, str, str]]
 
 @dataclass
 class Plant:
-    """Twelve lots of four parts: two rejects, a pass that was drawn, and one that was not; three of each are labelled."""
+    """Twelve lots of two rejects, a pass that was drawn and one that was not; all but the last are labelled."""
 
     folder: Path
     parts: list[InspectionRecord]
@@ -102,7 +102,7 @@ def told(plant: Plant, capsys: pytest.CaptureFixture[str]) -> Iterator[Told]:
         said = capsys.readouterr()
         return status, said.out, said.err
 
-    yield run
+    return run
 
 
 def test_the_same_database_and_moment_give_the_same_content(plant: Plant, told: Told) -> None:
