@@ -1,7 +1,7 @@
 """Who vouches for a bundle: Ed25519 signatures that lie beside its list of hashes, and so cover its every byte.
 
-What is signed is the bundle's id, the hash of SHA256SUMS. The signatures themselves are not in that list: a bundle keeps
-its id when it is signed, and may be signed by several persons.
+What is signed is the bundle's id, the hash of SHA256SUMS. The signatures themselves are not in that list: a bundle has
+the same id when it is signed, and may be signed by several persons.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from inspector.calibration.reliability import reliability
+from inspector.calibration.reliability import DRAWS, reliability
 from inspector.errors import CalibrationUndefined
 from inspector.gate_settings import GateSettings, groups_needed
 from inspector.labels import split_labels
@@ -35,14 +35,15 @@ NAMED = 3
 """Parts that a reason names."""
 
 
-def decide(candidate: Side, serving: Side, subject: Subject) -> GateReport:
+def decide(candidate: Side, serving: Side, subject: Subject, draws: int = DRAWS) -> GateReport:
     """Hold a candidate against the bundle that serves.
 
-    Where the sides do not stand for the same parts, nothing is compared and the candidate is refused.
+    Where the sides do not stand for the same parts, nothing is compared and the candidate is refused. The interval of
+    the calibration error is of so many `draws`.
     """
     mismatches = tuple(_mismatches(candidate, serving))
     tests = () if mismatches else tuple(_tests(candidate.said, serving.said, subject.settings))
-    trust, serving_trust = _trust(candidate.said), _trust(serving.said)
+    trust, serving_trust = _trust(candidate.said, draws), _trust(serving.said, draws)
     candidate_ms, serving_ms = _median_ms(candidate.said), _median_ms(serving.said)
     ratio = candidate_ms / serving_ms if candidate_ms and serving_ms else None
     reasons = (
@@ -138,12 +139,12 @@ def _margin_test(
     )
 
 
-def _trust(said: Sequence[Said]) -> Trust | None:
+def _trust(said: Sequence[Said], draws: int) -> Trust | None:
     judged = [one for one in said if one.judged]
     probability = np.array([one.probability for one in judged], np.float64)
     truth = np.array([one.is_defect for one in judged], bool)
     try:
-        found = reliability(probability, truth, [one.group for one in judged])
+        found = reliability(probability, truth, [one.group for one in judged], draws)
     except CalibrationUndefined:
         return None
     return Trust(ece=found.ece.value, low=found.ece.low, high=found.ece.high)

@@ -16,6 +16,9 @@ from inspector.gate_settings import GateSettings
 from inspector.values import Outcome
 from training.gate.paired_test import Paired
 
+REFUSED = 1
+"""Exit status of `inspector retrain gate` for a candidate that is refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:

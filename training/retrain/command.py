@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
 
-HELP = "freeze labels into a snapshot, and hold a candidate against the serving bundle"
+from training.retrain import gate_command, job_commands, snapshot_command
+
+HELP = "freeze labels, train on them, and hold the new bundle against the one that serves"
 VERBS = {
-    "snapshot": ("training.retrain.snapshot_command", "freeze the labels of a recipe, and say whether they are enough"),
-    "gate": ("training.retrain.gate_command", "hold a candidate against the serving bundle on parts neither has seen"),
+    "snapshot": (snapshot_command.add_arguments, "freeze the labels of a recipe, and say whether they are enough"),
+    "gate": (gate_command.add_arguments, "hold a candidate against the serving bundle on parts neither has seen"),
+    "queue": (job_commands.add_queue, "ask for a training"),
+    "jobs": (job_commands.add_jobs, "list trainings and what came of them"),
+    "cancel": (job_commands.add_cancel, "cancel a training"),
+    "once": (job_commands.add_once, "do the training that waits longest; exit status 1: it failed"),
+    "work": (job_commands.add_work, "do trainings as they are asked for, until SIGTERM"),
 }
-"""Each is a module with `add_arguments(verb)`, which sets what runs; torch and SQLAlchemy are loaded by the action."""
+"""What each adds to its parser; torch and SQLAlchemy are loaded by the action."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for name, (module, words) in VERBS.items():
-        import_module(module).add_arguments(verbs.add_parser(name, help=words, description=words))
+    for name, (add, words) in VERBS.items():
+        add(verbs.add_parser(name, help=words, description=words))
 
 
 def run(args: argparse.Namespace) -> int:

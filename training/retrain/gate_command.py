@@ -20,7 +20,6 @@ from inspector.samples import Dataset, Sample
 DESCRIPTION = """Judge the same parts by a candidate and by the serving bundle, at the recipe's precision, and decide: a
 candidate for approval by a person, or refused, with every reason. Margins stand in the recipe's [gate]. Take parts that
 neither bundle was trained on, as the split `test` of a snapshot. Exit status 0: a candidate; 1: refused."""
-REFUSED = 1
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
@@ -38,7 +37,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     # What judges needs scipy and, for --html, jinja2: they are of the extra `training`.
     from training.gate.decision import decide
-    from training.gate.evidence import Subject
+    from training.gate.evidence import REFUSED, Subject
     from training.gate.page import write_page
     from training.gate.running import judge_both
 
