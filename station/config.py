@@ -44,7 +44,9 @@ class StationBlock(Document):
     bundle: Path = Field(description="bundle, or a folder of bundles (its latest)")
     recipe: Path | None = Field(default=None, description="recipe file; unset: the bundle's own limits")
     require_signature: bool = Field(default=False, description="only bundles signed with a trusted key serve")
-    trusted_keys: tuple[Path, ...] = Field(default=(), description="public keys of those who may sign bundles")
+    trusted_keys: tuple[Path, ...] = Field(
+        default_factory=tuple, description="public keys of those who may sign bundles"
+    )
     deadline_ms: float = Field(default=1000, ge=1, le=600_000, description="trigger to verdict; later is NOT_INSPECTED")
     hang_s: float = Field(default=5, gt=0, le=600, description="a vision process silent for so long is restarted")
     restarts: int = Field(default=5, ge=0, le=1000, description="restarts of the vision process within ten minutes")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from db.servings import Serving
+from typing import TYPE_CHECKING
+
 from inspector.bundle import Bundle
 from inspector.errors import BundleError, UserError
 from station.config import StationConfig
+
+if TYPE_CHECKING:  # the vision process checks signatures too, and loads no database
+    from db.servings import Serving
 
 
 def require_trusted(bundle: Bundle, config: StationConfig) -> None:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from db.retention import RetentionPolicy
 from inspector.drift import DriftSettings
+from inspector.gate_settings import GateSettings
 from inspector.preprocess import Roi
 from inspector.quality import QualityLimits
 from inspector.recipe import Recipe, load_recipe
@@ -114,6 +115,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (QualityLimits, recipe["quality"]),
         (RuntimeSettings, recipe["runtime"]),
         (DriftSettings, recipe["drift"]),
+        (GateSettings, recipe["gate"]),
         (Policy, recipe["policy"]),
         (Roi, recipe["roi"]),
         (Rule, recipe["rules"][0]),

@@ -34,7 +34,8 @@ class Worker:
     def once(self) -> HeldJob | None:
         """Do the job that waits longest and return it; None where none waits.
 
-        A job that cannot be done fails with its reason. One that was cancelled, or that another worker took, is let go.
+        A job that cannot be done fails with its reason. One that was cancelled, or that another worker took, is let go. A
+        worker that is stopped gives its job back.
         """
         with writing(self._shop.engine) as connection:
             held = lease(connection, self._owner, self._shop.clock())
@@ -52,9 +53,10 @@ class Worker:
         except KeyboardInterrupt:
             self._give_back(held, "the worker was stopped")
             raise
-        except Exception as error:  # the job failed, whatever it was; the worker goes on
+        except Exception as error:  # a fault of ours: on record, and no further job for a worker that has it
             self._keep(held, traceback.format_exc())
             self._fail(held, f"{type(error).__name__}: {error}")
+            raise
         return held
 
     @contextmanager

@@ -150,7 +150,9 @@ def test_an_exception_that_nobody_foresaw_fails_the_job_and_keeps_its_traceback(
         raise ZeroDivisionError("a bug")
 
     queued(engine)
-    now = worked(plant, engine, breaks)
+    with pytest.raises(ZeroDivisionError):
+        worked(plant, engine, breaks)
+    now = status(engine)
     assert (now.state, now.message) == (JobState.FAILED, "ZeroDivisionError: a bug")
     assert "in breaks" in (plant.folder / "jobs" / str(now.job.job_id) / "fault.log").read_text()
 

@@ -24,7 +24,7 @@ def plant(tmp_path: Path) -> Plant:
 
 
 @pytest.fixture
-def told(plant: Plant, capsys: pytest.CaptureFixture[str]) -> Iterator[Told]:
+def told(plant: Plant, capsys: pytest.CaptureFixture[str]) -> Told:
     def run(*words: object) -> tuple[int, str, str]:
         given = ("--database", plant.database, "--at", LATER.isoformat(), *words)
         status = main(["retrain", "snapshot", *map(str, given)])
