@@ -34,8 +34,8 @@ class Worker:
     def once(self) -> HeldJob | None:
         """Do the job that waits longest and return it; None where none waits.
 
-        A job that cannot be done fails with its reason. One that was cancelled, or that another worker took, is let go. A
-        worker that is stopped gives its job back.
+        A job that cannot be done fails with its reason. One that was cancelled, or that another worker took, is let go.
+        A worker that is stopped gives its job back.
         """
         with writing(self._shop.engine) as connection:
             held = lease(connection, self._owner, self._shop.clock())
