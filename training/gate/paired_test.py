@@ -111,7 +111,7 @@ def _chances(least_gained: Counts, n: int, differing: Floats, margin: float) -> 
     parts = np.exp(chosen + xlogy(lost, more[:, None]) + xlog1py(n - lost, -more[:, None]))
     share, number = np.nonzero((parts > NEGLIGIBLE) & (least_gained <= n - lost))
     tails = bdtrc(least_gained[number] - 1.0, n - lost[number], rest[share])
-    return np.bincount(share, parts[share, number] * tails, minlength=len(differing))
+    return np.asarray(np.bincount(share, parts[share, number] * tails, minlength=len(differing)), np.float64)
 
 
 def _require_share(name: str, value: float) -> None:

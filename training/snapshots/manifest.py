@@ -72,5 +72,5 @@ class SnapshotManifest(Document):
         """Return what a person asks first: parts by split, by label, and how many were set aside."""
         by_split = Counter(item.split for item in self.items)
         by_label = Counter(f"label {item.label}" for item in self.items)
-        splits = {split: by_split[split] for split in SPLITS}
+        splits: dict[str, int] = {split: by_split[split] for split in SPLITS}
         return {**splits, **dict(sorted(by_label.items())), "set aside": len(self.set_aside)}
