@@ -209,13 +209,13 @@ def test_record_that_is_refused_for_good_leaves_a_closed_row_and_an_alarm(serve,
 
 
 def test_deadline_passes_while_the_row_is_not_durable_and_the_part_is_diverted_once(serve, make_ledger):
-    ledger = make_ledger(0.5)
+    ledger = make_ledger(2.0)
     at_once: Answer = lambda message: [Inspected(message.part_id, "camera-1", PASS, image_follows=False)]  # noqa: E731
     rows, gate = serve(at_once, ledger=ledger, deadline_ms=100)
     assert gate.acts == [(1, Outcome.NOT_INSPECTED)]
     assert [row.outcome for row in rows] == [Outcome.NOT_INSPECTED]
     assert "deadline of 100 ms passed: ledger row not durable" in rows[0].reasons[0]
-    assert rows[0].latency_ms < 400
+    assert rows[0].latency_ms < 1500
 
 
 def test_image_that_was_stored_before_the_row_was_durable_is_recorded_with_it(serve, make_ledger):
