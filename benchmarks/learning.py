@@ -187,9 +187,9 @@ def make_site(folder: Path) -> None:
                 completed_at=utc_now(),
                 image_sha256=image.sha256,
             )
-            ledger.complete_part(judged, image).result(30)
+            ledger.complete_part(judged, image)
             parts.append((part.part_id, kind))
-        ledger.end_run(run.run_id, clean=True).result(30)
+        ledger.end_run(run.run_id, clean=True).result(120)
     engine = open_engine(folder / "ledger.sqlite")
     with writing(engine) as connection:
         for part_id, kind in parts:

@@ -76,9 +76,9 @@ def make_plant(folder: Path) -> Plant:
                 image_sha256=image.sha256,
             )
             ledger.open_part(opened)
-            ledger.complete_part(judged, image, Draw(0.25, "all") if drawn else None).result(10)
+            ledger.complete_part(judged, image, Draw(0.25, "all") if drawn else None)
             plant.parts.append(judged)
-        ledger.end_run(run.run_id, clean=True).result(10)
+        ledger.end_run(run.run_id, clean=True).result(120)
     for number in range(48):
         if number % 4 != 3:
             plant.label(number, "dent" if number % 4 == 0 else "good")
