@@ -85,7 +85,8 @@ def campaign(folder: Path, kills: int, seed: int) -> Mapping[str, int | float]:
     make_site(folder)
     engine = open_engine(folder / "ledger.sqlite")
     site = Site(folder, engine)
-    said, torn, ended = Counter[str](), 0, []
+    ended: list[JobStatus] = []
+    said, torn = Counter[str](), 0
     while said["killed"] < kills or not ended:
         job = Job("default", "bench", "kill -9", {"training": RECIPE}, most_attempts=10_000)
         with writing(engine) as connection:
