@@ -192,8 +192,9 @@ def _pick(chance: str, names: Sequence[str], below: Sequence[float]) -> str:
 
 _OUTCOME = _pick(_chance("number", 1), ("REJECT", "REVIEW", "NOT_INSPECTED", "PASS"), (0.03, 0.042, 0.044))
 _DEFECT = _pick(_chance("number", 4), DEFECTS, (0.44, 0.64, 0.76, 0.84, 0.9, 0.94, 0.97))
-_IS_AGAIN = "number % 100 = 0"
-"""Every hundredth part is the next older one, which the rival bundle judges once more."""
+_IS_AGAIN = "number % 101 = 0"
+"""Such a part is the next older one, which the rival bundle judges once more. A prime, here and below, lest it always
+fall on the same stations."""
 
 
 def _images(words: _Words) -> str:
@@ -272,23 +273,23 @@ def _findings(words: _Words) -> str:
 
 
 def _shadows(words: _Words) -> str:
-    """A bundle in the shadow sees every tenth part."""
+    """A bundle in the shadow sees every eleventh part."""
     columns = dict.fromkeys(("part_id", "outcome", "reasons", "label", "defect_probability"), "")
     columns |= {"camera": "'top'", "bundle_id": f"'{SHADOW}'", "judged_at": "completed_at"}
-    return _from_parts("shadow_verdicts", columns, "sequence % 10 = 3")
+    return _from_parts("shadow_verdicts", columns, "sequence % 11 = 3")
 
 
 def _tasks(words: _Words) -> str:
     """One pass in a hundred is drawn for audit."""
     columns = {"part_id": "", "task_id": words.other("part_id", 9), "kind": "'AUDIT'", "stratum": "'all'"}
     columns |= {"inclusion_probability": "0.01", "created_at": "completed_at"}
-    return _from_parts("label_tasks", columns, "outcome = 'PASS' AND sequence % 100 = 7")
+    return _from_parts("label_tasks", columns, "outcome = 'PASS' AND sequence % 101 = 7")
 
 
 def _labels(words: _Words) -> str:
     """All but the tasks of the last three days are answered."""
     columns = {"task_id": words.other("part_id", 9), "blind": "TRUE"}
-    return _label(words, columns, "outcome = 'PASS' AND sequence % 100 = 7")
+    return _label(words, columns, "outcome = 'PASS' AND sequence % 101 = 7")
 
 
 def _corrections(words: _Words) -> str:
