@@ -31,7 +31,7 @@ from inspector.errors import JobLost, JobRefused
 from inspector.ids import new_id
 
 LASTS = timedelta(minutes=2)
-"""How long a worker may be silent before another takes its job. It beats four times as often."""
+"""How long a worker may be silent before another takes its job. It should beat some four times in it."""
 MOST_ATTEMPTS = 3
 _LONGEST_OWNER = 128
 
@@ -157,12 +157,14 @@ def beat(connection: Connection, held: HeldJob, now: datetime, lasts: timedelta 
     _change(connection, held, {"lease_until": now + lasts, "heartbeat_at": now})
 
 
-def progress(connection: Connection, held: HeldJob, share: float, message: str, now: datetime) -> None:
+def progress(
+    connection: Connection, held: HeldJob, share: float, message: str, now: datetime, lasts: timedelta = LASTS
+) -> None:
     """Say how much of the job is done, 0 to 1, and what is being done; also a beat. Raise JobLost like it."""
     if not 0 <= share <= 1:
         raise JobRefused(f"job {held.job.job_id}: progress is {share}; expected 0 to 1")
     said = {"state": JobState.RUNNING.value, "progress": float(share), "message": storable(message)}
-    _change(connection, held, said | {"lease_until": now + LASTS, "heartbeat_at": now})
+    _change(connection, held, said | {"lease_until": now + lasts, "heartbeat_at": now})
 
 
 def use_snapshot(connection: Connection, held: HeldJob, snapshot_id: UUID) -> None:

@@ -38,8 +38,10 @@ GRANTS: dict[str, tuple[tuple[str, str], ...]] = {
     SCREEN: (
         ("SELECT", EVERYTHING),
         ("INSERT", "labels, label_tasks, audit_log, recipes, recipe_revisions, bundle_states, accounts, sessions"),
-        ("INSERT", "label_leases, label_marks, dataset_snapshots, training_jobs"),
+        ("INSERT", "label_leases, label_marks, lines, line_places, lots, acknowledgements, training_jobs"),
         ("UPDATE", "accounts, sessions, label_leases, training_jobs"),
+        ("UPDATE (closed_at, closed_by)", "lots"),
+        ("DELETE", "line_places"),
     ),
     TRAINER: (
         ("SELECT", EVERYTHING),

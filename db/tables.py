@@ -42,6 +42,7 @@ IS_REVIEW = text("outcome = 'REVIEW'")
 IS_WAITING = text("uploaded_at IS NULL AND drop_reason IS NULL")
 IS_CHALLENGE = text("challenge_id IS NOT NULL")
 IS_AUDIT = text("kind = 'AUDIT'")
+IS_ALARM = text("severity = 'ALARM'")
 IS_ANSWER = text("task_id IS NOT NULL AND supersedes IS NULL")
 BY_STATION = ("station", "triggered_at", "outcome", "simulated", "challenge_id")
 """It holds all that counts of a station are made of: the rows are not read (docs/queries.md)."""
@@ -278,6 +279,7 @@ class EventRow(Base):
     __table_args__ = (
         CheckConstraint("severity IN ('INFO', 'WARNING', 'ALARM')", name="severity"),
         Index(None, "at"),
+        Index("ix_events_alarms", "at", sqlite_where=IS_ALARM, postgresql_where=IS_ALARM),
     )
 
     event_id: Mapped[UUID] = mapped_column(primary_key=True)

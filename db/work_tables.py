@@ -1,4 +1,4 @@
-"""The tables of a plant's own work: what is learned from its parts.
+"""The tables of a plant's own work: its lines, its lots, alarms that persons have seen, and what is learned.
 
 `db.plant_tables` has who decides and what was written down about it, `db.tables` what a line makes by itself.
 """
@@ -12,12 +12,69 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.columns import Document
+from db.columns import BigCount, Document
 from db.tables import Base, table_of
 
 JOB_STATES = "('QUEUED', 'LEASED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED')"
 HELD_STATES = "('LEASED', 'RUNNING')"
 ENDED_STATES = "('SUCCEEDED', 'FAILED', 'CANCELLED')"
+
+
+class LineRow(Base):
+    """Stations in order (`db.lines`)."""
+
+    __tablename__ = "lines"
+    __table_args__ = (CheckConstraint("name <> ''", name="name"),)
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class LinePlaceRow(Base):
+    """Where a station stands. It belongs to one line at most."""
+
+    __tablename__ = "line_places"
+    __table_args__ = (UniqueConstraint("line", "place"), CheckConstraint("place >= 1", name="place"))
+
+    station: Mapped[str] = mapped_column(ForeignKey("stations.name"), primary_key=True)
+    line: Mapped[str] = mapped_column(ForeignKey("lines.name"))
+    place: Mapped[int]
+    """Counts from 1 in the order in which parts pass."""
+
+
+class LotRow(Base):
+    """Parts made together, as a person opened and closed them; parts name their lot themselves (`db.lots`)."""
+
+    __tablename__ = "lots"
+    __table_args__ = (
+        CheckConstraint("code <> '' AND recipe <> '' AND opened_by <> ''", name="words"),
+        CheckConstraint("(closed_at IS NULL) = (closed_by IS NULL)", name="closed_by_somebody"),
+        Index(None, "opened_at"),
+    )
+
+    code: Mapped[str] = mapped_column(String(128), primary_key=True)
+    """What `inspections.lot` says."""
+    recipe: Mapped[str] = mapped_column(String(200), primary_key=True)
+    """A lot that passes stations of several recipes is opened for each."""
+    opened_at: Mapped[datetime]
+    opened_by: Mapped[str] = mapped_column(String(64))
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None] = mapped_column(String(64))
+
+
+class AcknowledgementRow(Base):
+    """A person has seen an event. Append-only."""
+
+    __tablename__ = "acknowledgements"
+    __table_args__ = (CheckConstraint("person <> ''", name="person"), Index(None, "event_id"))
+
+    audit_sequence: Mapped[int] = mapped_column(
+        BigCount, ForeignKey("audit_log.sequence"), primary_key=True, autoincrement=False
+    )
+    """No acknowledgement without its row in the audit log."""
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.event_id"))
+    person: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    note: Mapped[str]
 
 
 class SnapshotRow(Base):
@@ -86,4 +143,6 @@ class TrainingJobRow(Base):
     ended_at: Mapped[datetime | None]
 
 
+LINES, LINE_PLACES, LOTS = table_of(LineRow), table_of(LinePlaceRow), table_of(LotRow)
+ACKNOWLEDGEMENTS = table_of(AcknowledgementRow)
 DATASET_SNAPSHOTS, TRAINING_JOBS = table_of(SnapshotRow), table_of(TrainingJobRow)

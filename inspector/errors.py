@@ -18,6 +18,7 @@
     |   |-- AccessRefused        a person who cannot sign in, or may not do that
     |   |-- JobRefused           a training job that cannot be queued, taken or cancelled
     |   |   `-- JobLost              a worker goes on with a job that it no longer holds
+    |   |-- PlantRefused         a line, a lot or an acknowledgement that says too little, or of what is not there
     |   |-- UndefinedFigure      a figure that the parts at hand do not define
     |   `-- DatabaseError        a database that cannot be opened, written or is of another version
     `-- StationError         a fault of the running line: a fail-safe verdict and an event
@@ -109,6 +110,10 @@ class JobRefused(UserError):
 
 class JobLost(JobRefused):
     """A training job that was cancelled, or that another worker has: whoever still works on it stops."""
+
+
+class PlantRefused(UserError):
+    """A line, a lot or an acknowledgement without a name or a person, or of what the database does not have."""
 
 
 class UndefinedFigure(UserError):

@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, insert, make_url, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from db import queries
 from db.accounts import By, Role, add_account
+from db.acknowledgements import Acknowledgement, acknowledge, open_alarms
 from db.audit_checkpoints import sign_log
 from db.audit_keys import new_key
 from db.audit_log import Change, record_change
-from db.engine import open_engine
+from db.bundles import KnownBundle, register_bundle
+from db.engine import open_engine, writing
 from db.forward import Forwarder
+from db.jobs import Job, cancel, enqueue, finish, lease, use_snapshot
 from db.labels import Label, add_label
 from db.ledger import Ledger
-from db.records import utc_now
+from db.lines import Line, LineChange, set_line
+from db.lots import Lot, close_lot, open_lot
+from db.records import Event, Severity, event_row, utc_now
 from db.roles import GRANTS, READER, SCREEN, SIGNER, STATION, TRAINER, set_up_roles
+from db.snapshots import Snapshot, freeze
+from db.tables import EVENTS
 
 Login = Callable[[str], Engine]
 
@@ -78,6 +86,12 @@ FORBIDDEN_TO_A_STATION = [
     "SELECT * FROM labels",
     "INSERT INTO accounts SELECT * FROM accounts",
     "UPDATE accounts SET role = 'admin'",
+    "SELECT * FROM training_jobs",
+    "INSERT INTO acknowledgements SELECT * FROM acknowledgements",
+    "UPDATE training_jobs SET state = 'CANCELLED'",
+    "INSERT INTO line_places SELECT * FROM line_places",
+    "UPDATE lots SET closed_by = 'ben'",
+    "INSERT INTO dataset_snapshots SELECT * FROM dataset_snapshots",
     "INSERT INTO labels SELECT * FROM labels",
     "DELETE FROM labels",
     "INSERT INTO audit_log SELECT * FROM audit_log",
@@ -141,6 +155,10 @@ def test_a_screen_labels_and_cannot_rewrite_what_was_said_or_seen(
         "DELETE FROM audit_log",
         "INSERT INTO audit_checkpoints SELECT * FROM audit_checkpoints",
         "UPDATE inspections SET outcome = 'PASS'",
+        "UPDATE acknowledgements SET note = ''",
+        "UPDATE lots SET opened_by = 'ben'",
+        "INSERT INTO dataset_snapshots SELECT * FROM dataset_snapshots",
+        "DELETE FROM training_jobs",
         "DELETE FROM accounts",
     ):
         with screen.connect() as connection, pytest.raises(ProgrammingError, match="permission denied"):
@@ -158,6 +176,42 @@ def test_trainer_and_reader_see_no_persons(login: Login, role: str, hidden: list
     for table in hidden:
         with engine.connect() as connection, pytest.raises(ProgrammingError, match="permission denied"):
             connection.execute(text(f"SELECT * FROM {table}"))
+
+
+def test_screen_and_trainer_do_their_work_with_their_own_logins(
+    plant: str, login: Login, tmp_path: Path, line: Any
+) -> None:
+    forwarded(tmp_path / "station.sqlite", line, plant)
+    screen, trainer = login(SCREEN), login(TRAINER)
+    with writing(screen) as connection:
+        for stations in (("station-1",), ()):
+            set_line(connection, LineChange(Line("north", stations), "ann", "rebuilt"))
+        open_lot(connection, Lot("L1", "bracket", "ann"))
+        close_lot(connection, "L1", "bracket", "ben", utc_now())
+        cancelled, wanted = (enqueue(connection, Job("bracket", "ann", "corrections")) for _ in range(2))
+        cancel(connection, cancelled, "ann", "too early", utc_now())
+    with writing(trainer) as connection:
+        held = lease(connection, "worker-1", utc_now())
+        assert held is not None
+        assert held.job.job_id == wanted
+        frozen = Snapshot("bracket", "worker-1", utc_now(), {"parts": []}, {})
+        use_snapshot(connection, held, freeze(connection, frozen).snapshot_id)
+        register_bundle(connection, KnownBundle("c" * 64, "classify", ("good",), {}))
+        finish(connection, held, "c" * 64, "a candidate", utc_now())
+    with trainer.connect() as connection, pytest.raises(ProgrammingError, match="permission denied"):
+        acknowledge(connection, Acknowledgement(new_event(plant), "ann"))
+    with writing(screen) as connection:
+        (alarm,) = open_alarms(connection, 10)
+        acknowledge(connection, Acknowledgement(alarm.event_id, "ann"))
+
+
+def new_event(plant: str) -> UUID:
+    event = Event("station-1", Severity.ALARM, "camera lost", "gone")
+    owner = open_engine(plant)
+    with owner.begin() as connection:
+        connection.execute(insert(EVENTS), event_row(event))
+    owner.dispose()
+    return event.event_id
 
 
 def test_a_signer_signs_and_writes_no_row_of_the_log(login: Login) -> None:
