@@ -40,7 +40,7 @@ class Steps:
     def reach(self, moment: str) -> None:
         if moment == self._moment:
             print(moment, flush=True)
-            time.sleep(120)
+            time.sleep(280)
 
 
 def main(database: str, folder: Path, minutes: int, moment: str) -> None:
