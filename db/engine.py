@@ -108,6 +108,16 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
+@contextmanager
+def driver_errors(connection: Connection, statement: str) -> Iterator[sqlite3.Connection]:
+    """SQLite's own connection under `connection`, with its errors raised as SQLAlchemy raises them."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        yield driver
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error, dialect=connection.dialect) from error
+
+
 def sqlite_code(error: DBAPIError) -> int | None:
     """SQLite's primary result code behind `error`, where it is SQLite's."""
     code = getattr(error.orig, "sqlite_errorcode", None)
@@ -193,8 +203,9 @@ def _write_ahead(connection: Any) -> None:
 def _begin(connection: Connection) -> None:
     # A transaction that begins by reading and then writes can fail at once when another wrote in between, whatever
     # busy_timeout says; one that will write therefore takes the lock first.
-    immediate = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    statement = "BEGIN IMMEDIATE" if connection.get_execution_options().get(WRITES, False) else "BEGIN"
+    with driver_errors(connection, statement) as driver:
+        driver.execute(statement).close()
 
 
 def _require_file(url: URL, create: bool) -> None:

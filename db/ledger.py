@@ -26,11 +26,8 @@ from db.challenges import Hold
 from db.engine import WRITES, cause_of, name_of, open_engine, sqlite_code, storage_errors
 from db.entries import (
     ROW_FAULTS,
-    Completion,
     Entry,
     Occurrence,
-    Opening,
-    RowRefused,
     RunEnd,
     RunStart,
     is_row_fault,
@@ -40,6 +37,7 @@ from db.entries import (
 from db.images import StoredImage
 from db.orders import OrderState, OrderStep
 from db.outbox import Delivered, Subscription
+from db.part_entries import Completion, Opening, RowRefused
 from db.records import Event, Run, utc_now
 from db.recovery import Recovery, Restart
 from db.servings import Served

@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 
 from db import queries
 from db.engine import open_engine
-from db.entries import Completion, Opening, RunStart, write_one
+from db.entries import RunStart, write_one
 from db.images import StoredImage
+from db.part_entries import Completion, Opening
 from db.records import Run, completion_row, finding_rows, opening_row
 from inspector.ids import new_id
 from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
