@@ -108,14 +108,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
-@contextmanager
-def driver_errors(connection: Connection, statement: str) -> Iterator[sqlite3.Connection]:
-    """SQLite's own connection under `connection`, with its errors raised as SQLAlchemy raises them."""
-    driver: Any = connection.connection.driver_connection
-    try:
-        yield driver
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(statement, None, error, sqlite3.Error, dialect=connection.dialect) from error
+def as_sqlalchemys(error: sqlite3.Error, statement: str) -> BaseException:
+    """An error of SQLite's driver, called without SQLAlchemy, as SQLAlchemy would have raised it."""
+    return DBAPIError.instance(statement, None, error, sqlite3.Error)
 
 
 def sqlite_code(error: DBAPIError) -> int | None:
@@ -204,8 +199,11 @@ def _begin(connection: Connection) -> None:
     # A transaction that begins by reading and then writes can fail at once when another wrote in between, whatever
     # busy_timeout says; one that will write therefore takes the lock first.
     statement = "BEGIN IMMEDIATE" if connection.get_execution_options().get(WRITES, False) else "BEGIN"
-    with driver_errors(connection, statement) as driver:
+    driver: Any = connection.connection.driver_connection
+    try:
         driver.execute(statement).close()
+    except sqlite3.Error as error:
+        raise as_sqlalchemys(error, statement) from error
 
 
 def _require_file(url: URL, create: bool) -> None:

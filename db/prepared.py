@@ -5,6 +5,7 @@ To bind and execute a statement of SQLAlchemy Core takes 0.05 ms of processor ti
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import itemgetter
@@ -12,15 +13,15 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import JSON, Connection, Dialect, Insert, Update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.sql.type_api import TypeEngine
 
 from db.columns import Key, UtcMoment, as_utc
-from db.engine import driver_errors, json_text
+from db.engine import as_sqlalchemys, json_text
 from db.records import Row
 
 Storable = Callable[[Any], Any]
-_SQLITE = sqlite.dialect()
+_SQLITE = sqlite_dialect()
 
 
 class Prepared:
@@ -61,10 +62,13 @@ class _OnSqlite:
 
     def write(self, connection: Connection, rows: Sequence[Row]) -> int:
         values = [self._values(row) for row in rows]
-        with driver_errors(connection, self._text) as driver:
+        driver: Any = connection.connection.driver_connection
+        try:
             cursor = driver.executemany(self._text, values)
-            written: int = cursor.rowcount
-            cursor.close()
+        except sqlite3.Error as error:
+            raise as_sqlalchemys(error, self._text) from error
+        written: int = cursor.rowcount
+        cursor.close()
         return written
 
     def _values(self, row: Row) -> list[Any]:
