@@ -60,7 +60,9 @@ class CpuWatch:
         vision: list[psutil.Process] = []
         while not stop.wait(self._look_again_s):
             if tally.state == "running" and tally.triggers >= FIRST_PARTS:
-                vision = vision or [each for each in line.children() if "resource_tracker" not in " ".join(each.cmdline())]
+                vision = vision or [
+                    each for each in line.children() if "resource_tracker" not in " ".join(each.cmdline())
+                ]
                 used = [each.cpu_times() for each in vision]
                 self.looks.append(Look(tally.triggers, _by_thread(), sum(each.user + each.system for each in used)))
 

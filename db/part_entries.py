@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,9 @@ from db.tables import FINDINGS, IMAGES, INSPECTIONS, LABEL_TASKS, OUTBOX
 from inspector.draws import Draw
 from inspector.errors import StationError
 from inspector.values import InspectionRecord
+
+Write = Callable[[Prepared, Connection, Sequence[Row]], int]
+"""Execute a statement for rows; return how many it wrote."""
 
 
 class RowRefused(StationError):
@@ -55,17 +58,19 @@ class _Parts:
     tasks: list[Row] = field(default_factory=list)
 
 
-def write_parts(connection: Connection, entries: Sequence[Opening | Completion]) -> list[None]:
+def write_parts(
+    connection: Connection, entries: Sequence[Opening | Completion], write: Write = Prepared.write
+) -> list[None]:
     parts = _collect(entries)
     if parts.openings:
-        _OPEN.write(connection, parts.openings)
-        _ADD_TO_OUTBOX.write(connection, parts.places)
+        write(_OPEN, connection, parts.openings)
+        write(_ADD_TO_OUTBOX, connection, parts.places)
     if parts.images:
-        _ADD_IMAGES[connection.dialect.name].write(connection, parts.images)
-    if parts.completions and _COMPLETE.write(connection, parts.completions) != len(parts.completions):
+        write(_ADD_IMAGES[connection.dialect.name], connection, parts.images)
+    if parts.completions and write(_COMPLETE, connection, parts.completions) != len(parts.completions):
         raise NotThisPart(_why_not_completed(connection, parts.completions[0]))
     if parts.findings:
-        _ADD_FINDINGS.write(connection, parts.findings)
+        write(_ADD_FINDINGS, connection, parts.findings)
     if parts.tasks:
         connection.execute(_ADD_TASKS, parts.tasks)
     return [None] * len(entries)

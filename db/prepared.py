@@ -31,7 +31,7 @@ class Prepared:
     """
 
     def __init__(self, statement: Insert | Update) -> None:
-        self._statement = statement
+        self.statement = statement
         self._on_sqlite: _OnSqlite | None = None
 
     def write(self, connection: Connection, rows: Sequence[Row]) -> int:
@@ -43,9 +43,9 @@ class Prepared:
         """
         if connection.dialect.name != "sqlite":
             counted = {"preserve_rowcount": True}
-            return connection.execute(self._statement, list(rows), execution_options=counted).rowcount
+            return connection.execute(self.statement, list(rows), execution_options=counted).rowcount
         if self._on_sqlite is None:
-            self._on_sqlite = _OnSqlite(self._statement, tuple(rows[0]))
+            self._on_sqlite = _OnSqlite(self.statement, tuple(rows[0]))
         return self._on_sqlite.write(connection, rows)
 
 
