@@ -125,7 +125,7 @@ def test_a_record_comes_back_from_its_rows_as_it_was(
         transaction.rollback()
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(drawn=st.data(), opened=openings, tag=tags, simulated=st.booleans())
 def test_a_prepared_statement_writes_what_sqlalchemy_writes(
     connection: Connection, drawn: st.DataObject, opened: InspectionRecord, tag: PartTag, simulated: bool
