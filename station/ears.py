@@ -1,6 +1,6 @@
 """Which pipes have something to say: `multiprocessing.connection.wait`, with its list kept from call to call.
 
-That one makes a selector anew at each call, which takes a loop over three pipes 0.15 ms of processor time a part.
+That one makes a selector anew at each call, which took a fifth of the line loop's time.
 """
 
 from __future__ import annotations
