@@ -21,6 +21,8 @@ from PySide6.QtWidgets import (
 
 from db.sessions import Session
 from gui.database import Source
+from gui.figures.desk import DatabaseFigures
+from gui.figures.screen import FiguresScreen
 from gui.identity import Gate, Identity, Presence
 from gui.keys import keys_text
 from gui.live.screen import DatabaseLive, LiveScreen
@@ -66,7 +68,12 @@ class Shell(QMainWindow):
         self.sign_in = SignInPage(self.identity, source.embedded, language)
         self.review = ReviewScreen(DatabaseDesk(source), self.worker, theme)
         self.live = LiveScreen(DatabaseLive(source), self.worker, theme, stations)
-        self.places = [Place(tr("Review"), self.review), Place(tr("Live"), self.live)]
+        self.figures = FiguresScreen(DatabaseFigures(source), self.worker, theme)
+        self.places = [
+            Place(tr("Review"), self.review),
+            Place(tr("Live"), self.live),
+            Place(tr("Figures"), self.figures),
+        ]
         self._begun: Session | None = None
         self._here: Screen | None = None
         self._lay_out(source.name)

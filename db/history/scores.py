@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,10 @@ from sqlalchemy import Connection, select
 
 from db.history.labelled import truths
 from db.history.scope import Scope, judged
-from db.tables import BUNDLES, INSPECTIONS, RECIPES, RUNS
+from db.tables import INSPECTIONS
 from inspector.values import Outcome
 
 MOST = 200_000
-PASS, REJECT = list(Outcome).index(Outcome.PASS), list(Outcome).index(Outcome.REJECT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,15 +29,7 @@ class Scores:
     """(N,) place of the part's run in `runs`."""
     truth: NDArray[np.int8]
     """(N,) 1 where a person called the part defective, 0 where good, -1 where nobody said."""
-    runs: tuple[RunLimits, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RunLimits:
-    """What a run judged by: the text of its recipe, and the limits of its bundle's manifest."""
-
-    recipe: str
-    limits: dict[str, Any]
+    runs: tuple[UUID, ...]
 
 
 def scores(connection: Connection, scope: Scope) -> Scores:
@@ -57,18 +48,5 @@ def scores(connection: Connection, scope: Scope) -> Scores:
         outcome=np.array([order[row.outcome] for row in rows], np.int8),
         run=np.array([place[row.run_id] for row in rows], np.int64),
         truth=np.array([known.get(row.part_id, -1) for row in rows], np.int8),
-        runs=tuple(_limits(connection, run) for run in runs),
+        runs=tuple(runs),
     )
-
-
-def _limits(connection: Connection, run_id: Any) -> RunLimits:
-    its_recipe = (RECIPES.c.name == RUNS.c.recipe) & (RECIPES.c.revision == RUNS.c.recipe_revision)
-    query = (
-        select(RECIPES.c.text, BUNDLES.c.manifest)
-        .select_from(RUNS)
-        .join(RECIPES, its_recipe)
-        .join(BUNDLES, BUNDLES.c.bundle_id == RUNS.c.bundle_id)
-        .where(RUNS.c.run_id == run_id)
-    )
-    row = connection.execute(query).one()
-    return RunLimits(row.text, row.manifest.get("limits") or {})
