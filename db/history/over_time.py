@@ -1,4 +1,4 @@
-"""Figures by stretches of time: the share of parts that were stopped, also of one class, and means of what was measured."""
+"""Figures by stretches of time: the share of parts that were stopped, and means of what was measured."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""A chart as a value: points with the words that say them, lines behind them, and where all that lies in a rectangle."""
+"""A chart as a value: points with the words that say them, lines behind them, and where they lie in a rectangle."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from db.history.listing import Wanted
 
@@ -117,7 +118,7 @@ class Frame:
 
 
 def nearest(chart: Chart, frame: Frame, x: float, y: float) -> int | None:
-    """Return the point at a place of the screen: of bars that of the column, else the nearest of those that are near."""
+    """Return the point at a place of the screen: of bars that of the column, else the nearest one that is near."""
     if not chart.points:
         return None
     if chart.form is Form.BARS:
@@ -143,7 +144,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 def tick_words(values: list[float], *, percent: bool) -> list[str]:
     """Write values with as many places as tell them apart."""
     shown = [100 * value for value in values] if percent else values
-    step = min((abs(after - before) for before, after in zip(shown, shown[1:], strict=False)), default=1.0)
+    step = min((abs(after - before) for before, after in pairwise(shown)), default=1.0)
     places = min(8, max(0, math.ceil(-math.log10(step) - 1e-9))) if step > 0 else 0
     return [f"{value:.{places}f}{' %' if percent else ''}" for value in shown]
 

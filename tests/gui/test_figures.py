@@ -6,6 +6,7 @@ import csv
 import random
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +241,7 @@ def test_edges_are_even_and_hold_both_ends() -> None:
         assert edges[0] <= now - back
         assert edges[-1] > now
         assert 2 <= len(edges) <= 42
-        assert len({after - before for before, after in zip(edges, edges[1:], strict=False)}) == 1
+        assert len({after - before for before, after in pairwise(edges)}) == 1
 
 
 def test_shares_are_written_with_the_places_that_they_need() -> None:
