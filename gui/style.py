@@ -36,7 +36,8 @@ QPushButton#place:checked { background: $raised; color: $text; font-weight: 600;
 QPushButton#place:focus { border: 2px solid $accent; }
 QLineEdit, QPlainTextEdit, QComboBox, QDoubleSpinBox { background: $raised; border: 1px solid $line; border-radius: 6px;
     padding: 7px 9px; selection-background-color: $accent; selection-color: $on_accent; }
-QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QDoubleSpinBox:focus { border: 2px solid $accent; padding: 6px 8px; }
+QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QDoubleSpinBox:focus {
+    border: 2px solid $accent; padding: 6px 8px; }
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $line; selection-background-color: $accent;
     selection-color: $on_accent; }
 QComboBox::drop-down { border: none; width: 26px; }

@@ -226,6 +226,7 @@ class WhatIfScreen(Screen):
         for cost in self.costs.values():
             cost.valueChanged.connect(self._priced)
         self.reason.textEdited.connect(self.controller.say)
+        self.password.returnPressed.connect(self._save)
         keys: dict[str, Callable[[], object]] = {"F5": self.controller.refresh}
         for key, act in keys.items():
             shortcut = QShortcut(QKeySequence(key), self)

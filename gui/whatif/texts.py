@@ -95,7 +95,7 @@ def message_text(controller: WhatIfController) -> str:
         return tr("{error}\nLimits and reason are still here.", error=controller.error)
     if controller.saved is not None:
         return tr(
-            "Saved as revision {number} of {recipe}. A station takes it when it is ordered to.",
+            "Saved as revision {number} of {recipe}. A station runs it once its own configuration has it.",
             number=controller.saved.number,
             recipe=controller.saved.recipe,
         )
