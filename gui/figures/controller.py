@@ -38,6 +38,7 @@ class FiguresController:
         self.question = Question()
         self.numbers: Numbers | None = None
         self.busy = False
+        self._again = False
         self.error = ""
         self.written: Path | None = None
         self.opened: Point | None = None
@@ -46,11 +47,14 @@ class FiguresController:
         self.record: InspectionRecord | None = None
 
     def refresh(self) -> None:
-        """Ask again; what was answered last stays until the new answer is there."""
+        """Ask again, once the last question is answered; until then what was answered last stays."""
+        if self.busy:
+            self._again = True
+            return
         self.busy, self.error, self.written = True, "", None
-        question = self.question
+        self._again, question = False, self.question
         self._changed()
-        self._ask("figures", lambda: self._desk.numbers(question), self._answered, self._failed)
+        self._ask("figures", lambda: self._desk.numbers(question), self._answered, self._unanswered)
 
     def ask(self, question: Question) -> None:
         if question != self.question:
@@ -89,7 +93,10 @@ class FiguresController:
 
     def _answered(self, numbers: Numbers) -> None:
         self.busy, self.numbers = False, numbers
-        self._changed()
+        if self._again:
+            self.refresh()
+        else:
+            self._changed()
 
     def _listed(self, listing: Listing) -> None:
         if self.opened is None:
@@ -104,6 +111,10 @@ class FiguresController:
             self.record = record
             self._changed()
 
+    def _unanswered(self, error: InspectorError) -> None:
+        self.busy = self._again = False
+        self._failed(error)
+
     def _failed(self, error: InspectorError) -> None:
-        self.busy, self.error = False, str(error)
+        self.error = str(error)
         self._changed()

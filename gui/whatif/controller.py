@@ -37,7 +37,7 @@ class WhatIfController:
         self, desk: WhatIfDesk, ask: Ask, changed: Callable[[], None], refused: Callable[[InspectorError], None]
     ) -> None:
         self._desk, self._ask, self._changed, self._refused = desk, ask, changed, refused
-        self._bounding = False
+        self._bounding = self._reading = self._again = False
         self.session: Session | None = None
         self.asked = Asked()
         self.subject: Subject | None = None
@@ -57,6 +57,11 @@ class WhatIfController:
     @property
     def moved(self) -> bool:
         return self.subject is not None and self.limits != self.subject.limits
+
+    @property
+    def reading(self) -> bool:
+        """Whether parts are being read."""
+        return self._reading
 
     @property
     def needs_second(self) -> bool:
@@ -80,10 +85,13 @@ class WhatIfController:
             self.move(self.subject.limits)
 
     def refresh(self) -> None:
-        """Read the parts again; limits that were moved stay where they are."""
-        asked, self.busy, self.error = self.asked, True, ""
+        """Read the parts again, once they are read; limits that were moved stay where they are."""
+        if self._reading:
+            self._again = True
+            return
+        asked, self._reading, self._again, self.error = self.asked, True, False, ""
         self._changed()
-        self._ask("what-if", lambda: self._desk.subject(asked), self._read, self._failed)
+        self._ask("what-if", lambda: self._desk.subject(asked), self._read, self._unread)
 
     def ask(self, asked: Asked) -> None:
         if asked != self.asked:
@@ -124,7 +132,9 @@ class WhatIfController:
 
     def _read(self, subject: Subject | None) -> None:
         stays = self.moved and subject is not None and self._same(subject)
-        self.busy, self.subject = False, subject
+        self._reading, self.subject = False, subject
+        if self._again:
+            self.refresh()
         if subject is None:
             self.now = self.then = self.bounds = None
             self._changed()
@@ -161,8 +171,12 @@ class WhatIfController:
         self._bounding = False
         self._failed(error)
 
+    def _unread(self, error: InspectorError) -> None:
+        self._reading = self._again = False
+        self._failed(error)
+
     def _saved(self, saved: Saved) -> None:
-        self.saved, self.reason = saved, ""
+        self.busy, self.saved, self.reason = False, saved, ""
         if self.subject is not None:
             self.limits = self.subject.limits
         self.refresh()

@@ -56,7 +56,7 @@ def _cost(controller: WhatIfController, bound: float | None) -> Shown:
 def about_text(controller: WhatIfController) -> str:
     subject = controller.subject
     if subject is None:
-        return "" if controller.busy else tr("No recipe has run on this database yet.")
+        return "" if controller.reading else tr("No recipe has run on this database yet.")
     number = tr("as it ran") if subject.number == 0 else tr("revision {number}", number=subject.number)
     words = [subject.recipe, number, subject.bundle_id[:8]]
     words.append(tr("{n} parts", n=len(subject.parts.every.pass_scores)))

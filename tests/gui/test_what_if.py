@@ -256,7 +256,7 @@ def test_by_keys_a_limit_is_moved_and_saved_with_a_second_person(window: Shell, 
     QTest.keyClicks(screen.password, PASSWORD)
     QTest.keyClick(screen.password, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: "Saved as revision 1 of flange" in screen.notice.text(), timeout=WAIT_MS)
-    qtbot.waitUntil(lambda: not screen.controller.busy and not screen.controller.moved, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not screen.controller.reading and not screen.controller.moved, timeout=WAIT_MS)
     assert screen.controller.limits[1] > 0.8
 
 
