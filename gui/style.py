@@ -38,6 +38,10 @@ QLineEdit, QPlainTextEdit, QComboBox, QDoubleSpinBox { background: $raised; bord
     padding: 7px 9px; selection-background-color: $accent; selection-color: $on_accent; }
 QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QDoubleSpinBox:focus {
     border: 2px solid $accent; padding: 6px 8px; }
+QDoubleSpinBox { padding: 4px 6px; min-height: 20px; }
+QDoubleSpinBox:focus { padding: 3px 5px; }
+QDoubleSpinBox QLineEdit { border: none; padding: 0; background: transparent; }
+QDoubleSpinBox QLineEdit:focus { border: none; padding: 0; }
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $line; selection-background-color: $accent;
     selection-color: $on_accent; }
 QComboBox::drop-down { border: none; width: 26px; }

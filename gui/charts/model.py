@@ -84,8 +84,8 @@ class Chart:
         values = [value for point in self.points for value in (point.y, point.low, point.high) if value is not None]
         values += [value for trace in self.traces for value in trace.y if value is not None]
         low, high = min(values, default=0.0), max(values, default=1.0)
-        if self.form is Form.BARS or self.percent:
-            low = min(low, 0.0) if low < 0.5 * high else low
+        if self.form is Form.BARS or (self.percent and low < 0.5 * high):
+            low = min(low, 0.0)
         spread = (high - low) or abs(high) or 1.0
         below = low if low == 0 else low - MARGIN * spread
         top = high + MARGIN * spread

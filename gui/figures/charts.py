@@ -147,7 +147,7 @@ def pareto_chart(numbers: Numbers) -> Chart:
         label = bar.label or tr("no class")
         said = tr("{count} of {n} parts", count=bar.share.count, n=bar.share.n)
         so_far = tr("with those before {share} of the rejects", share=percent(bar.cumulated.value))
-        wanted = Wanted(scope, (Outcome.REJECT,), bar.label)
+        wanted = None if bar.label is None else Wanted(scope, (Outcome.REJECT,), bar.label)
         chosen = bar.label is not None and bar.label == numbers.question.label
         words = f"{label}: {said}, {between(bar.share)}; {so_far}"
         points.append(Point(place, bar.share.count, words, flagged=chosen, parts=wanted))

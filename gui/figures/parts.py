@@ -11,6 +11,7 @@ from db.history.listing import Listed, Listing
 from gui.badges import OutcomeBadge, outcome_word
 from gui.canvas import Canvas
 from gui.charts.model import Point
+from gui.figures.tiles import percent
 from gui.palette import Theme
 from gui.picture import Pyramid
 from gui.pieces import button, text
@@ -120,7 +121,7 @@ class PartsPage(QWidget):
 
 def _line(part: Listed) -> str:
     said = outcome_word(part.outcome) + ("" if part.label is None else f", {part.label}")
-    chance = "" if part.defect_probability is None else f"  ·  {part.defect_probability:.1%}"
+    chance = "" if part.defect_probability is None else f"  ·  {percent(part.defect_probability)}"
     named = tr("Part {number}", number=part.trigger)
     return f"{part.triggered_at.astimezone():%Y-%m-%d %H:%M:%S}  ·  {part.station}  ·  {named}  ·  {said}{chance}"
 

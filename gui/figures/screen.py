@@ -20,7 +20,7 @@ from gui.figures.export import KINDS, Sheet
 from gui.figures.filters import Filters
 from gui.figures.numbers import Numbers
 from gui.figures.parts import PartsPage
-from gui.figures.tiles import Tile, tiles
+from gui.figures.tiles import Tile, tiles, unbroken
 from gui.palette import Theme
 from gui.picture import Pyramid
 from gui.pieces import button, notice, plate, text
@@ -56,6 +56,7 @@ class FiguresScreen(Screen):
     # ---- what the window calls
 
     def enter(self) -> None:
+        self.charts[0].setFocus()
         self.controller.refresh()
 
     def leave(self) -> None:
@@ -86,7 +87,7 @@ class FiguresScreen(Screen):
         self.about.setText(_about(numbers))
         for labels, tile in zip(self.tiles, tiles(numbers), strict=True):
             for label, words in zip(labels, (tile.heading, tile.value, tile.words), strict=True):
-                label.setText(words)
+                label.setText(unbroken(words))
         for view, chart in zip(self.charts, all_charts(numbers), strict=True):
             view.show_chart(chart)
 

@@ -26,6 +26,11 @@ def tiles(numbers: Numbers) -> tuple[Tile, ...]:
     return (_yield(numbers), _stopped(numbers), _escapes(numbers), _overkill(numbers), _latency(numbers))
 
 
+def unbroken(words: str) -> str:
+    """Keep numbers and their per cent signs on one line."""
+    return words.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def percent(share: float) -> str:
     """Return e.g. `7.2 %`, with a space that does not break; small shares get more places."""
     shown = 100 * share

@@ -117,7 +117,7 @@
         </message>
         <message>
             <source>Yield</source>
-            <translation>Ausbeute</translation>
+            <translation>Gutanteil</translation>
         </message>
         <message>
             <source>With exact 95 % intervals</source>

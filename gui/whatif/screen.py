@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from db.sessions import Session
 from gui.figures.filters import times
+from gui.figures.tiles import unbroken
 from gui.palette import Theme
 from gui.pieces import button, choice, field, notice, plate, text
 from gui.screen import Screen
@@ -80,6 +81,7 @@ class WhatIfScreen(Screen):
         self.controller.end()
 
     def enter(self) -> None:
+        self.band.setFocus()
         self.controller.refresh()
 
     def leave(self) -> None:
@@ -99,7 +101,7 @@ class WhatIfScreen(Screen):
         self._show_subject()
         for labels, shown in zip(self.effects, effects_text(controller), strict=True):
             for label, said in zip(labels, shown, strict=True):
-                label.setText(said)
+                label.setText(unbroken(said))
         self.region.setText(region_text(controller))
         if self.reason.text() != controller.reason:
             self.reason.setText(controller.reason)
@@ -164,7 +166,6 @@ class WhatIfScreen(Screen):
         column.setContentsMargins(20, 16, 20, 16)
         column.setSpacing(10)
         column.addLayout(head)
-        column.addWidget(self.notice)
         column.addLayout(body, 1)
 
     def _left(self) -> QVBoxLayout:
@@ -182,6 +183,9 @@ class WhatIfScreen(Screen):
         column.setSpacing(10)
         column.addLayout(chosen)
         column.addWidget(self.band, 1)
+        over = QVBoxLayout(self.band)  # over the parts, so that nothing moves when something is said
+        over.addWidget(self.notice)
+        over.addStretch()
         column.addLayout(limits)
         return column
 

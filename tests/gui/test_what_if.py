@@ -78,7 +78,7 @@ def test_what_no_limit_decides_stays_as_it_was() -> None:
         (0.04, names[Outcome.PASS], 1),
     ]
     seen = effect(made(parts), (1.0, 1.0))
-    assert (seen.fates.passed, seen.fates.rejected) == (1, 2)
+    assert (seen.fates.passed, seen.fates.rejected, seen.fates.reviewed) == (1, 1, 1)
     assert made(parts).left_out == 1
     assert seen.escapes is not None
     assert (seen.escapes.count, seen.escapes.n) == (1, 2)
