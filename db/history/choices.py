@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, func, select
 
@@ -24,8 +24,8 @@ class Choices:
 
 
 def choices(connection: Connection, scope: Scope) -> Choices:
-    """Names on record; lots are those of the scope's time."""
-    parts = INSPECTIONS.c
+    """Names on record; lots are those of the scope, whichever of them it names."""
+    parts, scope = INSPECTIONS.c, replace(scope, lot=None)
     newest = func.max(parts.triggered_at).desc()
     lots = select(parts.lot).where(judged(scope), parts.lot.is_not(None)).group_by(parts.lot).order_by(newest)
     served = select(RUNS.c.bundle_id).group_by(RUNS.c.bundle_id).order_by(func.max(RUNS.c.started_at).desc())

@@ -65,7 +65,7 @@ def listing(connection: Connection, wanted: Wanted) -> Listing:
     names = ("part_id", "trigger", "station", "triggered_at", "outcome", "label", "defect_probability")
     query: Select[tuple[object, ...]] = select(*(columns[name] for name in names)).where(*wanted.holds())
     rows = connection.execute(query.order_by(columns.triggered_at.desc()).limit(MOST)).mappings()
-    parts = tuple(Listed(**{**row, "outcome": Outcome(row["outcome"])}) for row in rows)  # type: ignore[arg-type]
+    parts = tuple(Listed(**{**row, "outcome": Outcome(row["outcome"])}) for row in rows)
     if wanted.parts is not None:
         return Listing(parts, len(wanted.parts))
     count = connection.execute(select(func.count()).select_from(INSPECTIONS).where(*wanted.holds())).scalar_one()

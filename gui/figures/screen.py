@@ -64,8 +64,9 @@ class FiguresScreen(Screen):
             self.controller.close()
 
     def set_theme(self, theme: Theme) -> None:
-        for widget in (*self.charts, self.parts):
-            widget.set_theme(theme)
+        for chart in self.charts:
+            chart.set_theme(theme)
+        self.parts.set_theme(theme)
 
     # ---- showing
 

@@ -133,7 +133,8 @@ def bounds(seen: Effect, costs: Costs) -> Bounds:
     rates = (seen.escapes, seen.overkill, seen.review)
     single = [None if rate is None else rate.upper(CONFIDENCE) for rate in rates]
     together = [None if rate is None else rate.upper(1 - (1 - CONFIDENCE) / _RATES) for rate in rates]
-    return Bounds(seen.limits, *single, cost(costs, *together))
+    escapes, overkill, review = single
+    return Bounds(seen.limits, escapes, overkill, review, cost(costs, *together))
 
 
 def stays_certified(certified: Limits | None, limits: Limits) -> bool:

@@ -106,10 +106,11 @@ class WhatIfScreen(Screen):
         if self.reason.text() != controller.reason:
             self.reason.setText(controller.reason)
         asks = controller.moved and controller.may_save and controller.needs_second
-        for widget in (self.second, self.password):
-            widget.setVisible(asks)
-        for widget in (self.reason, self.save):
-            widget.setEnabled(controller.moved and controller.may_save and not controller.busy)
+        self.second.setVisible(asks)
+        self.password.setVisible(asks)
+        ready = controller.moved and controller.may_save and not controller.busy
+        self.reason.setEnabled(ready)
+        self.save.setEnabled(ready)
         self.reset.setEnabled(controller.moved)
 
     def _show_subject(self) -> None:

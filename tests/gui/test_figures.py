@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
-from db.history.listing import Wanted, listing
+from db.history.listing import Listing, Wanted, listing
 from db.history.over_time import even_edges
 from db.history.scope import Scope
 from db.records import utc_now
@@ -23,13 +23,14 @@ from gui.charts.model import Chart, Form, Frame, Point, nearest, tick_words, tic
 from gui.charts.paint import frame_of
 from gui.database import Source, reading
 from gui.figures.charts import all_charts
+from gui.figures.controller import FiguresController, FiguresDesk
 from gui.figures.export import Sheet, write_sheet
 from gui.figures.numbers import Numbers, Question, read_numbers
 from gui.figures.tiles import percent, tiles
 from gui.identity import Presence
 from gui.shell import Shell
 from gui.watchdog import Watchdog
-from inspector.errors import UndefinedFigure, UserError
+from inspector.errors import DatabaseError, UndefinedFigure, UserError
 from inspector.ewma import moving_average
 
 PASSWORD = "correct horse battery"
@@ -221,3 +222,49 @@ def test_edges_are_even_and_hold_both_ends() -> None:
 def test_shares_are_written_with_the_places_that_they_need() -> None:
     spoken = [percent(share).replace("\N{NO-BREAK SPACE}", " ") for share in (0.0, 0.0004, 0.0012, 0.072, 1.0)]
     assert spoken == ["0.0 %", "0.040 %", "0.12 %", "7.2 %", "100.0 %"]
+
+
+class Later:
+    """An `Ask` that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Any, Any, Any]] = []
+
+    def __call__(self, topic: str, question: Any, then: Any, failed: Any) -> None:
+        self.asked.append((topic, question, then, failed))
+
+
+def test_questions_while_one_is_open_are_asked_once_afterwards() -> None:
+    ask, answer = Later(), cast(Numbers, object())
+    controller = FiguresController(cast(FiguresDesk, None), ask, lambda: None)
+    controller.refresh()
+    controller.ask(Question(label="dent"))
+    controller.ask(Question(label="scratch"))
+    assert len(ask.asked) == 1
+    ask.asked[0][2](answer)
+    assert len(ask.asked) == 2
+    ask.asked[1][2](answer)
+    assert (len(ask.asked), controller.busy, controller.question.label) == (2, False, "scratch")
+
+
+def test_a_database_that_is_gone_leaves_the_last_numbers_and_is_asked_again() -> None:
+    ask, answer = Later(), cast(Numbers, object())
+    controller = FiguresController(cast(FiguresDesk, None), ask, lambda: None)
+    controller.refresh()
+    ask.asked[0][2](answer)
+    controller.refresh()
+    ask.asked[1][3](DatabaseError("gone"))
+    assert (controller.numbers, controller.error) == (answer, "gone")
+    controller.refresh()
+    assert (len(ask.asked), controller.error) == (3, "")
+
+
+def test_parts_that_come_after_the_charts_came_back_are_not_shown() -> None:
+    ask = Later()
+    controller = FiguresController(cast(FiguresDesk, None), ask, lambda: None)
+    controller.open(Point(0, 0, "no parts"))
+    assert (controller.opened, ask.asked) == (None, [])
+    controller.open(Point(0, 0, "some", parts=Wanted()))
+    controller.close()
+    ask.asked[0][2](Listing((), 0))
+    assert controller.listing is None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from PySide6.QtTest import QTest
 from sqlalchemy import select, update
 
 from db.audit_log import AUDIT_LOG
+from db.history.choices import Choices
 from db.history.scores import Scores
 from db.recipes import RecipeRevision, current_revision, save_revision
 from db.sessions import Session
@@ -26,8 +28,8 @@ from gui.identity import Presence
 from gui.shell import Shell
 from gui.watchdog import Watchdog
 from gui.whatif.band import probability
-from gui.whatif.controller import ASSUMED
-from gui.whatif.desk import Asked, DatabaseWhatIf, LimitsChange, Second, Subject
+from gui.whatif.controller import ASSUMED, WhatIfController
+from gui.whatif.desk import Asked, DatabaseWhatIf, LimitsChange, Second, Subject, WhatIfDesk
 from gui.whatif.model import Recorded, bounds, cost, effect, expected_cost, recorded, stays_certified
 from inspector.errors import AccessRefused, RecipeError
 from inspector.recipe import Recipe
@@ -277,3 +279,64 @@ def test_a_drag_over_a_million_parts_takes_no_time() -> None:
     for below in np.linspace(0, 0.8, 100):
         effect(parts, (float(below), 0.8))
     assert time.thread_time() - began_s < 100 * STALL_MS / 1000
+
+
+# ---- the controller alone
+
+
+@pytest.fixture
+def tried() -> tuple[WhatIfController, list[Any]]:
+    """A controller with parts, and what it asks from then on."""
+    asked: list[Any] = []
+    controller = WhatIfController(
+        cast(WhatIfDesk, None),
+        lambda topic, question, then, failed: asked.append((topic, then, failed)),
+        lambda: None,
+        lambda error: asked.append(("refused", error, None)),
+    )
+    controller.refresh()
+    parts = made([(0.05, 0, 1), (0.9, 1, 0), (0.5, 2, -1)])
+    known = Subject("flange", "b" * 64, 0, (0.1, 0.8), (0.1, 0.8), "", parts, Choices(), False)
+    asked.pop()[1](known)
+    return controller, asked
+
+
+def test_limits_push_each_other_and_stay_between_0_and_1(tried: tuple[WhatIfController, list[Any]]) -> None:
+    controller, _ = tried
+    for moved, stands in (((0.9, 0.8), (0.9, 0.9)), ((0.9, 0.2), (0.2, 0.2)), ((-1.0, 2.0), (0.0, 1.0))):
+        controller.move(moved)
+        assert controller.limits == stands
+
+
+def test_while_bounds_are_made_further_ones_wait_and_the_newest_limits_are_bounded(
+    tried: tuple[WhatIfController, list[Any]],
+) -> None:
+    controller, asked = tried
+    for below in (0.09, 0.08, 0.07):
+        controller.move((below, 0.8))
+    assert [one[0] for one in asked] == ["bounds"]
+    asked.pop()[1](bounds(effect(made([(0.5, 2, 1)]), (0.1, 0.8)), ASSUMED))
+    assert [one[0] for one in asked] == ["bounds"]
+    assert controller.then is not None
+    asked.pop()[1](bounds(controller.then, ASSUMED))
+    assert controller.bounds is not None
+    assert (controller.bounds.limits, asked) == ((0.07, 0.8), [])
+
+
+def test_what_was_tried_and_typed_survives_a_refusal_and_goes_with_the_person(
+    tried: tuple[WhatIfController, list[Any]],
+) -> None:
+    controller, asked = tried
+    controller.begin(cast(Session, SimpleNamespace(account=SimpleNamespace(name="eve", may=lambda _: True))))
+    controller.save(None)
+    assert "save limits" not in [one[0] for one in asked]  # nothing was moved
+    controller.move((0.05, 0.9))
+    assert not controller.needs_second
+    controller.say("fewer escapes")
+    controller.save(None)
+    save = next(one for one in asked if one[0] == "save limits")
+    save[2](AccessRefused("this session is over"))
+    assert asked[-1][0] == "refused"
+    assert (controller.limits, controller.reason) == ((0.05, 0.9), "fewer escapes")
+    controller.end()
+    assert (controller.limits, controller.reason) == ((0.1, 0.8), "")
