@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from gui.charts.model import Chart, nearest
 from gui.charts.paint import frame_of, paint_chart
 from gui.palette import Theme
+from gui.words import tr
 
 _STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 
@@ -26,6 +27,7 @@ class ChartView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setMinimumSize(200, 130)
+        self._say()
 
     def show_chart(self, chart: Chart) -> None:
         if chart != self.chart:
@@ -44,7 +46,7 @@ class ChartView(QWidget):
     def _say(self) -> None:
         """What a screen reader reads."""
         chart = self.chart
-        self.setAccessibleName(chart.title)
+        self.setAccessibleName(chart.title or tr("Chart"))
         said = chart.empty if not chart.points else chart.caption
         if self.chosen is not None:
             said = chart.points[self.chosen].words

@@ -32,6 +32,10 @@
             <translation>Bild des Teils</translation>
         </message>
         <message>
+            <source>Chart</source>
+            <translation>Diagramm</translation>
+        </message>
+        <message>
             <source>Centre {share} ({count} of {n}), limits of these {stretches} stretches; diamonds break a run rule</source>
             <translation>Mitte {share} ({count} von {n}), Grenzen aus diesen {stretches} Abschnitten; Rauten verletzen eine Laufregel</translation>
         </message>
