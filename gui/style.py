@@ -34,14 +34,9 @@ QPushButton#place { text-align: left; border: 2px solid transparent; background:
 QPushButton#place:hover { background: $raised; }
 QPushButton#place:checked { background: $raised; color: $text; font-weight: 600; border-left: 3px solid $accent; }
 QPushButton#place:focus { border: 2px solid $accent; }
-QLineEdit, QPlainTextEdit, QComboBox, QDoubleSpinBox { background: $raised; border: 1px solid $line; border-radius: 6px;
+QLineEdit, QPlainTextEdit, QComboBox { background: $raised; border: 1px solid $line; border-radius: 6px;
     padding: 7px 9px; selection-background-color: $accent; selection-color: $on_accent; }
-QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QDoubleSpinBox:focus {
-    border: 2px solid $accent; padding: 6px 8px; }
-QDoubleSpinBox { padding: 4px 6px; min-height: 20px; }
-QDoubleSpinBox:focus { padding: 3px 5px; }
-QDoubleSpinBox QLineEdit { border: none; padding: 0; background: transparent; }
-QDoubleSpinBox QLineEdit:focus { border: none; padding: 0; }
+QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus { border: 2px solid $accent; padding: 6px 8px; }
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $line; selection-background-color: $accent;
     selection-color: $on_accent; }
 QComboBox::drop-down { border: none; width: 26px; }

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import (
-    QAbstractSpinBox,
-    QComboBox,
-    QDoubleSpinBox,
-    QGridLayout,
-    QHBoxLayout,
-    QLineEdit,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from db.sessions import Session
 from gui.figures.filters import times
@@ -26,6 +17,7 @@ from gui.screen import Screen
 from gui.whatif.band import LimitsBand
 from gui.whatif.controller import ASSUMED, WhatIfController
 from gui.whatif.desk import Asked, Second, WhatIfDesk
+from gui.whatif.number import NumberField
 from gui.whatif.texts import about_text, effects_text, headings, message_text, region_text
 from gui.words import tr
 from gui.worker import FIGURES, Worker
@@ -49,16 +41,16 @@ class WhatIfScreen(Screen):
             self.back.addItem(word, back)
         self.back.setCurrentIndex(3)
         self.band = LimitsBand(theme)
-        self.below = _number(tr("Pass below"), 1.0, 4)
-        self.above = _number(tr("Reject from"), 1.0, 4)
+        self.below = NumberField(tr("Pass below"), (0.0, 1.0), 4)
+        self.above = NumberField(tr("Reject from"), (0.0, 1.0), 4)
         self.effects = [
             (text(words, "heading"), text("-", "figure"), text("", "quiet", wraps=True)) for words in headings()
         ]
         self.costs = {
-            "escape": _number(tr("An escape costs"), 1e6, 2, ASSUMED.escape),
-            "overkill": _number(tr("A good part rejected costs"), 1e6, 2, ASSUMED.overkill),
-            "review": _number(tr("A look of a person costs"), 1e6, 2, ASSUMED.review),
-            "defect_share": _number(tr("Defective parts, %"), 99.9, 2, 100 * ASSUMED.defect_share, least=0.01),
+            "escape": NumberField(tr("An escape costs"), (0.0, 1e6), 2, ASSUMED.escape),
+            "overkill": NumberField(tr("A good part rejected costs"), (0.0, 1e6), 2, ASSUMED.overkill),
+            "review": NumberField(tr("A look of a person costs"), (0.0, 1e6), 2, ASSUMED.review),
+            "defect_share": NumberField(tr("Defective parts, %"), (0.01, 99.9), 2, 100 * ASSUMED.defect_share),
         }
         self.region = text("", "quiet", wraps=True)
         self.reason = field(tr("Reason for the change"))
@@ -117,8 +109,7 @@ class WhatIfScreen(Screen):
         controller, subject = self.controller, self.controller.subject
         for made, value in ((self.below, controller.limits[0]), (self.above, controller.limits[1])):
             made.setEnabled(subject is not None)
-            with QSignalBlocker(made):
-                made.setValue(value)
+            made.show_value(value)
         parts = None if subject is None else subject.parts
         self.band.show_limits(parts, controller.limits, None if subject is None else subject.certified)
         if subject is not None:
@@ -135,10 +126,10 @@ class WhatIfScreen(Screen):
         self.controller.ask(Asked(self.recipe.currentData(), None, self.back.currentData()))
 
     def _typed(self) -> None:
-        self.controller.move((self.below.value(), self.above.value()))
+        self.controller.move((self.below.value, self.above.value))
 
     def _priced(self) -> None:
-        values = {name: made.value() for name, made in self.costs.items()}
+        values = {name: made.value for name, made in self.costs.items()}
         self.controller.price(Costs(**{**values, "defect_share": values["defect_share"] / 100}))
 
     def _reset(self) -> None:
@@ -227,9 +218,9 @@ class WhatIfScreen(Screen):
         for made in (self.model, self.back):
             made.activated.connect(self._asked)
         for limit in (self.below, self.above):
-            limit.valueChanged.connect(self._typed)
+            limit.changed.connect(self._typed)
         for cost in self.costs.values():
-            cost.valueChanged.connect(self._priced)
+            cost.changed.connect(self._priced)
         self.reason.textEdited.connect(self.controller.say)
         self.password.returnPressed.connect(self._save)
         keys: dict[str, Callable[[], object]] = {"F5": self.controller.refresh}
@@ -237,19 +228,6 @@ class WhatIfScreen(Screen):
             shortcut = QShortcut(QKeySequence(key), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(act)
-
-
-def _number(words: str, most: float, places: int, value: float = 0.0, *, least: float = 0.0) -> QDoubleSpinBox:
-    made = QDoubleSpinBox()
-    made.setAccessibleName(words)
-    made.setDecimals(places)
-    made.setRange(least, most)
-    made.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
-    made.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
-    made.setKeyboardTracking(False)
-    made.setFixedWidth(110)
-    made.setValue(value)
-    return made
 
 
 def _fill(made: QComboBox, names: tuple[str, ...], chosen: str) -> None:

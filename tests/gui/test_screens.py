@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QLineEdit, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPushButton, QSlider, QWidget
 
 from db.label_marks import marks_of
 from db.labels import TaskKind
@@ -222,7 +222,7 @@ def test_everything_that_can_be_used_has_a_name_and_is_reached_by_tab(
 ) -> None:
     plant.parts(REJECT)
     enter()
-    kinds = (QPushButton, QLineEdit, QComboBox, QSlider, QDoubleSpinBox, Canvas, ChartView, LimitsBand)
+    kinds = (QPushButton, QLineEdit, QComboBox, QSlider, Canvas, ChartView, LimitsBand)
     for number in range(len(window.places)):
         window.go(number)
         usable = {

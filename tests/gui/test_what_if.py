@@ -234,11 +234,20 @@ def test_dragging_moves_all_figures_and_never_blocks(window: Shell, qtbot: Any) 
     QTest.mouseRelease(band, Qt.MouseButton.LeftButton, pos=start - QPoint(80, 0))
     stall = watchdog.stop()
     assert screen.controller.limits[0] < 0.05
-    assert screen.below.value() == screen.controller.limits[0]
+    assert screen.below.value == screen.controller.limits[0]
     assert "0 of 14 labelled defective parts pass" in screen.effects[0][2].text()
     assert "now 7.1" in screen.effects[0][2].text()
     assert stall.cpu_ms < STALL_MS
     qtbot.waitUntil(lambda: "at most 19.3" in screen.effects[0][2].text(), timeout=WAIT_MS)
+
+
+def test_a_limit_can_be_typed_and_what_is_no_number_is_not_taken(window: Shell) -> None:
+    screen = window.what_if
+    for typed, stands in (("0,07", (0.07, 0.8)), ("much", (0.07, 0.8)), ("nan", (0.07, 0.8)), ("7", (1.0, 1.0))):
+        screen.below.selectAll()
+        QTest.keyClicks(screen.below, typed)
+        QTest.keyClick(screen.below, Qt.Key.Key_Return)
+        assert screen.controller.limits == stands
 
 
 def test_by_keys_a_limit_is_moved_and_saved_with_a_second_person(window: Shell, qtbot: Any) -> None:
