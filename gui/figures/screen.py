@@ -105,11 +105,12 @@ class FiguresScreen(Screen):
     # ---- export
 
     def sheet(self) -> Sheet:
-        """What is on the screen, as it is exported."""
+        """What is on the screen, and what was chosen for it, as it is exported."""
+        chosen = "  ·  ".join(made.currentText() for made in self.filters.lists.values())
         shown = tuple(Tile(*(label.text() for label in labels)) for labels in self.tiles)
         charts: tuple[Chart, ...] = tuple(view.chart for view in self.charts)
         made = tr("made {when}", when=f"{utc_now().astimezone():%Y-%m-%d %H:%M}")
-        return Sheet(tr("Figures"), f"{self.about.text()}  ·  {made}", shown, charts)
+        return Sheet(tr("Figures"), f"{self.about.text()}  ·  {chosen}  ·  {made}", shown, charts)
 
     def _ask_where(self) -> None:
         asking = QFileDialog(self, tr("Export"), "figures.png", ";;".join(f"*{kind}" for kind in KINDS))

@@ -162,6 +162,7 @@ def test_what_is_seen_is_written(kind: str, week: Any, window: Shell, qtbot: Any
     window.go(2)
     answered(window, qtbot)
     path = tmp_path / f"figures.{kind}"
+    assert "last 7 days  ·  all stations" in window.figures.sheet().about
     window.figures.controller.export(window.figures.sheet(), path)
     qtbot.waitUntil(lambda: "Written" in window.figures.notice.text(), timeout=WAIT_MS)
     if kind == "png":
