@@ -16,9 +16,9 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from sqlalchemy import select, update
 
-from db.audit_log import AUDIT_LOG
 from db.history.choices import Choices
 from db.history.scores import Scores
+from db.plant_tables import AUDIT_LOG
 from db.recipes import RecipeRevision, current_revision, save_revision
 from db.sessions import Session
 from db.tables import BUNDLES

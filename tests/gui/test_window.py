@@ -179,8 +179,8 @@ class Person:
         """From one place to another, in px of the screen."""
         words: list[object] = ["mousemove", *start, "sleep", 0.05, "mousedown", 1]
         for step in range(1, 9):
-            at = (round(one + (other - one) * step / 8) for one, other in zip(start, end, strict=True))
-            words += ["mousemove", *at, "sleep", 0.02]
+            spot = (round(one + (other - one) * step / 8) for one, other in zip(start, end, strict=True))
+            words += ["mousemove", *spot, "sleep", 0.02]
         self._shown.act(*words, "mouseup", 1)
 
     def sees_something_else_than(self, before: np.ndarray) -> bool:
