@@ -276,7 +276,6 @@ def test_a_person_signs_in_reviews_twenty_rejects_with_a_mask_and_looks_at_live(
 LOOKS = [
     (1366, 768, 1, "en", "dark"),
     (1366, 768, 1, "de", "light"),
-    (3840, 2160, 2, "en", "dark"),
 ]
 PLACES = {"scratch bar": (262, 690), "pass limit": (470, 420), "a tighter one": (425, 420)}
 """On the small screen."""
