@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, true
@@ -14,6 +14,12 @@ from db.tables import AUDIT_STRATA, INSPECTIONS, IS_PRODUCTION, LABEL_TASKS, LAB
 from inspector.agreement import Rating
 from inspector.audit import AuditedStratum
 from inspector.values import Outcome
+
+
+class Among(Protocol):
+    """Which parts a question is about: `Window` for reports, `db.history.labelled.Counted` for screens."""
+
+    def holds(self) -> ColumnElement[bool]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ _PASSED = INSPECTIONS.c.outcome == Outcome.PASS.value
 _Key = tuple[str, float]
 
 
-def audit(connection: Connection, window: Window) -> Audit:
+def audit(connection: Connection, window: Among) -> Audit:
     """Count, by stratum and probability, the passes, the drawn ones, and what was said of them blind."""
     population = _counts(connection, _population(window))
     drawn = _counts(connection, _drawn(window))
@@ -71,7 +77,7 @@ def audit(connection: Connection, window: Window) -> Audit:
     return Audit(tuple(strata), found, _beyond(connection, window), _caught(connection, window))
 
 
-def ratings(connection: Connection, window: Window) -> list[Rating]:
+def ratings(connection: Connection, window: Among) -> list[Rating]:
     """Every blind label that its author did not supersede, in the order they were given."""
     query = (
         select(LABELS)
@@ -83,7 +89,7 @@ def ratings(connection: Connection, window: Window) -> list[Rating]:
     return [Rating(row.part_id, row.person, row.label, row.is_defect) for row in rows]
 
 
-def stopped(connection: Connection, window: Window) -> dict[UUID, bool]:
+def stopped(connection: Connection, window: Among) -> dict[UUID, bool]:
     """By labelled part, what the machine said: True where it was stopped. Parts not inspected are left out."""
     said = INSPECTIONS.c.outcome.in_([Outcome.PASS.value, Outcome.REJECT.value, Outcome.REVIEW.value])
     labelled = INSPECTIONS.c.part_id.in_(select(LABELS.c.part_id))
@@ -91,7 +97,7 @@ def stopped(connection: Connection, window: Window) -> dict[UUID, bool]:
     return {part_id: outcome != Outcome.PASS.value for part_id, outcome in connection.execute(query)}
 
 
-def _population(window: Window) -> Select[Any]:
+def _population(window: Among) -> Select[Any]:
     score = INSPECTIONS.c.defect_probability
     inside = and_(
         AUDIT_STRATA.c.run_id == INSPECTIONS.c.run_id,
@@ -103,7 +109,7 @@ def _population(window: Window) -> Select[Any]:
     return query.where(_PASSED, window.holds()).group_by(*columns)
 
 
-def _drawn(window: Window) -> Select[Any]:
+def _drawn(window: Among) -> Select[Any]:
     columns = (LABEL_TASKS.c.stratum, LABEL_TASKS.c.inclusion_probability)
     joined = LABEL_TASKS.join(INSPECTIONS, INSPECTIONS.c.part_id == LABEL_TASKS.c.part_id)
     query = select(*columns, func.count()).select_from(joined)
@@ -114,7 +120,7 @@ def _counts(connection: Connection, query: Select[Any]) -> dict[_Key, int]:
     return {(stratum, share): count for stratum, share, count in connection.execute(query)}
 
 
-def _answers(connection: Connection, window: Window) -> list[Any]:
+def _answers(connection: Connection, window: Among) -> list[Any]:
     """The last blind label of each audit task that has one. A label given in sight of the verdict is no answer."""
     query = (
         select(
@@ -161,13 +167,13 @@ def _escape(row: Any) -> FoundEscape:
     )
 
 
-def _beyond(connection: Connection, window: Window) -> int:
+def _beyond(connection: Connection, window: Among) -> int:
     audited = select(AUDIT_STRATA.c.run_id)
     query = select(func.count()).select_from(INSPECTIONS)
     return connection.execute(query.where(_PASSED, window.holds(), INSPECTIONS.c.run_id.not_in(audited))).scalar_one()
 
 
-def _caught(connection: Connection, window: Window) -> int:
+def _caught(connection: Connection, window: Among) -> int:
     query = (
         select(LABELS.c.label_id, LABELS.c.supersedes, LABELS.c.part_id, LABELS.c.is_defect)
         .join(INSPECTIONS, INSPECTIONS.c.part_id == LABELS.c.part_id)

@@ -13,13 +13,13 @@ from gui.palette import Theme
 from gui.words import tr
 from inspector.values import Outcome
 
-_FLOOR = 1e-4
+FLOOR = 1e-4
 
 
 def place(probability: float) -> float:
     """Where a probability stands on the gauge, 0..1: evenly in log-odds, since limits lie close to 0 or to 1."""
-    inside = min(max(probability, _FLOOR), 1 - _FLOOR)
-    return 0.5 + math.log(inside / (1 - inside)) / (2 * math.log((1 - _FLOOR) / _FLOOR))
+    inside = min(max(probability, FLOOR), 1 - FLOOR)
+    return 0.5 + math.log(inside / (1 - inside)) / (2 * math.log((1 - FLOOR) / FLOOR))
 
 
 class Gauge(QWidget):

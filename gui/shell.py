@@ -21,6 +21,8 @@ from PySide6.QtWidgets import (
 
 from db.sessions import Session
 from gui.database import Source
+from gui.figures.desk import DatabaseFigures
+from gui.figures.screen import FiguresScreen
 from gui.identity import Gate, Identity, Presence
 from gui.keys import keys_text
 from gui.live.screen import DatabaseLive, LiveScreen
@@ -31,6 +33,8 @@ from gui.review.screen import ReviewScreen
 from gui.screen import Screen
 from gui.sign_in import SignInPage
 from gui.style import stylesheet
+from gui.whatif.desk import DatabaseWhatIf
+from gui.whatif.screen import WhatIfScreen
 from gui.words import tr
 from gui.worker import LABELS, Worker
 
@@ -66,7 +70,14 @@ class Shell(QMainWindow):
         self.sign_in = SignInPage(self.identity, source.embedded, language)
         self.review = ReviewScreen(DatabaseDesk(source), self.worker, theme)
         self.live = LiveScreen(DatabaseLive(source), self.worker, theme, stations)
-        self.places = [Place(tr("Review"), self.review), Place(tr("Live"), self.live)]
+        self.figures = FiguresScreen(DatabaseFigures(source), self.worker, theme)
+        self.what_if = WhatIfScreen(DatabaseWhatIf(source, place), self.worker, theme)
+        self.places = [
+            Place(tr("Review"), self.review),
+            Place(tr("Live"), self.live),
+            Place(tr("Figures"), self.figures),
+            Place(tr("What if"), self.what_if),
+        ]
         self._begun: Session | None = None
         self._here: Screen | None = None
         self._lay_out(source.name)
@@ -200,7 +211,8 @@ class Shell(QMainWindow):
             group.addAction(action)
 
     def _connect(self) -> None:
-        self.review.refused.connect(self.identity.failed)
+        for screen in (self.review, self.what_if):
+            screen.refused.connect(self.identity.failed)
         self.sign_in.language_chosen.connect(self.language_chosen)
         self._tick = QTimer(self)
         self._tick.setInterval(TICK_MS)

@@ -41,6 +41,10 @@ QComboBox QAbstractItemView { background: $surface; border: 1px solid $line; sel
     selection-color: $on_accent; }
 QComboBox::drop-down { border: none; width: 26px; }
 QComboBox::down-arrow { image: none; }
+QListWidget { background: $surface; border: 1px solid $line; border-radius: 6px; }
+QListWidget:focus { border: 2px solid $accent; }
+QListWidget::item { padding: 5px 8px; }
+QListWidget::item:selected { background: $accent; color: $on_accent; }
 QSlider { min-height: 22px; }
 QSlider::groove:horizontal { height: 4px; background: $line; border-radius: 2px; }
 QSlider::handle:horizontal { background: $accent; width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; }

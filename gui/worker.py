@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from inspector.errors import InspectorError
 
 Answer = TypeVar("Answer")
-LABELS, LIVE, PICTURES, PREVIEW = "labels", "live", "pictures", "preview"
+LABELS, LIVE, PICTURES, PREVIEW, FIGURES = "labels", "live", "pictures", "preview", "figures"
 
 
 class Ask(Protocol):
@@ -45,7 +45,7 @@ class Worker(QObject):
     _answered = Signal(object, object)
 
     def __init__(
-        self, parent: QObject | None = None, lanes: tuple[str, ...] = (LABELS, LIVE, PICTURES, PREVIEW)
+        self, parent: QObject | None = None, lanes: tuple[str, ...] = (LABELS, LIVE, PICTURES, PREVIEW, FIGURES)
     ) -> None:
         super().__init__(parent)
         self._lanes = {lane: ThreadPoolExecutor(1, f"desktop {lane}") for lane in lanes}

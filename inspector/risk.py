@@ -10,6 +10,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+_FEW = 64
+"""So many terms of a tail are summed one by one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -52,8 +55,18 @@ def binomial_cdf(k: int, n: int, p: float) -> float:
     if k > n / 2:
         return 1.0 - binomial_cdf(n - k - 1, n, 1 - p)
     log_p, log_q = math.log(p), math.log1p(-p)
+    if k > _FEW:
+        return min(1.0, _tail(k, n, log_p, log_q))
     terms = (_log_choose(n, i) + i * log_p + (n - i) * log_q for i in range(k + 1))
     return min(1.0, math.fsum(math.exp(term) for term in terms))
+
+
+def _tail(k: int, n: int, log_p: float, log_q: float) -> float:
+    """Sum the same terms from the k-th down, each by its ratio to the one above: a few milliseconds for 100,000."""
+    i = np.arange(k, 0, -1)
+    ratios = np.log(i / (n - i + 1.0)) + (log_q - log_p)
+    last = _log_choose(n, k) + k * log_p + (n - k) * log_q
+    return float(np.exp(last + np.concatenate([[0.0], np.cumsum(ratios)])).sum())
 
 
 def hypergeometric_cdf(k: int, population: int, marked: int, drawn: int) -> float:

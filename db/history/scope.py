@@ -12,7 +12,7 @@ from db.tables import INSPECTIONS, IS_PRODUCTION
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Parts triggered from `since` on and before `until`, of a station, a recipe, a lot; None: all."""
+    """Parts triggered from `since` on and before `until`, of a station, a recipe, a lot, a bundle; None: all."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -21,6 +21,7 @@ class Scope:
     lot: str | None = None
     simulated: bool = False
     """Count rendered parts too: a demonstration has no others. Parts of known truth never count."""
+    bundle_id: str | None = None
 
     def between(self, since: datetime, until: datetime) -> Scope:
         return replace(self, since=since, until=until)
@@ -45,7 +46,9 @@ def chosen(scope: Scope) -> ColumnElement[bool]:
         holds.append(parts.triggered_at >= scope.since)
     if scope.until is not None:
         holds.append(parts.triggered_at < scope.until)
-    named = ((parts.station, scope.station), (parts.recipe, scope.recipe), (parts.lot, scope.lot))
+    asked = (scope.station, scope.recipe, scope.lot, scope.bundle_id)
+    columns = (parts.station, parts.recipe, parts.lot, parts.bundle_id)
+    named = zip(columns, asked, strict=True)
     return and_(*holds, *(column == name for column, name in named if name is not None))
 
 

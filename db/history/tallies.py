@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
-from math import gcd
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Integer,
-    String,
-    cast,
-    extract,
-    func,
-    literal_column,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Integer, func, literal_column, select
 
 from db.history.scope import Scope, judged
+from db.history.stretches import Stretches
 from db.tables import INSPECTIONS
 from inspector.risk import Rate
 from inspector.values import Outcome
@@ -109,15 +96,10 @@ def tallies(connection: Connection, scope: Scope, by: By) -> dict[str | None, Ta
 
 def periods(connection: Connection, scope: Scope, edges: Sequence[datetime]) -> tuple[Period, ...]:
     """Outcomes between each two neighbours of `edges`, which rise and lie on whole seconds. Also the empty ones."""
-    seconds = [_second(edge) for edge in edges]
-    if len(seconds) < 2 or any(after <= before for before, after in pairwise(seconds)):
-        raise ValueError(f"expected at least two edges that rise, got {len(seconds)}")
-    origin_s, width_s = _slots(seconds)
-    slot = _slot(connection, origin_s, width_s)
-    sums = [Tally()] * (len(seconds) - 1)
-    for number, outcome, count in _counts(connection, scope.between(edges[0], edges[-1]), (slot,)):
-        place = max(0, bisect_right(seconds, origin_s + number * width_s) - 1)
-        sums[place] += tally_of([(outcome, count)])
+    stretches = Stretches(edges)
+    sums = [Tally()] * stretches.count
+    for number, outcome, count in _counts(connection, stretches.within(scope), (stretches.number(connection),)):
+        sums[stretches.place(number)] += tally_of([(outcome, count)])
     return tuple(Period(edges[n], edges[n + 1], one) for n, one in enumerate(sums))
 
 
@@ -149,26 +131,3 @@ def _counts(connection: Connection, scope: Scope, keys: Sequence[ColumnElement[A
     # By place: an expression with bound values would be another one in GROUP BY than in SELECT.
     places = [literal_column(str(n), Integer) for n in range(1, len(columns) + 1)]
     return connection.execute(select(*columns, func.count()).where(judged(scope)).group_by(*places)).all()
-
-
-def _slot(connection: Connection, origin_s: int, width_s: int) -> ColumnElement[int]:
-    """The number of the stretch of `width_s` since the origin in which a part was triggered."""
-    moment = INSPECTIONS.c.triggered_at
-    if connection.dialect.name == "sqlite":
-        second = cast(func.strftime("%s", moment, type_=String), Integer)
-    else:
-        second = cast(func.floor(extract("epoch", moment)), BigInteger)
-    return ((second - origin_s) // width_s).label("slot")
-
-
-def _second(moment: datetime) -> int:
-    if moment.tzinfo is None or moment.microsecond:
-        raise ValueError(f"{moment.isoformat()}: expected a whole second with a time zone")
-    return int(moment.timestamp())
-
-
-def _slots(seconds: Sequence[int]) -> tuple[int, int]:
-    """Return the origin and the width of the widest slots that no inner edge cuts; the scope cuts at the ends."""
-    inner = seconds[1:-1] or seconds[:1]
-    width_s = gcd(*(second - inner[0] for second in inner)) or seconds[-1] - seconds[0]
-    return inner[0] - -(-(inner[0] - seconds[0]) // width_s) * width_s, width_s

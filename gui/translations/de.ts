@@ -32,6 +32,348 @@
             <translation>Bild des Teils</translation>
         </message>
         <message>
+            <source>Chart</source>
+            <translation>Diagramm</translation>
+        </message>
+        <message>
+            <source>Centre {share} ({count} of {n}), limits of these {stretches} stretches; diamonds break a run rule</source>
+            <translation>Mitte {share} ({count} von {n}), Grenzen aus diesen {stretches} Abschnitten; Rauten verletzen eine Laufregel</translation>
+        </message>
+        <message>
+            <source>{measure}, EWMA</source>
+            <translation>{measure}, EWMA</translation>
+        </message>
+        <message>
+            <source>Centre {centre}, {n} views; dots: means; limits 3 sigma of these stretches</source>
+            <translation>Mitte {centre}, {n} Ansichten; gepunktet: Mittelwerte; Grenzen 3 Sigma dieser Abschnitte</translation>
+        </message>
+        <message>
+            <source>one point beyond 3 sigma</source>
+            <translation>ein Punkt jenseits von 3 Sigma</translation>
+        </message>
+        <message>
+            <source>2 of 3 points beyond 2 sigma</source>
+            <translation>2 von 3 Punkten jenseits von 2 Sigma</translation>
+        </message>
+        <message>
+            <source>4 of 5 points beyond 1 sigma</source>
+            <translation>4 von 5 Punkten jenseits von 1 Sigma</translation>
+        </message>
+        <message>
+            <source>8 points on one side</source>
+            <translation>8 Punkte auf einer Seite</translation>
+        </message>
+        <message>
+            <source>{count} of {n} passed</source>
+            <translation>{count} von {n} gut</translation>
+        </message>
+        <message>
+            <source>between {low} and {high} (95 %)</source>
+            <translation>zwischen {low} und {high} (95 %)</translation>
+        </message>
+        <message>
+            <source>Stopped parts, p' chart</source>
+            <translation>Angehaltene Teile, p'-Karte</translation>
+        </message>
+        <message>
+            <source>Stopped as {label}, p' chart</source>
+            <translation>Angehalten als {label}, p'-Karte</translation>
+        </message>
+        <message>
+            <source>No chart: it needs two stretches of time with parts, and parts of both kinds.</source>
+            <translation>Keine Karte: Sie braucht zwei Zeitabschnitte mit Teilen, und Teile beider Arten.</translation>
+        </message>
+        <message>
+            <source>{count} of {n} parts</source>
+            <translation>{count} von {n} Teilen</translation>
+        </message>
+        <message>
+            <source>level {level}, mean {mean} of {n} views</source>
+            <translation>Niveau {level}, Mittel {mean} von {n} Ansichten</translation>
+        </message>
+        <message>
+            <source>with those before {share} of the rejects</source>
+            <translation>mit den vorigen {share} des Ausschusses</translation>
+        </message>
+        <message>
+            <source>said {said}: {count} of {n} labelled parts are defective, {band}</source>
+            <translation>gesagt {said}: {count} von {n} beurteilten Teilen sind schlecht, {band}</translation>
+        </message>
+        <message>
+            <source>Latency, ms</source>
+            <translation>Latenz, ms</translation>
+        </message>
+        <message>
+            <source>Brightness</source>
+            <translation>Helligkeit</translation>
+        </message>
+        <message>
+            <source>Sharpness</source>
+            <translation>Schärfe</translation>
+        </message>
+        <message>
+            <source>Novelty</source>
+            <translation>Neuheit</translation>
+        </message>
+        <message>
+            <source>Defect probability</source>
+            <translation>Fehlerwahrscheinlichkeit</translation>
+        </message>
+        <message>
+            <source>Yield</source>
+            <translation>Gutanteil</translation>
+        </message>
+        <message>
+            <source>With exact 95 % intervals</source>
+            <translation>Mit exakten 95-%-Intervallen</translation>
+        </message>
+        <message>
+            <source>No part in this choice.</source>
+            <translation>Kein Teil in dieser Auswahl.</translation>
+        </message>
+        <message>
+            <source>no class</source>
+            <translation>ohne Klasse</translation>
+        </message>
+        <message>
+            <source>Rejects by class</source>
+            <translation>Ausschuss nach Klasse</translation>
+        </message>
+        <message>
+            <source>{rejects} rejects of {n} parts</source>
+            <translation>{rejects} Ausschuss von {n} Teilen</translation>
+        </message>
+        <message>
+            <source>No part was rejected.</source>
+            <translation>Kein Teil war Ausschuss.</translation>
+        </message>
+        <message>
+            <source>Probability said, and seen</source>
+            <translation>Wahrscheinlichkeit, gesagt und gesehen</translation>
+        </message>
+        <message>
+            <source>{n} labelled parts, which are no random ones; a diamond lies off the diagonal</source>
+            <translation>{n} beurteilte Teile, keine zufälligen; eine Raute liegt neben der Diagonale</translation>
+        </message>
+        <message>
+            <source>No part of this choice is labelled.</source>
+            <translation>Kein Teil dieser Auswahl ist beurteilt.</translation>
+        </message>
+        <message>
+            <source>Trigger to verdict, {n} parts</source>
+            <translation>Auslösung bis Urteil, {n} Teile</translation>
+        </message>
+        <message>
+            <source>longest</source>
+            <translation>längste</translation>
+        </message>
+        <message>
+            <source>No chart: it needs two stretches of time in which this was measured.</source>
+            <translation>Keine Karte: Sie braucht zwei Zeitabschnitte, in denen das gemessen wurde.</translation>
+        </message>
+        <message>
+            <source>others</source>
+            <translation>andere</translation>
+        </message>
+        <message>
+            <source>No part of this choice was timed.</source>
+            <translation>Von keinem Teil dieser Auswahl ist die Zeit bekannt.</translation>
+        </message>
+        <message>
+            <source>{name}: {ms} ms, of {n} parts</source>
+            <translation>{name}: {ms} ms, von {n} Teilen</translation>
+        </message>
+        <message>
+            <source>last 8 hours</source>
+            <translation>letzte 8 Stunden</translation>
+        </message>
+        <message>
+            <source>last 24 hours</source>
+            <translation>letzte 24 Stunden</translation>
+        </message>
+        <message>
+            <source>last 7 days</source>
+            <translation>letzte 7 Tage</translation>
+        </message>
+        <message>
+            <source>last 30 days</source>
+            <translation>letzte 30 Tage</translation>
+        </message>
+        <message>
+            <source>all time</source>
+            <translation>alle Zeit</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>Zeit</translation>
+        </message>
+        <message>
+            <source>Station</source>
+            <translation>Station</translation>
+        </message>
+        <message>
+            <source>Recipe</source>
+            <translation>Rezept</translation>
+        </message>
+        <message>
+            <source>Lot</source>
+            <translation>Los</translation>
+        </message>
+        <message>
+            <source>Model</source>
+            <translation>Modell</translation>
+        </message>
+        <message>
+            <source>Class</source>
+            <translation>Klasse</translation>
+        </message>
+        <message>
+            <source>Drift figure</source>
+            <translation>Driftgröße</translation>
+        </message>
+        <message>
+            <source>all stations</source>
+            <translation>alle Stationen</translation>
+        </message>
+        <message>
+            <source>all recipes</source>
+            <translation>alle Rezepte</translation>
+        </message>
+        <message>
+            <source>all lots</source>
+            <translation>alle Lose</translation>
+        </message>
+        <message>
+            <source>all models</source>
+            <translation>alle Modelle</translation>
+        </message>
+        <message>
+            <source>all classes</source>
+            <translation>alle Klassen</translation>
+        </message>
+        <message>
+            <source>Part {number}</source>
+            <translation>Teil {number}</translation>
+        </message>
+        <message>
+            <source>Parts</source>
+            <translation>Teile</translation>
+        </message>
+        <message>
+            <source>Back to the charts</source>
+            <translation>Zurück zu den Karten</translation>
+        </message>
+        <message>
+            <source>{shown} of {n} parts, the newest first</source>
+            <translation>{shown} von {n} Teilen, die neuesten zuerst</translation>
+        </message>
+        <message>
+            <source>The picture cannot be shown: {error}</source>
+            <translation>Das Bild kann nicht gezeigt werden: {error}</translation>
+        </message>
+        <message>
+            <source>Reading ...</source>
+            <translation>Wird gelesen ...</translation>
+        </message>
+        <message>
+            <source>Reading the picture ...</source>
+            <translation>Das Bild wird gelesen ...</translation>
+        </message>
+        <message>
+            <source>No picture of this part was kept.</source>
+            <translation>Von diesem Teil ist kein Bild gespeichert.</translation>
+        </message>
+        <message>
+            <source>{n} parts</source>
+            <translation>{n} Teile</translation>
+        </message>
+        <message>
+            <source>made {when}</source>
+            <translation>erstellt {when}</translation>
+        </message>
+        <message>
+            <source>{error}
+What you see is what was read before. Press F5 to try again.</source>
+            <translation>{error}
+Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
+        </message>
+        <message>
+            <source>Written: {path}</source>
+            <translation>Geschrieben: {path}</translation>
+        </message>
+        <message>
+            <source>Refresh</source>
+            <translation>Neu lesen</translation>
+        </message>
+        <message>
+            <source>Export</source>
+            <translation>Exportieren</translation>
+        </message>
+        <message>
+            <source>Figures</source>
+            <translation>Kennzahlen</translation>
+        </message>
+        <message>
+            <source>rendered parts, since there are no others</source>
+            <translation>gerenderte Teile, da es keine anderen gibt</translation>
+        </message>
+        <message>
+            <source>at most {share} (95 %)</source>
+            <translation>höchstens {share} (95 %)</translation>
+        </message>
+        <message>
+            <source>{count} of {n} labelled passes</source>
+            <translation>{count} von {n} beurteilten guten</translation>
+        </message>
+        <message>
+            <source>{count} of {n} labelled rejects are good</source>
+            <translation>{count} von {n} beurteilten Ausschussteilen sind gut</translation>
+        </message>
+        <message>
+            <source>half within {p50} ms, longest {worst} ms, {n} parts</source>
+            <translation>die Hälfte in {p50} ms, längste {worst} ms, {n} Teile</translation>
+        </message>
+        <message>
+            <source>YIELD</source>
+            <translation>GUTANTEIL</translation>
+        </message>
+        <message>
+            <source>STOPPED</source>
+            <translation>ANGEHALTEN</translation>
+        </message>
+        <message>
+            <source>STOPPED AS {label}</source>
+            <translation>ANGEHALTEN ALS {label}</translation>
+        </message>
+        <message>
+            <source>ESCAPES</source>
+            <translation>SCHLUPF</translation>
+        </message>
+        <message>
+            <source>OVERKILL</source>
+            <translation>PSEUDOAUSSCHUSS</translation>
+        </message>
+        <message>
+            <source>LATENCY, 99 %</source>
+            <translation>LATENZ, 99 %</translation>
+        </message>
+        <message>
+            <source>no part in this choice</source>
+            <translation>kein Teil in dieser Auswahl</translation>
+        </message>
+        <message>
+            <source>no passed part was drawn for audit and labelled blind</source>
+            <translation>kein gutes Teil wurde für das Audit gezogen und blind beurteilt</translation>
+        </message>
+        <message>
+            <source>none of {n} rejects is labelled</source>
+            <translation>keines von {n} Ausschussteilen ist beurteilt</translation>
+        </message>
+        <message>
+            <source>no part was timed</source>
+            <translation>von keinem Teil ist die Zeit bekannt</translation>
+        </message>
+        <message>
             <source>no probability</source>
             <translation>keine Wahrscheinlichkeit</translation>
         </message>
@@ -100,6 +442,10 @@
             <translation>zu einer Ansicht wechseln</translation>
         </message>
         <message>
+            <source>figures and what-if: read again; in a chart arrows choose a point, Enter opens its parts</source>
+            <translation>Kennzahlen und Was-wäre-wenn: neu lesen; in einer Karte wählen Pfeile einen Punkt, Enter öffnet seine Teile</translation>
+        </message>
+        <message>
             <source>lock the window</source>
             <translation>das Fenster sperren</translation>
         </message>
@@ -116,10 +462,6 @@
             <translation>Livebild</translation>
         </message>
         <message>
-            <source>Part {number}</source>
-            <translation>Teil {number}</translation>
-        </message>
-        <message>
             <source>No part yet</source>
             <translation>Noch kein Teil</translation>
         </message>
@@ -128,16 +470,8 @@
             <translation>{rate} / min</translation>
         </message>
         <message>
-            <source>The picture cannot be shown: {error}</source>
-            <translation>Das Bild kann nicht gezeigt werden: {error}</translation>
-        </message>
-        <message>
             <source>RATE</source>
             <translation>TAKT</translation>
-        </message>
-        <message>
-            <source>YIELD</source>
-            <translation>GUTANTEIL</translation>
         </message>
         <message>
             <source>FOR REVIEW</source>
@@ -288,14 +622,6 @@ Skip this part (S), or ask for the station's image folder.</source>
         <message>
             <source>{waiting} waiting  ·  {labelled} labelled by you</source>
             <translation>{waiting} warten  ·  {labelled} von Ihnen beurteilt</translation>
-        </message>
-        <message>
-            <source>Reading the picture ...</source>
-            <translation>Das Bild wird gelesen ...</translation>
-        </message>
-        <message>
-            <source>No picture of this part was kept.</source>
-            <translation>Von diesem Teil ist kein Bild gespeichert.</translation>
         </message>
         <message>
             <source>Nothing waits for you. New parts appear here by themselves.</source>
@@ -464,6 +790,10 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>Hell</translation>
         </message>
         <message>
+            <source>What if</source>
+            <translation>Was wäre wenn</translation>
+        </message>
+        <message>
             <source>Lock</source>
             <translation>Sperren</translation>
         </message>
@@ -554,6 +884,168 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
         <message>
             <source>Make account and sign in</source>
             <translation>Konto anlegen und anmelden</translation>
+        </message>
+        <message>
+            <source>Limits: pass below {below}, reject from {above}</source>
+            <translation>Grenzen: gut unter {below}, Ausschuss ab {above}</translation>
+        </message>
+        <message>
+            <source>pass limit</source>
+            <translation>Gutgrenze</translation>
+        </message>
+        <message>
+            <source>reject limit</source>
+            <translation>Ausschussgrenze</translation>
+        </message>
+        <message>
+            <source>Arrows move the {limit}, Space takes the other one</source>
+            <translation>Pfeile verschieben die {limit}, Leertaste nimmt die andere</translation>
+        </message>
+        <message>
+            <source>All parts</source>
+            <translation>Alle Teile</translation>
+        </message>
+        <message>
+            <source>Called good by a person</source>
+            <translation>Von Personen gut genannt</translation>
+        </message>
+        <message>
+            <source>Called defective by a person</source>
+            <translation>Von Personen schlecht genannt</translation>
+        </message>
+        <message>
+            <source>Pass below</source>
+            <translation>Gut unter</translation>
+        </message>
+        <message>
+            <source>Reject from</source>
+            <translation>Ausschuss ab</translation>
+        </message>
+        <message>
+            <source>Reason for the change</source>
+            <translation>Grund der Änderung</translation>
+        </message>
+        <message>
+            <source>Save as a revision</source>
+            <translation>Als Revision speichern</translation>
+        </message>
+        <message>
+            <source>Limits in force</source>
+            <translation>Geltende Grenzen</translation>
+        </message>
+        <message>
+            <source>An escape costs</source>
+            <translation>Ein Schlupf kostet</translation>
+        </message>
+        <message>
+            <source>A good part rejected costs</source>
+            <translation>Ein gutes Teil im Ausschuss kostet</translation>
+        </message>
+        <message>
+            <source>A look of a person costs</source>
+            <translation>Ein Blick einer Person kostet</translation>
+        </message>
+        <message>
+            <source>Defective parts, %</source>
+            <translation>Schlechte Teile, %</translation>
+        </message>
+        <message>
+            <source>Second person</source>
+            <translation>Zweite Person</translation>
+        </message>
+        <message>
+            <source>Their password</source>
+            <translation>Deren Passwort</translation>
+        </message>
+        <message>
+            <source>{count} of {n} {what}</source>
+            <translation>{count} von {n} {what}</translation>
+        </message>
+        <message>
+            <source>Inside what is certified (pass below at most {below}, reject from at least {above}): both bounds still hold.</source>
+            <translation>Innerhalb des Zertifizierten (gut unter höchstens {below}, Ausschuss ab mindestens {above}): Beide Schranken gelten weiter.</translation>
+        </message>
+        <message>
+            <source>REVIEW LOAD</source>
+            <translation>PRÜFAUFWAND</translation>
+        </message>
+        <message>
+            <source>COST OF 1,000 PARTS</source>
+            <translation>KOSTEN VON 1.000 TEILEN</translation>
+        </message>
+        <message>
+            <source>bound follows</source>
+            <translation>Schranke folgt</translation>
+        </message>
+        <message>
+            <source>at most {cost} (95 %)</source>
+            <translation>höchstens {cost} (95 %)</translation>
+        </message>
+        <message>
+            <source>as it ran</source>
+            <translation>wie gelaufen</translation>
+        </message>
+        <message>
+            <source>revision {number}</source>
+            <translation>Revision {number}</translation>
+        </message>
+        <message>
+            <source>These limits are in force. Drag a limit, or type one.</source>
+            <translation>Diese Grenzen gelten. Ziehen Sie eine Grenze, oder geben Sie eine ein.</translation>
+        </message>
+        <message>
+            <source>Your role may try limits, and not save them.</source>
+            <translation>Ihre Rolle darf Grenzen probieren, nicht speichern.</translation>
+        </message>
+        <message>
+            <source>The bundle has no certified limits: a second person, who may approve limits, has to agree.</source>
+            <translation>Das Modell hat keine zertifizierten Grenzen: Eine zweite Person, die Grenzen freigeben darf, muss zustimmen.</translation>
+        </message>
+        <message>
+            <source>Outside what is certified (pass below at most {below}, reject from at least {above}): a second person, who may approve limits, has to agree.</source>
+            <translation>Außerhalb des Zertifizierten (gut unter höchstens {below}, Ausschuss ab mindestens {above}): Eine zweite Person, die Grenzen freigeben darf, muss zustimmen.</translation>
+        </message>
+        <message>
+            <source>{error}
+Limits and reason are still here.</source>
+            <translation>{error}
+Grenzen und Grund sind noch da.</translation>
+        </message>
+        <message>
+            <source>Saved as revision {number} of {recipe}. A station runs it once its own configuration has it.</source>
+            <translation>Gespeichert als Revision {number} von {recipe}. Eine Station fährt sie, sobald ihre eigene Konfiguration sie hat.</translation>
+        </message>
+        <message>
+            <source>labelled defective parts pass</source>
+            <translation>beurteilten schlechten Teilen kommen durch</translation>
+        </message>
+        <message>
+            <source>labelled good parts rejected</source>
+            <translation>beurteilten guten Teilen im Ausschuss</translation>
+        </message>
+        <message>
+            <source>parts to a person</source>
+            <translation>Teilen zu einer Person</translation>
+        </message>
+        <message>
+            <source>no such part is labelled</source>
+            <translation>kein solches Teil ist beurteilt</translation>
+        </message>
+        <message>
+            <source>it needs labelled parts of both kinds</source>
+            <translation>es braucht beurteilte Teile beider Arten</translation>
+        </message>
+        <message>
+            <source>No recipe has run on this database yet.</source>
+            <translation>Auf dieser Datenbank ist noch kein Rezept gelaufen.</translation>
+        </message>
+        <message>
+            <source>{n} not inspected, left out</source>
+            <translation>{n} nicht geprüft, ausgelassen</translation>
+        </message>
+        <message>
+            <source>now {value}</source>
+            <translation>jetzt {value}</translation>
         </message>
     </context>
 </TS>

@@ -16,18 +16,24 @@ from sqlalchemy import Connection, Engine, insert, update
 
 from db import labels
 from db.engine import WRITES
+from db.history.choices import choices
 from db.history.comparison import comparison
 from db.history.control import control
 from db.history.defects import pareto
+from db.history.labelled import escapes, overkill, truths
 from db.history.latencies import latency
+from db.history.listing import Wanted, listing
+from db.history.over_time import Measure, even_edges, means_over_time, stopped_over_time
 from db.history.queue import Need, queue
 from db.history.scope import Scope, left_out, open_parts
+from db.history.scores import scores
 from db.history.tallies import By, Tally, hours, interval, periods, tallies, tally
 from db.leases import take
 from db.ledger import Ledger
 from db.tables import CHALLENGE_PARTS, INSPECTIONS, LABEL_TASKS
 from inspector.errors import UndefinedFigure
 from inspector.ids import new_id
+from inspector.risk import Rate
 from inspector.values import InspectionRecord, Outcome, PartTag, Prediction
 from inspector.verdict import Policy
 
@@ -256,3 +262,49 @@ def test_an_interval_is_the_exact_one() -> None:
     scipy_stats = pytest.importorskip("scipy.stats")
     exact = scipy_stats.binomtest(7, 240).proportion_ci(0.95, method="exact")
     assert interval(Tally(passes=7, rejects=233).passed) == pytest.approx((exact.low, exact.high), abs=1e-9)
+
+
+def test_the_desktops_figures_are_those_of_the_parts(connection: Connection, days: Days) -> None:
+    edges = even_edges(SIX, SIX + timedelta(days=9), 40)
+    stops = [part for part in days.all if part.outcome is not Outcome.PASS]
+    for label, expected in ((None, len(stops)), ("dent", sum(part.label == "dent" for part in stops))):
+        rates = [one.rate for one in stopped_over_time(connection, Scope(), edges, label) if one.rate is not None]
+        assert (sum(rate.count for rate in rates), sum(rate.n for rate in rates)) == (expected, len(days.all))
+    means = means_over_time(connection, Scope(bundle_id=OTHER_BUNDLE), edges, Measure.BRIGHTNESS)
+    assert sum(mean.n for mean in means) == len(days.again)
+    brightness = sum(part.views[0].quality.brightness for part in days.again)
+    assert sum(mean.n * mean.value for mean in means) == pytest.approx(brightness)
+    dents = listing(connection, Wanted(outcomes=(Outcome.REJECT,), label="dent"))
+    assert dents.of == sum(part.label == "dent" and part.outcome is Outcome.REJECT for part in days.all)
+    slow = listing(connection, Wanted(slower_than_ms=30))
+    assert all((part.latency_ms or 0) >= 30 for part in days.all if part.part_id in {one.part_id for one in slow.parts})
+    known = choices(connection, Scope(lot="lot-1"))
+    assert (set(known.lots), len(known.bundles), known.stations) == (
+        {"lot-0", "lot-1", "lot-2"},
+        2,
+        ("press-1", "press-2"),
+    )
+
+
+def test_what_persons_said_is_held_against_the_verdicts(connection: Connection, days: Days) -> None:
+    rejects = [part for part in days.parts if part.outcome is Outcome.REJECT][:6]
+    for number, part in enumerate(rejects):
+        labels.add_label(
+            connection, labels.Label(part.part_id, "good" if number < 2 else "scratch", "ann", blind=False)
+        )
+    labels.add_label(connection, labels.Label(rejects[0].part_id, "scratch", "ann", blind=False), correct=True)
+    known = truths(connection, Scope())
+    assert {one.part_id: one.is_defect for one in known} == {
+        part.part_id: number != 1 for number, part in enumerate(rejects)
+    }
+    found = overkill(connection, Scope(), known)
+    assert found.rate == Rate(1, 6)
+    assert found.good == (rejects[1].part_id,)
+    assert found.rejects == sum(part.outcome is Outcome.REJECT for part in days.all)
+    read = scores(connection, Scope(bundle_id=days.line.bundle_id))
+    judged = [part for part in days.parts if part.defect_probability is not None]
+    assert len(read.probability) == len(judged)
+    assert read.probability.sum() == pytest.approx(sum(part.defect_probability or 0 for part in judged))
+    assert ((read.truth == 1).sum(), (read.truth == 0).sum(), len(read.runs)) == (5, 1, 2)
+    with pytest.raises(UndefinedFigure, match="audit"):
+        escapes(connection, Scope())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import random
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -17,17 +18,17 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import cv2
 import numpy as np
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from db.accounts import By, Role, add_account
 from db.challenges import ChallengePart, register
 from db.engine import open_engine
 from db.images import ImageStore
-from db.labels import LabelTask, TaskKind, add_tasks
+from db.labels import Label, LabelTask, TaskKind, add_label, add_tasks
 from db.ledger import Ledger
 from db.records import Run, utc_now
 from db.sessions import Session, signed_in
-from db.tables import LABELS
+from db.tables import FINDINGS, INSPECTIONS, LABELS
 from gui.database import Source, open_source, reading, writing
 from inspector.ids import new_id
 from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
@@ -139,7 +140,8 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     engine = open_engine(path, create=True)
     by = By("root", "for a test")
     with writing(engine) as connection:
-        for name, role in (("ann", Role.QUALITY), ("ben", Role.OPERATOR), ("root", Role.ADMIN)):
+        roles = {"ann": Role.QUALITY, "ben": Role.OPERATOR, "root": Role.ADMIN, "eve": Role.ENGINEER}
+        for name, role in roles.items():
             add_account(connection, name, role, PASSWORD, by)
     engine.dispose()
     return path
@@ -188,3 +190,56 @@ def off_the_gui_thread(source: Source) -> Iterator[None]:
     yield
     event.remove(source.engine, "before_cursor_execute", look)
     assert guilty == []
+
+
+WEEK = 96
+DEFECTS = ("scratch", "dent", "stain")
+
+
+def week_outcome(number: int) -> Outcome:
+    """Every 12th part is rejected, at the end every other; four go to review."""
+    if number % 12 == 5 or (number > 80 and number % 2 == 0):
+        return Outcome.REJECT
+    return Outcome.REVIEW if number % 16 == 9 else Outcome.PASS
+
+
+def week_label(number: int) -> str | None:
+    """What ann says: 40 labels, 14 defective. Four rejects are good, one passed part is not."""
+    outcome, defect = week_outcome(number), DEFECTS[number // 12 % 3]
+    if outcome is Outcome.REJECT:
+        return "good" if number % 24 == 5 else defect
+    if outcome is Outcome.REVIEW:
+        return "good" if number % 32 == 9 else defect
+    return None if number % 4 else defect if number == 40 else "good"
+
+
+def week_probability(number: int, noise: random.Random) -> float:
+    low, width = {Outcome.PASS: (0.0, 0.09), Outcome.REVIEW: (0.15, 0.6), Outcome.REJECT: (0.82, 0.17)}[
+        week_outcome(number)
+    ]
+    return 0.097 if number == 40 else low + width * noise.betavariate(1, 4)
+
+
+@pytest.fixture
+def week(plant: Plant, source: Source) -> Plant:
+    """Four days of parts, one an hour; the light gets brighter where the rejects begin."""
+    records = plant.parts(*map(week_outcome, range(WEEK)))
+    noise, start = random.Random(3), utc_now() - timedelta(hours=WEEK)
+    with writing(source.engine) as connection:
+        for number, record in enumerate(records):
+            label = DEFECTS[number // 12 % 3] if week_outcome(number) is not Outcome.PASS else "good"
+            part = {
+                "triggered_at": start + timedelta(hours=number),
+                "lot": f"lot-{number // 48}",
+                "defect_probability": week_probability(number, noise),
+                "label": label,
+                "latency_ms": 8 + noise.expovariate(0.5),
+            }
+            mine = INSPECTIONS.c.part_id == record.part_id
+            connection.execute(update(INSPECTIONS).where(mine).values(part))
+            brightness = 120 + noise.gauss(0, 2) + (8 if number > 80 else 0)
+            view = update(FINDINGS).where(FINDINGS.c.part_id == record.part_id)
+            connection.execute(view.values(brightness=brightness))
+            if (said := week_label(number)) is not None:
+                add_label(connection, Label(record.part_id, said, "ann", blind=False))
+    return plant

@@ -14,12 +14,14 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPushButton, Q
 from db.label_marks import marks_of
 from db.labels import TaskKind
 from gui.canvas import Canvas, Tool
+from gui.charts.view import ChartView
 from gui.database import Source, reading
 from gui.identity import Presence
 from gui.palette import DARK, LIGHT
 from gui.review.controller import QUEUE_EMPTY
 from gui.shell import Shell
 from gui.watchdog import Watchdog
+from gui.whatif.band import LimitsBand
 from inspector.drawn import Box, Polygon, Stroke, mask
 from inspector.values import Outcome
 
@@ -220,7 +222,7 @@ def test_everything_that_can_be_used_has_a_name_and_is_reached_by_tab(
 ) -> None:
     plant.parts(REJECT)
     enter()
-    kinds = (QPushButton, QLineEdit, QComboBox, QSlider, Canvas)
+    kinds = (QPushButton, QLineEdit, QComboBox, QSlider, Canvas, ChartView, LimitsBand)
     for number in range(len(window.places)):
         window.go(number)
         usable = {
@@ -248,7 +250,7 @@ def test_both_themes_paint_every_screen(plant: Any, window: Shell, enter: Callab
         for number in range(len(window.places)):
             window.go(number)
             seen.append(window.grab().toImage().pixelColor(3, 400).name())
-    assert seen == [LIGHT.surface] * 2 + [DARK.surface] * 2
+    assert seen == [LIGHT.surface] * len(window.places) + [DARK.surface] * len(window.places)
 
 
 def test_two_hundred_openings_leave_nothing_behind(
@@ -256,13 +258,14 @@ def test_two_hundred_openings_leave_nothing_behind(
 ) -> None:
     plant.parts(REJECT)
     enter()
-    for number in (1, 0):
+    others = range(len(window.places) - 1, -1, -1)
+    for number in others:
         window.go(number)
         qtbot.wait(50)
     before = len(QApplication.allWidgets())
     for _ in range(200):
-        window.go(1)
-        window.go(0)
+        for number in others:
+            window.go(number)
     ready(window, qtbot)
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     gc.collect()

@@ -72,3 +72,10 @@ def test_certain_events_are_exact() -> None:
     assert binomial_cdf(3, 5, 0.0) == 1.0
     assert binomial_cdf(3, 5, 1.0) == 0.0
     assert binomial_cdf(5, 5, 1.0) == 1.0
+
+
+@pytest.mark.parametrize("case", [(65, 300), (700, 2000), (40_000, 200_000), (1_990_000, 2_000_000)])
+def test_limits_of_large_counts_are_scipys_too(case: tuple[int, int]) -> None:
+    rate, (count, n) = Rate(*case), case
+    assert rate.upper(0.99) == pytest.approx(beta.ppf(0.99, count + 1, n - count), rel=1e-8)
+    assert rate.lower(0.99) == pytest.approx(beta.ppf(0.01, count, n - count + 1), rel=1e-8)
