@@ -50,7 +50,7 @@ class Plc:
         self._up = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="plc")
         self._thread.start()
-        if not self._up.wait(10):
+        if not self._up.wait(60):
             raise RuntimeError("the controller did not start")
 
     def stop(self) -> None:

@@ -24,7 +24,8 @@ _OBEYED_S = 60.0
 _CLIENT = """
 import sys, time
 from asyncua.sync import Client
-with Client(sys.argv[1], timeout=2) as client:
+with Client(sys.argv[1], timeout=60, watchdog_intervall=60) as client:
+    print("reading", flush=True)
     while True:
         client.nodes.objects.get_children()
         time.sleep(0.05)
@@ -41,6 +42,7 @@ class Site:
     broker: Mosquitto
     plc: Plc
     opcua_url: str
+    web_port: int
     library: Path | None
     """libfaketime, where there is one."""
     starts: int = 0
@@ -53,6 +55,10 @@ class Site:
     @property
     def disk(self) -> Path:
         return self.folder / "disk"
+
+    @property
+    def station(self) -> Path:
+        return self.disk / "station"
 
     @property
     def clock(self) -> Path:
@@ -73,6 +79,12 @@ class Site:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         self.starts += 1
 
+    def set_clock(self, words: str) -> None:
+        """Set the station's clock off; all at once, since libfaketime reads the file at any moment."""
+        new = self.clock.with_suffix(".new")
+        new.write_text(words)
+        new.replace(self.clock)
+
     def is_up(self) -> bool:
         return self.process.poll() is None
 
@@ -84,8 +96,9 @@ class Site:
         return None
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        if self.starts:
+            self.process.kill()
+            self.process.wait()
 
 
 class NotDone(Exception):
@@ -173,16 +186,18 @@ def opcua_client(*signals: signal.Signals) -> Fault:
 
     def fault(site: Site, chance: random.Random) -> None:
         client = subprocess.Popen(
-            (sys.executable, "-c", _CLIENT, site.opcua_url), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            (sys.executable, "-c", _CLIENT, site.opcua_url), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         try:
-            time.sleep(chance.uniform(2, 4))
+            if not client.stdout or not client.stdout.readline():
+                raise NotDone("the OPC UA client did not come to read")
+            time.sleep(chance.uniform(0.2, 2))
             for each in signals:
                 client.send_signal(each)
                 time.sleep(chance.uniform(0.2, 1))
         finally:
             client.kill()
-            client.wait()
+            client.communicate()
 
     return fault
 
@@ -216,9 +231,9 @@ def lock_ledger(site: Site, chance: random.Random) -> None:
 
 def step_clock(words: str) -> Fault:
     def fault(site: Site, chance: random.Random) -> None:
-        site.clock.write_text(words)
+        site.set_clock(words)
         time.sleep(chance.uniform(1.0, 2.0))
-        site.clock.write_text("+0")
+        site.set_clock("+0")
 
     return fault
 

@@ -49,8 +49,7 @@ def main(connection: Connection, telling: Telling) -> None:
     queue = LedgerQueue(engine, telling.about.station)
     about = replace(telling.about, earlier=queue)
     pumps = [
-        Pump(each, make_teller(each, about), queue, telling.positions[each.called], send)
-        for each in telling.outputs
+        Pump(each, make_teller(each, about), queue, telling.positions[each.called], send) for each in telling.outputs
     ]
     threads = [
         threading.Thread(target=pump.run, name=f"tell-{each.called}")

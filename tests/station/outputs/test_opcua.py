@@ -185,7 +185,13 @@ def test_a_client_that_was_away_asks_for_what_it_missed(about, free_port: int, a
             found = await management.call_method(f"{ours}:GetResultsAfter", *arguments)
             return [each.Position for each in found or ()]
 
-        found = [await after(0, 2), await after(2, 100), await after(4, 0), await after(5, 9), await after(2**64 - 1, 1)]
+        found = [
+            await after(0, 2),
+            await after(2, 100),
+            await after(4, 0),
+            await after(5, 9),
+            await after(2**64 - 1, 1),
+        ]
         ledger.away = True
         with pytest.raises(ua.UaStatusCodeError, match="BadResourceUnavailable"):
             await after(0, 2)
