@@ -75,7 +75,7 @@ class Truth:
             content = ImageStore(self._images).read(part.image_sha256)
         except StorageFault:
             return True
-        for file in self._images.rglob(f"{part.image_sha256}.*"):
+        for file in (self._images / part.image_sha256[:2] / part.image_sha256[2:4]).glob(f"{part.image_sha256}.*"):
             file.unlink()
         return number_of(decode_image(content, part.image_sha256)) != part.sequence
 
