@@ -32,6 +32,7 @@ from benchmarks.truth import Account, Truth, ledger, newest, next_parts, part_id
 from db.queries import open_count
 from inspector.bundle import load_bundle
 from inspector.values import Outcome
+from station.outputs.modbus_map import OUTCOMES
 
 RATE_HZ = 4.0
 STATION = "faults"
@@ -153,30 +154,31 @@ class _Run:
             self.account.broken["open_rows"] = 0 if connection is None else open_count(connection)
 
     def figures(self) -> Figures:
-        account, done = self.account, self.done
-        told, ledger_ids = account.ids[: self._held], part_ids(self.site.station)
-        ids = set(ledger_ids)
-        figures: dict[str, float | int | str] = {name: account.broken[name] for name in (*INVARIANTS, "open_rows")}
-        for name, hearing in self.hearings.items():
-            figures |= {
-                f"{name}_never_told": hearing.never(told),
-                f"{name}_out_of_order": hearing.out_of_order,
-                f"{name}_not_in_the_ledger": hearing.unknown(ids),
-                f"{name}_not_told_within_{_TOLD_S:g}_s": hearing.late,
-                f"{name}_repeats_known_by_their_id": hearing.repeats,
-            }
-        written = controller_ids(self.site.plc)
-        figures |= {f"modbus_{what}": count for what, count in acted(written, ledger_ids).items()}
-        figures |= {"faults": sum(each.came_about for each in done), "faults_that_did_not_come_about": 0}
-        figures["faults_that_did_not_come_about"] = len(done) - int(figures["faults"])
-        figures |= {"parts": account.outcomes.total(), "parts_held_against_subscribers": len(told)}
-        figures |= {"none_of_parts_is_at_most_percent": round(at_most_percent(account.outcomes.total()), 4)}
-        figures |= {"starts": self.site.starts}
+        account, done, came_about = self.account, self.done, sum(each.came_about for each in self.done)
+        figures: Figures = {name: account.broken[name] for name in (*INVARIANTS, "open_rows")}
+        figures |= self._of_subscribers()
+        figures |= {"faults": came_about, "faults_that_did_not_come_about": len(done) - came_about}
+        figures |= {"parts": len(account.ids), "parts_held_against_subscribers": self._held, "starts": self.site.starts}
         figures |= {f"parts_{name.lower()}": account.outcomes[str(name)] for name in Outcome}
-        figures |= {"longest_recovery_s": round(max((each.recovered_s for each in done), default=0.0), 1)}
+        figures["none_of_parts_is_at_most_percent"] = round(at_most_percent(len(account.ids)), 4)
+        figures["longest_recovery_s"] = round(max((each.recovered_s for each in done), default=0.0), 1)
         for kind in sorted({each.kind for each in done}):
             figures |= _of_kind(kind, [each for each in done if each.kind == kind])
         return {**figures, "left_out": ", ".join(self.skipped) or "none"}
+
+    def _of_subscribers(self) -> Figures:
+        account, ledger_ids, figures = self.account, part_ids(self.site.station), Figures()
+        for name, hearing in self.hearings.items():
+            figures |= {
+                f"{name}_never_told": hearing.never(account.ids[: self._held]),
+                f"{name}_out_of_order": hearing.out_of_order,
+                f"{name}_not_in_the_ledger": hearing.unknown(set(ledger_ids)),
+                f"{name}_not_told_within_{_TOLD_S:g}_s": hearing.late,
+                f"{name}_repeats_known_by_their_id": hearing.repeats,
+            }
+        let_go = set(controller_ids(self.site.plc, OUTCOMES[Outcome.PASS])).intersection(account.ids)
+        figures |= {f"modbus_{what}": n for what, n in acted(controller_ids(self.site.plc), ledger_ids).items()}
+        return figures | {"modbus_let_go_and_row_not_pass": len(let_go - account.passed)}
 
 
 def at_most_percent(parts: int) -> float:

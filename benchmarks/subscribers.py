@@ -24,8 +24,8 @@ from station.outputs.opcua_space import MACHINE_VISION, OURS
 _PATIENCE_S = 30.0
 """A client that is answered later than this takes the station for dead, and connects anew."""
 _AT_ONCE = 200
-_ID_REGISTERS = 7
-"""Where a part's id begins in what the controller keeps of it."""
+_OUTCOME_REGISTER, _ID_REGISTERS = 3, 7
+"""Where a part's outcome is and its id begins, in what the controller keeps of it."""
 
 
 @contextmanager
@@ -64,9 +64,10 @@ def web_server(port: int) -> Iterator[list[str]]:
             thread.join()
 
 
-def controller_ids(plc: Plc) -> list[str]:
-    """Return the ids of the parts that were written into a controller, in that order."""
-    return [_id(part[_ID_REGISTERS:]) for part in list(plc.parts)]
+def controller_ids(plc: Plc, outcome: int | None = None) -> list[str]:
+    """Return the ids of the parts that were written into a controller, in that order; only those of an outcome."""
+    written = [part for part in list(plc.parts) if outcome is None or part[_OUTCOME_REGISTER] == outcome]
+    return [_id(part[_ID_REGISTERS:]) for part in written]
 
 
 def _id(words: list[int]) -> str:

@@ -37,6 +37,7 @@ class Account:
     """Of every part, in the order of the openings."""
     judged: list[int] = field(default_factory=list)
     """Places of the parts that were judged, in the order of the openings."""
+    passed: set[str] = field(default_factory=set)
     position: int = 0
     next_number: int = 0
 
@@ -47,6 +48,8 @@ class Account:
         self.next_number = max(self.next_number, part.sequence + 1)
         self.outcomes[str(part.outcome)] += 1
         self.ids.append(str(part.part_id))
+        if part.outcome is Outcome.PASS:
+            self.passed.add(str(part.part_id))
         self.broken["images_under_the_wrong_row"] += truth.is_of_another(part)
         self.broken["rows_without_reason"] += part.outcome is not Outcome.PASS and not part.reasons
         self.broken["passes_not_truly_inspected"] += part.outcome is Outcome.PASS and not truth.passes(part)
