@@ -3,8 +3,9 @@
     python -m benchmarks.faults --faults 500 --seed 0 --json FILE
 
 After each fault the station has to come back, and every part since the one before is held against the truth: its
-picture carries its number, and what the network says of it is computed again. At the end a subscriber's account is held
-against the ledger. Kinds that this machine cannot do are left out, and named.
+picture carries its number, and what the network says of it is computed again. Then every subscriber has to have those
+parts: all of them, in the line's order, each once when repeats of its id are taken away. The controller is told at once
+or never, so of it only what it was told counts. Kinds that this machine cannot do are left out, and named.
 """
 
 from __future__ import annotations
@@ -87,15 +88,16 @@ def run_campaign(
         kinds = [kind for kind in FAULTS if kind not in skipped and (not only or kind in only)]
         run = _Run(site, Account(), Truth(site.bundle, site.station / "images"), hearings, skipped)
         site.start()
-        _await_parts(run, 2 * _PARTS_AFTER)
+        if not _await_parts(run, 2 * _PARTS_AFTER):
+            raise SystemExit(f"the station does not judge parts within {_RECOVERS_S:g} s of its start")
         run.settle()
         for kind in _plan(kinds, faults, chance):
             run.do(kind, chance)
             keep(run.figures())
             print(f"{len(run.done)}/{faults} {run.done[-1]}", flush=True)
         run.finish()
-    print(table(run.done))
-    return run.figures()
+        print(table(run.done))
+        return run.figures()
 
 
 class _Run:
@@ -186,7 +188,7 @@ def at_most_percent(parts: int) -> float:
     return 100 * (1 - 0.05 ** (1 / parts)) if parts else 100.0
 
 
-def _of_kind(kind: str, done: Sequence[Done]) -> dict[str, float | int | str]:
+def _of_kind(kind: str, done: Sequence[Done]) -> Figures:
     wrong: Counter[str] = Counter()
     for each in done:
         wrong.update(each.wrong)

@@ -19,15 +19,16 @@ class Hearing:
     _place: dict[str, int] = field(default_factory=dict)
     _read: int = 0
     _reached: int = -1
+    _repeats_held: int = 0
 
     def has_heard(self, expected: Sequence[str]) -> bool:
         self._read_on()
         return all(part in self._place for part in expected)
 
     def hold_against(self, expected: Sequence[str]) -> dict[str, int]:
-        """Count what is wrong with the parts behind those of the last call; return it, with what was repeated since."""
-        before = self.repeats
+        """Count what is wrong with the parts behind those of the last call; return it, with the repeats since then."""
         self._read_on()
+        repeated, self._repeats_held = self.repeats - self._repeats_held, self.repeats
         late = out_of_order = 0
         for place in (self._place.get(part) for part in expected):
             if place is None:
@@ -36,7 +37,7 @@ class Hearing:
                 out_of_order += place < self._reached
                 self._reached = max(self._reached, place)
         self.late, self.out_of_order = self.late + late, self.out_of_order + out_of_order
-        return {"missing": late, "out_of_order": out_of_order, "repeated": self.repeats - before}
+        return {"missing": late, "out_of_order": out_of_order, "repeated": repeated}
 
     def never(self, expected: Sequence[str]) -> int:
         self._read_on()

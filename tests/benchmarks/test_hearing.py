@@ -11,7 +11,8 @@ WELL = {"missing": 0, "out_of_order": 0, "repeated": 0}
 def test_repeats_are_counted_and_are_not_wrong() -> None:
     hearing = Hearing(list("abcbcd"))
     assert hearing.has_heard("abcd")
-    assert hearing.hold_against("abcd") == {**WELL, "repeated": 0}, "nothing since it was read"
+    assert hearing.hold_against("abcd") == {**WELL, "repeated": 2}
+    assert hearing.hold_against("") == WELL, "counted once"
     assert (hearing.repeats, hearing.never("abcd"), hearing.unknown(set("abcd"))) == (2, 0, 0)
 
 
