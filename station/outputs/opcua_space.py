@@ -17,6 +17,7 @@ from asyncua.common.structures104 import new_struct, new_struct_field
 from asyncua.server.event_generator import EventGenerator
 from asyncua.server.server import Server
 from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.status_codes import StatusCodes
 
 from db.records import Report
 from inspector.errors import DatabaseError
@@ -239,7 +240,7 @@ class VisionSystem:
         try:
             reports = await asyncio.to_thread(self._earlier, after, limit)
         except DatabaseError:
-            return ua.StatusCode(ua.UInt32(ua.StatusCodes.BadResourceUnavailable))
+            return ua.StatusCode(ua.UInt32(StatusCodes.BadResourceUnavailable))
         results = [self._structure(result_fields(report)) for report in reports]
         return [ua.Variant(results, ua.VariantType.ExtensionObject, is_array=True)]
 
