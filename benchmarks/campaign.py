@@ -37,8 +37,8 @@ from station.outputs.modbus_map import OUTCOMES
 
 RATE_HZ = 4.0
 STATION = "faults"
-_RECOVERS_S = 300.0
-_TOLD_S = 120.0
+_STARTS_S, _RECOVERS_S, _TOLD_S = 1800.0, 600.0, 300.0
+"""On a machine with other work the processor that a start takes may come in many minutes."""
 _PARTS_AFTER = 5
 
 Figures = dict[str, float | int | str]
@@ -88,8 +88,8 @@ def run_campaign(
         kinds = [kind for kind in FAULTS if kind not in skipped and (not only or kind in only)]
         run = _Run(site, Account(), Truth(site.bundle, site.station / "images"), hearings, skipped)
         site.start()
-        if not _await_parts(run, 2 * _PARTS_AFTER):
-            raise SystemExit(f"the station does not judge parts within {_RECOVERS_S:g} s of its start")
+        if not _await_parts(run, 2 * _PARTS_AFTER, _STARTS_S):
+            raise SystemExit(f"the station does not judge parts within {_STARTS_S:g} s of its start")
         run.settle()
         for kind in _plan(kinds, faults, chance):
             run.do(kind, chance)
@@ -291,9 +291,9 @@ def _recover(run: _Run) -> float:
     return time.monotonic() - began_s
 
 
-def _await_parts(run: _Run, judged: int) -> bool:
+def _await_parts(run: _Run, judged: int, limit_s: float = _RECOVERS_S) -> bool:
     """Wait until so many parts that come from now on were judged; a station that has ended is started again."""
-    until_s, before = time.monotonic() + _RECOVERS_S, newest(run.site.station)
+    until_s, before = time.monotonic() + limit_s, newest(run.site.station)
     while time.monotonic() < until_s:
         if not run.site.is_up():
             run.site.start()
