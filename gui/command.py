@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 
 from inspector.errors import UserError
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database",
         metavar="URL",
-        help="URL or SQLite file (default: INSPECTOR_DATABASE, else inspector.sqlite, else the demo's)",
+        help="URL or SQLite file (default: INSPECTOR_DATABASE, else inspector.sqlite, else the demo's, running)",
     )
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="root of the image store (default: images beside an SQLite file)"
@@ -36,16 +37,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from gui.application import run_desktop
     from gui.database import open_source
+    from gui.demo_line import demo_line, is_wanted
     from gui.live.stream import parse_address
 
     token = _token(args.token_file)
     for address in args.station:
         parse_address(address)
-    source = open_source(args.database, args.images)
-    try:
-        return run_desktop(source, args.language, args.theme, tuple((address, token) for address in args.station))
-    finally:
-        source.engine.dispose()
+    stations = [(address, token) for address in args.station]
+    with ExitStack() as stack:
+        if is_wanted(args.database):
+            stations.append((stack.enter_context(demo_line()), None))
+        source = open_source(args.database, args.images)
+        stack.callback(source.engine.dispose)
+        return run_desktop(source, args.language, args.theme, tuple(stations))
 
 
 def _token(path: Path | None) -> str | None:

@@ -37,7 +37,11 @@ def times_plot(paces: Sequence[Pace]) -> str:
 
 
 def name_of(pace: Pace) -> str:
-    return f"{pace.runtime} {pace.precision}, {threads_of(pace)} threads, batch {pace.batch}"
+    return f"{pace.runtime} {pace.precision}, {_counted(threads_of(pace))}, batch {pace.batch}"
+
+
+def _counted(threads: int) -> str:
+    return "1 thread" if threads == 1 else f"{threads} threads"
 
 
 def roofline_plot(bench: Bench) -> str:
@@ -65,5 +69,5 @@ def _draw_roof(axes: Axes, peaks: Peaks) -> None:
     for precision in ("float", "cpu-int8"):
         limit = np.minimum(intensity * peaks.bytes_per_s, peaks.macs_per_s(precision)) / 1e9
         axes.plot(intensity, limit, color=_COLOURS[precision], linewidth=1.2)
-        words = f"{precision.removeprefix('cpu-')}, {peaks.threads} threads"
+        words = f"{precision.removeprefix('cpu-')}, {_counted(peaks.threads)}"
         axes.annotate(words, (intensity[-1], limit[-1]), ha="right", va="bottom", fontsize=8)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HELP = "run a synthetic line of machined parts end to end, with an embedded database and a report"
 SHIPPED_BUNDLE = Path(__file__).parent / "bundle"
 REPORT = "report.html"
+ENDLESS = 100_000_000
 
 # What costs time to import is imported by the functions that need it: `inspector --help` loads this module.
 
@@ -37,6 +38,8 @@ class Order:
     pace_hz: float
     bundle: Path
     report: bool
+    port: int | None = None
+    """Where a line without end tells how it does; none: the line ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=2024, metavar="N", help="another seed is another line of parts")
     parser.add_argument("--pace", type=float, default=0.0, metavar="HZ", help="parts per second; 0: as fast as it goes")
     parser.add_argument("--bundle", type=Path, default=SHIPPED_BUNDLE, metavar="BUNDLE", help="what judges the parts")
+    parser.add_argument(
+        "--live", type=int, metavar="PORT", help="run without end, 2 parts a second, and tell of it at this local port"
+    )
     parser.add_argument("--no-report", action="store_true", help="print figures only; needs no plotting packages")
 
 
 def run(args: argparse.Namespace) -> int:
     order = _order(args)
     config = write_station(order)
+    if order.port is not None:
+        print(_run_line(config).text())
+        return 0
     account = _account(_run_line(config))
     print(account.summary.text())
     print(_judge(order, config, account))
@@ -73,6 +82,8 @@ def _order(args: argparse.Namespace) -> Order:
         raise UserError(f"--seed: {TRAINING_SEED} made the parts that the demo's bundle learned from; expected another")
     if not (args.bundle / "LATEST").is_file() and not (args.bundle / "manifest.json").is_file():
         raise UserError(f"--bundle: no bundle in {args.bundle}; expected one, such as `make demo-bundle` makes")
+    if args.live is not None:
+        return Order(args.out, ENDLESS, args.seed, args.pace or 2.0, args.bundle, False, args.live)
     if not args.no_report:
         from station.demo.report import OTHERWISE
         from station.pages import require_packages
@@ -127,7 +138,11 @@ defect_share = {DEFAULT_DEFECT_SHARE}
 
 [output]
 kind = "log"
-"""
+{_health(order)}"""
+
+
+def _health(order: Order) -> str:
+    return "" if order.port is None else f"\n[health]\nport = {order.port}\n"
 
 
 def _run_line(config: StationConfig) -> RunSummary:

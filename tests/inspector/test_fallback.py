@@ -98,7 +98,7 @@ def test_a_runtime_that_hangs_is_left_behind_within_the_time_it_is_given(
     model = SteadyModel([model_of(FakeRuntime("stuck", hang)), model_of(FakeRuntime("spare", logits(0.0, 6.0)))], 0.1)
     started = time.monotonic()
     assert model.predict(DARK)[0].label == "dark"
-    assert 0.1 <= time.monotonic() - started < 2
+    assert 0.1 <= time.monotonic() - started < 10
     assert model.faults == ["stuck: no answer within 100 ms; spare takes over"]
 
 

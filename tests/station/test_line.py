@@ -209,13 +209,13 @@ def test_record_that_is_refused_for_good_leaves_a_closed_row_and_an_alarm(serve,
 
 
 def test_deadline_passes_while_the_row_is_not_durable_and_the_part_is_diverted_once(serve, make_ledger):
-    ledger = make_ledger(0.5)
+    ledger = make_ledger(2.0)
     at_once: Answer = lambda message: [Inspected(message.part_id, "camera-1", PASS, image_follows=False)]  # noqa: E731
     rows, gate = serve(at_once, ledger=ledger, deadline_ms=100)
     assert gate.acts == [(1, Outcome.NOT_INSPECTED)]
     assert [row.outcome for row in rows] == [Outcome.NOT_INSPECTED]
     assert "deadline of 100 ms passed: ledger row not durable" in rows[0].reasons[0]
-    assert rows[0].latency_ms < 400
+    assert rows[0].latency_ms < 1500
 
 
 def test_image_that_was_stored_before_the_row_was_durable_is_recorded_with_it(serve, make_ledger):
@@ -248,7 +248,7 @@ def test_while_the_ledger_stalls_only_a_few_parts_are_inspected_ahead_of_their_r
         ahead.append(message.part_id not in ledger.durable)
         yield Inspected(message.part_id, "camera-1", PASS, image_follows=False)
 
-    rows, gate = serve(at_once, exposures=3 * ROWS_AHEAD, ledger=ledger)
+    rows, gate = serve(at_once, exposures=3 * ROWS_AHEAD, ledger=ledger, deadline_ms=60_000)
     assert [row.outcome for row in rows] == [Outcome.PASS] * 3 * ROWS_AHEAD
     assert all(gate.durable)
     assert sum(ahead) == ROWS_AHEAD
@@ -315,9 +315,9 @@ def test_verdict_that_waited_past_its_deadline_behind_a_slow_gate_is_not_acted_o
         if len(asked) == 2:
             yield from (Inspected(request.part_id, "camera-1", PASS, image_follows=False) for request in asked)
 
-    rows, gate = serve(both, exposures=2, gate_s=0.4, deadline_ms=300)
+    rows, gate = serve(both, exposures=2, gate_s=2.0, deadline_ms=1500)
     assert [row.outcome for row in rows] == [Outcome.PASS, Outcome.NOT_INSPECTED]
-    assert "deadline of 300 ms passed" in rows[1].reasons[0]
+    assert "deadline of 1500 ms passed" in rows[1].reasons[0]
     assert gate.acts == [(1, Outcome.PASS), (2, Outcome.NOT_INSPECTED)]
 
 
