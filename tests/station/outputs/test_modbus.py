@@ -82,7 +82,7 @@ def test_the_line_never_waits_for_the_controller(modbus, plc: Plc) -> None:
         for n in range(100):
             output.act(judged(n + 1))
             output.pulse(RUNNING)
-        assert time.monotonic() - started_s < 100 * plc.deaf_s / 10
+        assert time.monotonic() - started_s < 100 * plc.deaf_s / 2, "to wait for it each time takes twice as long"
 
 
 def test_a_controller_with_a_cycle_acknowledges_in_its_time(modbus, plc: Plc, until) -> None:
