@@ -15,7 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from uuid import UUID
 
-from asyncua import Client, Node, ua
+from asyncua import ua
+from asyncua.client.client import Client
+from asyncua.common.node import Node
+from asyncua.ua.uaerrors import UaError
 
 from benchmarks.peers import Listener
 from benchmarks.plc import Plc
@@ -111,7 +114,7 @@ class OpcUaSubscriber:
         while not self._ended.is_set():
             try:
                 await self._stay_connected()
-            except (OSError, TimeoutError, asyncio.CancelledError, ua.UaError):
+            except (OSError, TimeoutError, asyncio.CancelledError, UaError):
                 await asyncio.sleep(0.2)
 
     async def _stay_connected(self) -> None:
