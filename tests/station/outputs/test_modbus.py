@@ -63,7 +63,7 @@ def modbus() -> Callable[..., object]:
 
 
 def test_each_part_is_written_once_acknowledged_and_counted(modbus, plc: Plc, until) -> None:
-    with modbus(plc.port) as output:
+    with modbus(plc.port, timeout_ms=30_000, acknowledge_ms=30_000, act_within_ms=60_000) as output:
         parts = [judged(n, GOOD if n % 2 else BAD) for n in range(1, 41)]
         for part in parts:
             output.act(part)
