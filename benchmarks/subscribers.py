@@ -10,7 +10,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from uuid import UUID
@@ -46,6 +46,10 @@ def web_server(port: int) -> Iterator[list[str]]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # a station that is killed is no news
+                super().handle()
 
         def do_POST(self) -> None:
             ids.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["part_id"])
