@@ -34,6 +34,7 @@ import numpy as np
 import psutil
 
 from benchmarks import overload, report
+from benchmarks.cpu_time import CpuWatch
 from db.engine import open_engine
 from db.queries import records
 from inspector.bundle import load_bundle
@@ -63,6 +64,8 @@ class StationRun:
     rate_hz: float
     rejects: int
     rss_mb: list[float]
+    cpu_ms: dict[str, float]
+    """Per part."""
 
 
 def main() -> None:
@@ -195,6 +198,7 @@ def _measure_latency(args: argparse.Namespace, scratch: Path, pictures: Path) ->
     """Trigger to verdict at 70 % of the bare rate, in short turns with the bare loop."""
     bare: list[list[float]] = []
     paced: list[list[float]] = []
+    cpu: list[dict[str, float]] = []
     not_inspected = 0
     for turn in range(args.short_turns):
         bare.append(_run_bare(args.bundle, pictures, args.short_frames))
@@ -202,6 +206,7 @@ def _measure_latency(args: argparse.Namespace, scratch: Path, pictures: Path) ->
         pace_hz = 0.7 / median(bare[-1])
         run = _run_station(folder, args.bundle, pictures, WARM_UP + args.short_frames, pace_hz, args.health)
         paced.append(run.latencies_s[WARM_UP:])
+        cpu.append(run.cpu_ms)
         not_inspected += run.summary.status.outcomes[Outcome.NOT_INSPECTED]
     bare_s, paced_s = [*chain(*bare)], [*chain(*paced)]
     turns = [report.percentile_ms(p, 0.99) / report.percentile_ms(b, 0.99) for p, b in zip(paced, bare, strict=True)]
@@ -218,6 +223,7 @@ def _measure_latency(args: argparse.Namespace, scratch: Path, pictures: Path) ->
         "paced_parts": len(paced_s),
         "paced_not_inspected": not_inspected,
         "short_turns": len(turns),
+        **{name: median(turn.get(name, 0.0) for turn in cpu) for name in cpu[-1]},
     }
 
 
@@ -289,8 +295,9 @@ def _run_config(config: StationConfig) -> StationRun:
     stop = threading.Event()
     watcher = threading.Thread(target=_watch_memory, args=(rss_mb, stop), name="memory")
     watcher.start()
+    watch = CpuWatch()
     try:
-        summary = run_station(config, threading.Event())
+        summary = run_station(config, threading.Event(), watch)
     finally:
         stop.set()
         watcher.join()
@@ -302,7 +309,7 @@ def _run_config(config: StationConfig) -> StationRun:
     span_s = (parts[-1].triggered_at - parts[0].triggered_at).total_seconds()
     latencies = [part.latency_ms / 1e3 for part in parts if part.latency_ms is not None]
     kept = sum(part.image_sha256 is not None for part in parts)
-    return StationRun(summary, parts, latencies, (len(parts) - 1) / span_s, kept, rss_mb)
+    return StationRun(summary, parts, latencies, (len(parts) - 1) / span_s, kept, rss_mb, watch.ms_per_part())
 
 
 def _config(

@@ -10,6 +10,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
+def as_utc(value: datetime) -> datetime:
+    """The same moment in UTC; raise ValueError for a naive one."""
+    if value.tzinfo is None:
+        raise ValueError(f"{value.isoformat()} has no time zone; expected a timezone-aware moment")
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
 class UtcMoment(TypeDecorator[datetime]):
     """A timezone-aware moment, kept in UTC to the microsecond.
 
@@ -23,9 +30,7 @@ class UtcMoment(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value.isoformat()} has no time zone; expected a timezone-aware moment")
-        utc = value.astimezone(UTC)
+        utc = as_utc(value)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:

@@ -108,6 +108,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
+def as_sqlalchemys(error: sqlite3.Error, statement: str) -> BaseException:
+    """An error of SQLite's driver, called without SQLAlchemy, as SQLAlchemy would have raised it."""
+    return DBAPIError.instance(statement, None, error, sqlite3.Error)
+
+
 def sqlite_code(error: DBAPIError) -> int | None:
     """SQLite's primary result code behind `error`, where it is SQLite's."""
     code = getattr(error.orig, "sqlite_errorcode", None)
@@ -193,8 +198,12 @@ def _write_ahead(connection: Any) -> None:
 def _begin(connection: Connection) -> None:
     # A transaction that begins by reading and then writes can fail at once when another wrote in between, whatever
     # busy_timeout says; one that will write therefore takes the lock first.
-    immediate = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    statement = "BEGIN IMMEDIATE" if connection.get_execution_options().get(WRITES, False) else "BEGIN"
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute(statement).close()
+    except sqlite3.Error as error:
+        raise as_sqlalchemys(error, statement) from error
 
 
 def _require_file(url: URL, create: bool) -> None:

@@ -6,7 +6,7 @@ Everything here runs on the ledger's writer thread, inside a transaction of its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeGuard
@@ -17,7 +17,6 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
-    bindparam,
     func,
     insert,
     select,
@@ -36,21 +35,16 @@ from sqlalchemy.exc import (
 
 from db.audit_log import LONGEST_PERSON, Change, record_change
 from db.challenges import Hold, add_hold
-from db.images import StoredImage
 from db.orders import OrderStep, write_step
-from db.outbox import ADD_TO_OUTBOX, Delivered, Subscription, advance, subscribe
+from db.outbox import Delivered, Subscription, advance, subscribe
+from db.part_entries import Completion, NotThisPart, Opening, RowRefused, write_parts
 from db.records import (
     Event,
     Row,
     Run,
     Severity,
-    completion_row,
     event_row,
-    finding_rows,
-    image_row,
-    opening_row,
     stratum_rows,
-    task_row,
 )
 from db.recovery import Restart, recover
 from db.servings import Served, write_serving
@@ -59,29 +53,16 @@ from db.tables import (
     AUDIT_STRATA,
     BUNDLES,
     EVENTS,
-    FINDINGS,
-    IMAGES,
     INSPECTIONS,
-    LABEL_TASKS,
     RECIPES,
     RUNS,
     STATIONS,
 )
-from inspector.draws import Draw
-from inspector.errors import StationError
-from inspector.values import NO_TAG, InspectionRecord, Outcome
+from inspector.values import NO_TAG, Outcome
 
 # What a row itself can be to blame for. Everything else that a driver raises is the storage's fault and is retried.
 ROW_FAULTS = (StatementError, ValueError, TypeError, OverflowError, AttributeError)
 _ROW_FAULTS_OF_DRIVER = (IntegrityError, DataError, ProgrammingError, InterfaceError, NotSupportedError)
-
-
-class RowRefused(StationError):
-    """A row that the ledger will never take: a part completed twice or never opened, a broken constraint."""
-
-
-class NotThisPart(RowRefused):
-    """A completion with no open row of its own: the part was never opened, is completed, or was opened as another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +76,6 @@ class RunEnd:
     run_id: UUID
     clean: bool
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    record: InspectionRecord
-    simulated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    record: InspectionRecord
-    image: StoredImage | None
-    at: datetime
-    draw: Draw | None = None
-    further: tuple[StoredImage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +109,7 @@ def write_together(connection: Connection, entries: Iterable[Entry]) -> list[Any
         together = list(group)
         parts = [entry for entry in together if _is_part(entry)]
         if parts:
-            answers += _write_parts(connection, parts)
+            answers += write_parts(connection, parts)
         else:
             answers += [write_one(connection, entry) for entry in together]
     return answers
@@ -181,7 +147,7 @@ def _try(connection: Connection, entry: Entry) -> Any:
 def write_one(connection: Connection, entry: Entry) -> Any:
     match entry:
         case Opening() | Completion():
-            return _write_parts(connection, [entry])[0]
+            return write_parts(connection, [entry])[0]
         case RunStart(run, served):
             return _start_run(connection, run, served)
         case RunEnd():
@@ -241,81 +207,6 @@ def _is_part(entry: Entry) -> TypeGuard[Opening | Completion]:
 
 def is_row_fault(error: BaseException) -> bool:
     return not isinstance(error, DBAPIError) or isinstance(error, _ROW_FAULTS_OF_DRIVER)
-
-
-@dataclass(slots=True)
-class _Parts:
-    """Rows of a group of parts, by statement. In one transaction the order among parts is of no account."""
-
-    openings: list[Row] = field(default_factory=list)
-    places: list[Row] = field(default_factory=list)
-    images: list[Row] = field(default_factory=list)
-    completions: list[Row] = field(default_factory=list)
-    findings: list[Row] = field(default_factory=list)
-    tasks: list[Row] = field(default_factory=list)
-
-
-def _write_parts(connection: Connection, entries: Sequence[Opening | Completion]) -> list[None]:
-    parts = _collect(entries)
-    if parts.openings:
-        connection.execute(_OPEN, parts.openings)
-        connection.execute(ADD_TO_OUTBOX, parts.places)
-    if parts.images:
-        connection.execute(_insert_images(connection), parts.images)
-    if parts.completions:
-        done = connection.execute(_COMPLETE, parts.completions).rowcount
-        if done != len(parts.completions):
-            raise NotThisPart(_why_not_completed(connection, parts.completions[0]))
-    if parts.findings:
-        connection.execute(_ADD_FINDINGS, parts.findings)
-    if parts.tasks:
-        connection.execute(_ADD_TASKS, parts.tasks)
-    return [None] * len(entries)
-
-
-def _collect(entries: Sequence[Opening | Completion]) -> _Parts:
-    parts = _Parts()
-    completed: set[UUID] = set()
-    for entry in entries:
-        if isinstance(entry, Opening):
-            if entry.record.part_id in completed:
-                raise RowRefused(f"part {entry.record.part_id} was completed before it was opened")
-            parts.openings.append(opening_row(entry.record, entry.simulated))
-            parts.places.append({"part_id": entry.record.part_id})
-        else:
-            completed.add(entry.record.part_id)
-            _collect_completion(parts, entry)
-    return parts
-
-
-def _collect_completion(parts: _Parts, entry: Completion) -> None:
-    record, image = entry.record, entry.image
-    if image is not None and image.sha256 != record.image_sha256:
-        raise RowRefused(f"part {record.part_id} names image {record.image_sha256}, but {image.sha256} was stored")
-    if image is not None:
-        parts.images.extend(image_row(stored, entry.at) for stored in (image, *entry.further))
-    key = {
-        "of_part": record.part_id,
-        "of_run": record.run_id,
-        "of_station": record.station,
-        "of_trigger": record.trigger,
-        "of_sequence": record.sequence,
-    }
-    parts.completions.append(completion_row(record) | key)
-    parts.findings.extend(finding_rows(record))
-    if entry.draw is not None:
-        parts.tasks.append(task_row(record, entry.draw))
-
-
-def _why_not_completed(connection: Connection, row: Row) -> str:
-    found = connection.execute(_FIND_PART, {"part_id": row["of_part"]}).first()
-    if found is None:
-        return f"part {row['of_part']} was never opened"
-    opened = (found.run_id, found.station, found.trigger, found.sequence)
-    completed = (row["of_run"], row["of_station"], row["of_trigger"], row["of_sequence"])
-    if opened != completed:
-        return f"part {row['of_part']} was opened as run, station, trigger, frame {opened} and completed as {completed}"
-    return f"part {row['of_part']} is completed a second time; it was {found.outcome}"
 
 
 def _start_run(connection: Connection, run: Run, served: Served | None) -> UUID:
@@ -390,52 +281,6 @@ def insert_new(connection: Connection, table: Table, keys: Sequence[str] | None 
     return dialect.insert(table).on_conflict_do_nothing(index_elements=keys)
 
 
-def _insert_images(connection: Connection) -> Any:
-    """An image that is there already stays as it is; one that a sweep dropped, or is about to, is there again."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(IMAGES)
-    again = {"stored_at": statement.excluded.stored_at, "dropped_at": None, "drop_reason": None, "uploaded_at": None}
-    return statement.on_conflict_do_update(
-        index_elements=[IMAGES.c.sha256], set_=again, where=IMAGES.c.drop_reason.is_not(None)
-    )
-
-
 def first_line(error: BaseException) -> str:
     cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
     return f"{cause}".strip().partition("\n")[0]
-
-
-# Statements are made once: to make one costs as much as to execute it.
-_OPEN = insert(INSPECTIONS)
-_ADD_FINDINGS = insert(FINDINGS)
-_ADD_TASKS = insert(LABEL_TASKS)
-_COMPLETED_COLUMNS = (
-    "recipe",
-    "bundle_id",
-    "source",
-    "part_ref",
-    "lot",
-    "serial",
-    "outcome",
-    "reasons",
-    "label",
-    "defect_probability",
-    "latency_ms",
-    "completed_at",
-    "image_sha256",
-    "challenge_id",
-    "challenge_met",
-)
-_COMPLETE = (
-    update(INSPECTIONS)
-    .where(
-        INSPECTIONS.c.part_id == bindparam("of_part"),
-        INSPECTIONS.c.run_id == bindparam("of_run"),
-        INSPECTIONS.c.station == bindparam("of_station"),
-        INSPECTIONS.c.trigger == bindparam("of_trigger"),
-        INSPECTIONS.c.sequence == bindparam("of_sequence"),
-        INSPECTIONS.c.outcome.is_(None),
-    )
-    .values({name: bindparam(name) for name in _COMPLETED_COLUMNS})
-)
-_FIND_PART = select(INSPECTIONS).where(INSPECTIONS.c.part_id == bindparam("part_id"))

@@ -26,8 +26,8 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from db.dispatch import Kind, Parcel, forget, keep, note_again, oldest, parcels, stop_keeping, unforwarded
 from db.engine import WRITES, cause_of, name_of, open_any_version, open_engine, parse_url, storage_errors, writing
-from db.entries import RowRefused
 from db.migrations import HEAD
+from db.part_entries import RowRefused
 from db.partitions import make_partitions
 from db.receiving import is_row_fault, parked, receive, receive_apart, require_terms, unpark
 from db.records import utc_now

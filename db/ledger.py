@@ -26,11 +26,8 @@ from db.challenges import Hold
 from db.engine import WRITES, cause_of, name_of, open_engine, sqlite_code, storage_errors
 from db.entries import (
     ROW_FAULTS,
-    Completion,
     Entry,
     Occurrence,
-    Opening,
-    RowRefused,
     RunEnd,
     RunStart,
     is_row_fault,
@@ -40,6 +37,7 @@ from db.entries import (
 from db.images import StoredImage
 from db.orders import OrderState, OrderStep
 from db.outbox import Delivered, Subscription
+from db.part_entries import Completion, Opening, RowRefused
 from db.records import Event, Run, utc_now
 from db.recovery import Recovery, Restart
 from db.servings import Served
@@ -95,6 +93,9 @@ class Ledger:
         self._lock = threading.Condition()
         self._waiting: deque[_Waiting] = deque()
         self._in_hand: list[_Waiting] = []
+        self._patient_since_s = 0.0
+        self._urgent = False
+        self._asleep = False
         self._closing = False
         self._give_up = threading.Event()
         self._lost = 0
@@ -233,9 +234,17 @@ class Ledger:
             full = len(self._waiting) + len(self._in_hand) >= self._queue_limit
             if full and not isinstance(entry, Completion):
                 raise StorageFault(f"ledger {self._database}: {self._queue_limit} rows wait unwritten: {self._fault}")
-            self._waiting.append((entry, future))
-            self._lock.notify()
+            self._add(entry, future)
         return future
+
+    def _add(self, entry: Entry, future: Future[Any]) -> None:
+        """Queue an entry, and wake the writer where that entry wants it. The caller holds the lock."""
+        if not self._waiting:
+            self._patient_since_s = time.monotonic()
+        self._waiting.append((entry, future))
+        self._urgent = self._urgent or not isinstance(entry, PATIENT)
+        if self._urgent or self._asleep:
+            self._lock.notify()
 
     def _wait(self, future: Future[Any], timeout_s: float) -> Any:
         try:
@@ -262,19 +271,29 @@ class Ledger:
 
     def _take(self) -> list[_Waiting]:
         with self._lock:
-            while not self._waiting and not self._closing:
-                self._lock.wait()
             self._let_completions_wait()
+            while not self._waiting and not self._closing:
+                self._asleep = True
+                self._lock.wait()
+                self._asleep = False
+                self._let_completions_wait()
             count = min(len(self._waiting), ENTRIES_PER_COMMIT)
             self._in_hand = [self._waiting.popleft() for _ in range(count)]
+            self._urgent = bool(self._waiting)
             return self._in_hand
 
     def _let_completions_wait(self) -> None:
-        """Give an opening the time to come and be written together; nobody waits for the others. Holds the lock."""
+        """Give an opening the time to come and be written together; nobody waits for the others. Holds the lock.
+
+        It begins when a batch is written: a completion that comes meanwhile need not wake the writer.
+        """
         until_s = time.monotonic() + COMPLETIONS_WAIT_S
-        while not self._closing and all(isinstance(entry, PATIENT) for entry, _ in self._waiting):
-            if not self._lock.wait(until_s - time.monotonic()):
+        while not self._closing and not self._urgent:
+            if self._waiting:
+                until_s = self._patient_since_s + COMPLETIONS_WAIT_S
+            if (left_s := until_s - time.monotonic()) <= 0:
                 return
+            self._lock.wait(left_s)
 
     def _write_until_done(self, entries: Sequence[Entry]) -> list[Any] | None:
         """Try until the storage takes the entries, and return their answers; None when told to give up."""

@@ -8,14 +8,16 @@ Whoever orders adds a row; the station that it is for takes it, does or refuses 
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from db.engine import as_sqlalchemys
 from db.order_tables import ORDERS
 from db.records import utc_now
 from db.tables import STATIONS
@@ -107,8 +109,22 @@ def _require_words(order: Order) -> None:
 
 def unsettled(connection: Connection, station: str) -> list[GivenOrder]:
     """Orders to a station that are neither done nor refused, in the order in which they were given."""
-    open_states = (OrderState.WANTED.value, OrderState.DOING.value)
-    return _read(connection, station, ORDERS.c.state.in_(open_states))
+    return _read(connection, station, ORDERS.c.state.in_(_OPEN_STATES))
+
+
+def unsettled_numbers(connection: Connection, station: str) -> set[int]:
+    """The numbers of those orders, from a connection without a transaction.
+
+    A running station asks four times a second, on the line's own cores: on SQLite the driver alone answers.
+    """
+    if connection.dialect.name != "sqlite":
+        with connection.begin():
+            return set(connection.scalars(_UNSETTLED, {"of_station": station}))
+    driver: Any = connection.connection.driver_connection
+    try:
+        return {number for (number,) in driver.execute(_UNSETTLED_ON_SQLITE, (station,))}
+    except sqlite3.Error as error:
+        raise as_sqlalchemys(error, _UNSETTLED_ON_SQLITE) from error
 
 
 def orders(connection: Connection, station: str) -> list[GivenOrder]:
@@ -140,3 +156,10 @@ def _read(connection: Connection, station: str, *chosen: ColumnElement[bool]) ->
 def _given(row: Row[Any]) -> GivenOrder:
     order = Order(row.station, OrderKind(row.kind), row.person, row.reason, row.wanted, row.at)
     return GivenOrder(row.number, order, OrderState(row.state), row.actual, row.settled_at)
+
+
+_OPEN_STATES = (OrderState.WANTED.value, OrderState.DOING.value)
+_UNSETTLED = select(ORDERS.c.number).where(
+    ORDERS.c.station == bindparam("of_station"), ORDERS.c.state.in_(_OPEN_STATES)
+)
+_UNSETTLED_ON_SQLITE = "SELECT number FROM orders WHERE station = ? AND state IN ('WANTED', 'DOING')"

@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.records import Report, inspection_from_rows
@@ -100,7 +100,6 @@ def _completed(rows: Any) -> Iterator[Report]:
 
 
 # Statements are made once: to make one costs as much as to execute it.
-ADD_TO_OUTBOX = insert(OUTBOX)
 _BEHIND = (INSPECTIONS.c.station == bindparam("of_station"), OUTBOX.c.position > bindparam("after"))
 _PARTS = OUTBOX.join(INSPECTIONS, INSPECTIONS.c.part_id == OUTBOX.c.part_id)
 _NEXT = (

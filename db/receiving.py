@@ -13,8 +13,9 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from db.audit_log import canonical
 from db.bulk import add_new
 from db.dispatch import Kind, Parcel
-from db.entries import RowRefused, first_line, insert_new
+from db.entries import first_line, insert_new
 from db.migrations import HEAD
+from db.part_entries import RowRefused
 from db.plant_tables import FORWARDING_TERMS, PARKED_ROWS
 from db.records import Row
 from db.tables import (

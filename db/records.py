@@ -13,7 +13,17 @@ from uuid import UUID
 from db.images import StoredImage
 from inspector.draws import Draw, Stratum
 from inspector.ids import new_id
-from inspector.values import Finding, InspectionRecord, Outcome, PartTag, Prediction, Quality, Verdict, ViewInspection
+from inspector.values import (
+    NO_TAG,
+    Finding,
+    InspectionRecord,
+    Outcome,
+    PartTag,
+    Prediction,
+    Quality,
+    Verdict,
+    ViewInspection,
+)
 
 Row = dict[str, Any]
 
@@ -26,6 +36,7 @@ PREDICTION_COLUMNS = (
     "novelty",
 )
 TAG_COLUMNS = ("part_ref", "lot", "serial")
+_NO_TAG_COLUMNS: Row = dict.fromkeys(TAG_COLUMNS)
 FINDING_NUMBERS = ("probability", "x", "y", "width", "height", "area_px", "longest_px")
 
 
@@ -126,6 +137,8 @@ def completion_row(record: InspectionRecord) -> Row:
 
 
 def _tag_columns(tag: PartTag) -> Row:
+    if tag == NO_TAG:
+        return _NO_TAG_COLUMNS
     return {name: None if (words := getattr(tag, name)) is None else storable(words) for name in TAG_COLUMNS}
 
 

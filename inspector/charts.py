@@ -11,10 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
 
 from inspector.martingale import ReferenceFault
-from inspector.risk import Rate, binomial_cdf
+from inspector.risk import Rate
 
 SUBGROUPS_LEARNT = 25
 """As textbooks advise (Montgomery, "Introduction to Statistical Quality Control")."""
@@ -24,6 +29,9 @@ _SPREAD_OF_RANGE = 1.128
 """d2 for ranges of two: the mean range of two values is 1.128 standard deviations."""
 _CONFIDENCE = 0.9999
 """Of the rates that learning allows for."""
+_Z = NormalDist().inv_cdf(_CONFIDENCE)
+_NEWTON_STEPS = 8
+_TERMS = 60
 RULES = {
     "one point beyond 3 sigma": (1, 1, 3.0),
     "2 of 3 points beyond 2 sigma": (2, 3, 2.0),
@@ -71,8 +79,8 @@ def fit_chart(counts: Sequence[int], subgroup: int, risk: float) -> PrimeChart:
     binomial = math.sqrt(total.value * (1 - total.value) / subgroup)
     sigma_z = _sigma_z([(count / subgroup - total.value) / binomial for count in counts]) if binomial > 0 else 1.0
     spread = max(1.0, sigma_z)
-    above = _first_beyond(subgroup, total.upper(_CONFIDENCE), risk / 2)
-    below = subgroup - _first_beyond(subgroup, 1 - total.lower(_CONFIDENCE), risk / 2)
+    above = _first_beyond(subgroup, _highest_rate(total.count, total.n), risk / 2)
+    below = subgroup - _first_beyond(subgroup, _highest_rate(total.n - total.count, total.n), risk / 2)
     centre = subgroup * total.value
     return PrimeChart(
         subgroup,
@@ -90,15 +98,46 @@ def _sigma_z(z: Sequence[float]) -> float:
     return math.fsum(ranges) / len(ranges) / _SPREAD_OF_RANGE
 
 
+def _highest_rate(count: int, n: int) -> float:
+    """Return the exact upper limit of the rate with `count` events in `n` parts; 1 less that of the rest is the lower.
+
+    Newton's method, from Wilson's limit, on the log of P(X <= count), which is a concave function of the log odds. Of
+    the sum's terms those next to `count` are taken: the others lie some twelve standard deviations off.
+    """
+    if count == n:
+        return 1.0
+    k = np.arange(max(0, count - _TERMS - math.ceil(6 * math.sqrt(n))), count + 1)
+    log_chosen = _log_chosen(n)[k]
+    seen = count + 0.5
+    wilson = (seen + _Z**2 / 2 + _Z * math.sqrt(seen * (n - seen) / n + _Z**2 / 4)) / (n + _Z**2)
+    log_odds = math.log(wilson / (1 - wilson))
+    for _ in range(_NEWTON_STEPS):
+        rate = 1 / (1 + math.exp(-log_odds))
+        log_terms = log_chosen + k * log_odds - n * math.log1p(math.exp(log_odds))
+        top = float(log_terms.max())
+        log_tail = top + math.log(float(np.exp(log_terms - top).sum()))
+        slope = (n - count) * rate * math.exp(float(log_terms[-1]) - log_tail)
+        log_odds += (log_tail - math.log(1 - _CONFIDENCE)) / slope
+    return 1 / (1 + math.exp(-log_odds))
+
+
 def _first_beyond(n: int, p: float, risk: float) -> int:
     """Return the least k of 0..n+1 for which P(X >= k) <= risk, X ~ Binomial(n, p)."""
-    low, high = 0, n + 1
-    while low < high:
-        middle = (low + high) // 2
-        # The upper tail of p is the lower tail of 1 - p, which is summed and not subtracted from 1.
-        tail = binomial_cdf(n - middle, n, 1 - p)
-        low, high = (low, middle) if tail <= risk else (middle + 1, high)
-    return low
+    if p >= 1:
+        return n + 1
+    k = np.arange(n + 1)
+    terms = np.exp(_log_chosen(n) + k * math.log(p) + (n - k) * math.log1p(-p))
+    tails = np.cumsum(terms[::-1])  # P(X >= n), P(X >= n - 1), ...
+    return n + 1 - int(np.searchsorted(tails, risk, side="right"))
+
+
+@lru_cache(maxsize=64)
+def _log_chosen(n: int) -> NDArray[np.float64]:
+    """Return (n + 1,) log of n choose k for k = 0..n."""
+    k = np.arange(1, n + 1)
+    chosen = np.concatenate([[0.0], np.cumsum(np.log((n - k + 1) / k))])
+    chosen.flags.writeable = False  # It is shared by all who ask for the same.
+    return chosen
 
 
 def broken_rule(z: Sequence[float], margin: float = 0.0) -> str | None:

@@ -11,18 +11,19 @@ camera together. The cause that an alarm names is what such a change mostly come
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
 
 from inspector.documents import Document
 from inspector.drift_alarms import FIGURES, RATES, Alarm, alarm, figure_alarm, rate_alarm
-from inspector.drift_charts import FigureChart, FigureState, RateChart, RateState
+from inspector.drift_charts import FigureChart, FigureState, RateChart, RateState, prepare
 from inspector.imaging import Imaging, Profiles, Register
-from inspector.martingale import payments
-from inspector.risk import Rate
+from inspector.risk import binomial_cdf
 from inspector.values import Outcome, PartResult, ViewInspection
 
 STRANGE_NOVELTY = 0.95
@@ -94,7 +95,7 @@ class DriftWatch:
         state = state if state is not None and state.key == key else WatchState(key=key)
         self._settings, self.key, self._certified = settings, key, certified
         limit = settings.false_alarm_parts * (len(FIGURES) + len(RATES))
-        payments(settings.learn_parts)  # Made now: it takes too long for the part that ends the learning.
+        prepare(settings.learn_parts)
         self._figures = {
             name: FigureChart(settings.learn_parts, limit, figure.may_be_constant, state.figures.get(name))
             for name, figure in FIGURES.items()
@@ -102,7 +103,7 @@ class DriftWatch:
         risk = settings.subgroup / limit
         self._rates = {name: RateChart(settings.subgroup, risk, state.rates.get(name)) for name in RATES}
         self._register = Register(state.profiles, state.profiled)
-        self._strange = state.strange
+        self._strange, self._too_strange = state.strange, _least_strange(settings.learn_parts)
         self.parts = state.parts
         self.alarms: tuple[Alarm, ...] = state.alarms
 
@@ -114,14 +115,19 @@ class DriftWatch:
         return self.update(figures_of(view, imaging, self._register), view.verdict.outcome)
 
     def update(self, values: Mapping[str, float | None], outcome: Outcome) -> tuple[Alarm, ...]:
-        """Take a part's figures by name; one that is absent or None is left out."""
+        """Take a part's figures by name; one that is absent or None is left out.
+
+        Where several figures have learnt enough by one part, one is made ready to watch with each part: the others'
+        values wait for their turn.
+        """
         self.parts = part = self.parts + 1
         safe_mode = self._settings.safe_mode
         said = []
         for name, chart in self._figures.items():
             value = values.get(name)
-            if value is not None and (told := chart.take(value, part)) is not None:
+            if value is not None and (told := chart.note(value, part)) is not None:
                 said.append(figure_alarm(name, told, part, safe_mode))
+        said.extend(self._end_one_learning(part))
         for name, event in RATES.items():
             if (change := self._rates[name].take(outcome is event, part)) is not None:
                 said.append(rate_alarm(name, change, part, safe_mode))
@@ -130,16 +136,22 @@ class DriftWatch:
         self.alarms += tuple(each for each in said if each.severity == "ALARM")
         return tuple(said)
 
+    def _end_one_learning(self, part: int) -> tuple[Alarm, ...]:
+        for name, chart in self._figures.items():
+            if chart.learnt_all:
+                told = chart.end_learning(part)
+                return () if told is None else (figure_alarm(name, told, part, self._settings.safe_mode),)
+        return ()
+
     def _compare_with_bundle(self, novelty: float | None) -> tuple[Alarm, ...]:
         """While learning, count parts unlike the training set; at its end, alarm where they are too many."""
         self._strange += novelty is not None and novelty >= STRANGE_NOVELTY
         if self.parts < self._settings.learn_parts:
             return ()
-        strange = Rate(self._strange, self.parts)
-        if strange.lower(_SURE) <= STRANGE_SHARE:
+        if self._strange < self._too_strange:
             return ()
         cause = (
-            f"this line's parts are not those of the training set: {strange.count} of {strange.n} are as unlike it "
+            f"this line's parts are not those of the training set: {self._strange} of {self.parts} are as unlike it "
             f"as one held part in {1 / (1 - STRANGE_NOVELTY):.0f} was"
         )
         return (alarm("novelty", cause, self.parts, 0, self._settings.safe_mode),)
@@ -226,6 +238,12 @@ def log_odds(probability: float) -> float:
         return probability
     kept = min(max(probability, _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
     return math.log(kept / (1 - kept))
+
+
+@lru_cache(maxsize=32)
+def _least_strange(n: int) -> int:
+    """Return how many of `n` parts are beyond doubt more than STRANGE_SHARE of all; n + 1 where even all are not."""
+    return bisect_right(range(n + 1), _SURE, key=lambda count: binomial_cdf(count - 1, n, STRANGE_SHARE))
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:

@@ -13,7 +13,15 @@ from pydantic import Field
 
 from inspector.charts import REMEMBERED, SUBGROUPS_LEARNT, PrimeChart, broken_rule, fit_chart
 from inspector.documents import Document
-from inspector.martingale import LEAST_REFERENCE, Detector, ReferenceFault, correlation_time, require_reference
+from inspector.martingale import (
+    LEAST_REFERENCE,
+    Detector,
+    ReferenceFault,
+    correlation_time,
+    normal_scores,
+    payments,
+    require_reference,
+)
 
 _LEVEL_WEIGHT = 0.02
 """Of the newest part in the level that people see: an EWMA over some 100 parts."""
@@ -99,15 +107,42 @@ class FigureChart:
             return 1.0
         return self._detector.strength if self._detector else 0.0
 
+    @property
+    def learnt_all(self) -> bool:
+        """Has it as many values as it needs, and still learns?"""
+        return len(self._learnt) >= self._learn_parts
+
     def take(self, value: float, part: int) -> Change | Unfit | NoNumber | None:
-        """Take the value of the part of that number."""
+        """Take the value of the part of that number, and end the learning with the last value needed."""
+        told = self.note(value, part)
+        return self.end_learning(part) if told is None and self.learnt_all else told
+
+    def note(self, value: float, part: int) -> Change | NoNumber | None:
+        """Take a value in microseconds: one that comes before the learning is ended waits for that."""
         if not math.isfinite(value):
             alarmed, self.alarmed = self.alarmed, True
             return None if alarmed else NoNumber(value)
         if self._detector is None:
-            return self._learn(value)
+            self._learnt.append(value)
+            return None
         self.level += _LEVEL_WEIGHT * (value - self.level)
         return None if self.alarmed else self._watch(self._detector, value, part)
+
+    def end_learning(self, part: int) -> Change | Unfit | NoNumber | None:
+        """Make what was learnt the reference, in a fraction of a millisecond, and watch what came after it."""
+        learnt, waiting = self._learnt[: self._learn_parts], self._learnt[self._learn_parts :]
+        self._learnt = []
+        try:
+            self._block = block_length(learnt, self._may_be_constant)
+            self._reference = tuple(require_reference(block_means(learnt, self._block), self._may_be_constant))
+        except ReferenceFault as fault:
+            self._learnt = waiting
+            told, self._unfit = self._unfit, True
+            return None if told else Unfit(str(fault))
+        self._detector = Detector(self._reference, self._limit)
+        self.usual = self.level = fmean(learnt)
+        said = [self.note(value, part) for value in waiting]
+        return next((each for each in said if each is not None), None)
 
     def _watch(self, detector: Detector, value: float, part: int) -> Change | None:
         self._sum += value
@@ -122,21 +157,6 @@ class FigureChart:
         self.alarmed = True
         parts_ago = (detector.steps - detector.since) * self._block
         return Change(detector.rose, self.usual, detector.after, max(0, part - parts_ago))
-
-    def _learn(self, value: float) -> Unfit | None:
-        self._learnt.append(value)
-        if len(self._learnt) < self._learn_parts:
-            return None
-        learnt, self._learnt = self._learnt, []
-        try:
-            self._block = block_length(learnt, self._may_be_constant)
-            self._reference = tuple(require_reference(block_means(learnt, self._block), self._may_be_constant))
-        except ReferenceFault as fault:
-            told, self._unfit = self._unfit, True
-            return None if told else Unfit(str(fault))
-        self._detector = Detector(self._reference, self._limit)
-        self.usual = self.level = fmean(learnt)
-        return None
 
     def state(self) -> FigureState:
         watching = self._detector
@@ -173,7 +193,17 @@ def block_length(values: list[float], may_be_constant: bool) -> int:
 
 def block_means(values: list[float], block: int) -> list[float]:
     """Return the means of whole blocks of consecutive values."""
+    if block == 1:
+        return list(values)
     return [fmean(values[start : start + block]) for start in range(0, len(values) - block + 1, block)]
+
+
+def prepare(learn_parts: int) -> None:
+    """Make the tables of every reference that so many parts can teach: they take too long for a part on the line."""
+    normal_scores(learn_parts - 1)
+    payments(learn_parts)
+    for block in range(math.ceil(_BLOCK * _TOGETHER), learn_parts // LEAST_REFERENCE + 1):
+        payments(learn_parts // block)
 
 
 class RateState(Document):

@@ -30,7 +30,11 @@ REFERENCE_RISK = 1e-4
 """Share of references for which a bet pays more than its divisor says; for all bets on thirteen figures: 1 %."""
 LEAST_REFERENCE = 60
 _HALVINGS = 30
+_LEAST_STEP = 1e-9
+"""Of Newton's method, which then has twice as many digits; it takes some twelve steps."""
 _BETS = 2 * len(SLOPES)
+_KEPT = 512
+"""Tables of so many lengths are kept: a watch may need 77."""
 
 Payments = tuple[float, ...]
 """What each bet pays at one rank: the slopes upwards, then downwards."""
@@ -52,14 +56,14 @@ def require_reference(values: Sequence[float], may_be_constant: bool = False) ->
     return ordered
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=_KEPT)
 def normal_scores(n: int) -> tuple[float, ...]:
     """Return the n + 1 scores of ranks 0..n among n reference values: the middle of each gap's share."""
     standard = NormalDist()
     return tuple(standard.inv_cdf((rank + 0.5) / (n + 1)) for rank in range(n + 1))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=_KEPT)
 def payments(n: int) -> tuple[tuple[Payments, ...], tuple[Payments, ...]]:
     """Return what the bets on a rise, and those on a fall, pay at ranks 0..n among n reference values."""
     scores = np.array(normal_scores(n))
@@ -71,23 +75,37 @@ def payments(n: int) -> tuple[tuple[Payments, ...], tuple[Payments, ...]]:
 def greatest_mean(values: NDArray[np.float64], risk: float = REFERENCE_RISK) -> float:
     """Return what the mean of values (K,) under Dirichlet(1, ..., 1) weights exceeds with probability `risk` at most.
 
-    P(sum((v - b) E) > 0) <= prod 1 / (1 - t (v - b)) for exponential E and every t; bisection for the least such b.
+    P(sum((v - b) E) > 0) <= prod 1 / (1 - t (v - b)) for exponential E and every t; the least such b, rounded up to a
+    2^-30th of its range.
     """
     low, high = float(values.mean()), float(values.max())
+    least = _least_bound(values, risk)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _exponent(values - middle) < -math.log(risk) else (low, middle)
+        low, high = (middle, high) if middle < least else (low, middle)
     return high
 
 
-def _exponent(excess: NDArray[np.float64]) -> float:
-    """Return max over t of sum(log(1 - t * excess)), a concave function of t, by bisection on its slope."""
-    low, high = 0.0, 1.0 / float(excess.max())
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        rising = float(np.sum(excess / (1 - middle * excess))) < 0
-        low, high = (middle, high) if rising else (low, middle)
-    return float(np.sum(np.log1p(-low * excess)))
+def _least_bound(values: NDArray[np.float64], risk: float) -> float:
+    """Return b with max over t of sum(log(1 - t (v - b))) = -log(risk).
+
+    The best t has a mean of 1 / (1 - t (v - b)) of 1. With c = b + 1/t it is the mean of 1 / (c - v), so that c alone
+    tells all, and is found by Newton's method on the logarithm of its excess over the greatest value.
+    """
+    top, n = float(values.max()), len(values)
+    gaps = top - values
+    log_excess = math.log(float(gaps.mean()))
+    step = 1.0
+    while abs(step) > _LEAST_STEP:
+        excess = math.exp(log_excess)
+        shares = 1 / (excess + gaps)
+        best = float(shares.mean())
+        beyond = n * math.log(best) - float(np.log(shares).sum()) + math.log(risk)
+        slope = n * excess * (best - float(shares @ shares) / n / best)
+        step = beyond / slope
+        log_excess -= step
+    excess = math.exp(log_excess)
+    return top + excess - 1 / float((1 / (excess + gaps)).mean())
 
 
 def correlation_time(values: Sequence[float]) -> float:

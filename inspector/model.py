@@ -33,7 +33,7 @@ class Model:
         Networks that compare with a golden template take (H, W, 6). `placements` say where each picture lies in its
         frame; without them findings are in the input's pixels.
         """
-        batch = np.stack(images)
+        batch = images[0][None] if len(images) == 1 else np.stack(images)  # one picture is not copied
         if placements is None:
             placements = [Placement(batch.shape[2], batch.shape[1], 0, 0, 1, 1)] * len(batch)
         outputs = self.runtime.run(batch)

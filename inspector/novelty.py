@@ -8,6 +8,7 @@ farthest of 50 held parts would be the end of the world, and the next one like i
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +30,15 @@ class Novelty(Document):
     tail_from: float = Field(ge=0, description="distance that nine tenths of them stay below")
     tail_scale: float = Field(gt=0, description="mean of what the others exceed it by")
 
+    @cached_property
+    def shares(self) -> tuple[Floats, Floats]:
+        """The distances as an array, and what share of held parts is below each: made once, not for every part."""
+        places = np.linspace(0, 1, len(self.distances)) if len(self.distances) > 1 else np.array([0.5])
+        return np.asarray(self.distances), places
+
     def share(self, distances: Floats) -> Floats:
         """Return (N,) of 0..1 for distances (N,): the share of held parts that are less unlike the training set."""
-        places = np.linspace(0, 1, len(self.distances)) if len(self.distances) > 1 else np.array([0.5])
-        counted = np.interp(distances, self.distances, places)
+        counted = np.interp(distances, *self.shares)
         beyond = np.maximum(distances - self.tail_from, 0.0) / self.tail_scale
         return np.where(distances > self.tail_from, 1 - (1 - COUNTED) * np.exp(-beyond), np.minimum(counted, COUNTED))
 

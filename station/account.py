@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from db.challenges import ChallengePart
@@ -111,7 +112,7 @@ class Account:
         """Divert a part that has no row and never will; the alarm is all that the ledger knows of it."""
         if (part := self.find(part_id)) is not None:
             self._line.journal.note(Severity.ALARM, "row refused", f"part {part.record.trigger} has no row: {why}")
-            self._act(part, not_inspected(f"ledger: {why}"), part.record)
+            self._act(part, not_inspected(f"ledger: {why}"))
 
     def update(self, part: PartInFlight) -> None:
         """Replace what is known of a part that has no verdict yet."""
@@ -167,8 +168,8 @@ class Account:
         """Give a part the fail-safe verdict at once, unless it has one."""
         if (part := self.find(part_id)) is not None:
             judged = self._line.guard.judge(part.challenge, verdict)
-            record = replace(part.record, views=self._merged(part).views, challenge_met=judged.met)
-            self._complete(self._act(part, judged.verdict, record))
+            record = self._act(part, judged.verdict, views=self._merged(part).views, challenge_met=judged.met)
+            self._complete(record)
 
     def expire(self, now_ns: int) -> None:
         """Answer for the parts whose deadline has passed, and complete rows whose images do not come."""
@@ -201,8 +202,7 @@ class Account:
         merged, tag = self._merged(part), _tag_of(part)
         part = _known(part, part.challenge or self._line.guard.find(tag))
         judged = self._line.guard.judge(part.challenge, merged.verdict)
-        record = replace(part.record, views=merged.views, tag=tag, challenge_met=judged.met)
-        record = self._act(part, judged.verdict, record)
+        record = self._act(part, judged.verdict, views=merged.views, tag=tag, challenge_met=judged.met)
         missing, draw = self._images_of(part, judged.verdict)
         if not missing:
             self._complete(record, {}, draw)
@@ -222,7 +222,9 @@ class Account:
         drawable = verdict.outcome is Outcome.PASS and part.challenge is None
         return follow, draw if drawable else None
 
-    def _act(self, part: PartInFlight, verdict: Verdict, record: InspectionRecord) -> InspectionRecord:
+    def _act(self, part: PartInFlight, verdict: Verdict, **known: Any) -> InspectionRecord:
+        """Act on the verdict; return the part's record with it, and with what is `known` besides."""
+        record = part.record
         del self._in_flight[record.part_id]
         self._line.output.act(JudgedPart(part.triggered(), verdict))
         latency_ms = (time.monotonic_ns() - part.triggered_ns) / 1e6
@@ -234,6 +236,7 @@ class Account:
             label=verdict.label,
             defect_probability=verdict.defect_probability,
             latency_ms=latency_ms,
+            **known,
         )
 
     # ---- a part's images come, its row is completed
@@ -329,8 +332,10 @@ def _main_first(
     yield from (images[camera] for camera in [*named, *(camera for camera in images if camera not in named)])
 
 
-def new_record(identity: Identity, trigger: int, sequence: int, tag: PartTag) -> InspectionRecord:
-    """Return the open record of a part that is triggered now."""
+def new_record(
+    identity: Identity, trigger: int, sequence: int, tag: PartTag, at: datetime | None = None, source: str = ""
+) -> InspectionRecord:
+    """Return the open record of a part that is triggered `at` a moment, by default now."""
     return InspectionRecord(
         part_id=new_id(),
         run_id=identity.run_id,
@@ -338,8 +343,8 @@ def new_record(identity: Identity, trigger: int, sequence: int, tag: PartTag) ->
         recipe=identity.recipe,
         bundle_id=identity.bundle_id,
         trigger=trigger,
-        source="",
-        triggered_at=datetime.now(UTC),
+        source=source,
+        triggered_at=at or datetime.now(UTC),
         sequence=sequence,
         tag=tag,
     )

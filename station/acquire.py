@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,6 +29,18 @@ Prepare = Callable[[Frame, int], HeldView | None]
 """Make a frame ready by the bundle of a number."""
 
 
+class _Asked:
+    """A frame to be prepared. `ready` is free once that is done: a lock costs less than an event."""
+
+    __slots__ = ("frame", "held", "ready", "serving")
+
+    def __init__(self, frame: Frame, serving: int) -> None:
+        self.frame, self.serving = frame, serving
+        self.held: HeldView | None = None
+        self.ready = threading.Lock()
+        self.ready.acquire()
+
+
 class FrameShelf:
     """Frames announced and not yet judged: at most `room` of them, each taken once.
 
@@ -39,16 +51,21 @@ class FrameShelf:
 
     def __init__(self, room: int, prepare: Prepare) -> None:
         self._room: queue.SimpleQueue[None] = queue.SimpleQueue()  # in C; a Semaphore's timed wait costs 0.1 ms
-        self._lock = threading.Lock()
-        self._views: dict[int, Future[HeldView | None]] = {}
+        self._views: dict[int, _Asked] = {}
         self._prepare = prepare
         self.why_full = f"overload: {room} frames wait to be inspected"
-        self._preparer = ThreadPoolExecutor(1, thread_name_prefix="prepare")
+        self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._preparer = threading.Thread(target=self._run, name="prepare", daemon=True)
+        self._preparer.start()
         for _ in range(room):
             self._room.put(None)
 
     def close(self) -> None:
-        self._preparer.shutdown(cancel_futures=True)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._asked.get_nowait()
+        self._asked.put(None)
+        self._preparer.join()
 
     def wait_for_room(self, timeout_s: float) -> bool:
         """Reserve a place; False if none came free in time."""
@@ -67,18 +84,28 @@ class FrameShelf:
         return not self._views
 
     def put(self, frame: Frame, serving: int) -> None:
-        view = self._preparer.submit(self._prepare, frame, serving)
-        with self._lock:
-            self._views[frame.sequence] = view
+        self._views[frame.sequence] = asked = _Asked(frame, serving)
+        self._asked.put(asked)
 
     def take(self, sequence: int) -> HeldView | None:
-        """Wait until the frame is prepared, return it and free its place; None if it was taken or discarded before."""
-        with self._lock:
-            view = self._views.pop(sequence, None)
-        if view is None:
+        """Wait until the frame is prepared, return it and free its place; None if it was taken or discarded before.
+
+        Raises:
+            RuntimeError: preparing one failed, which is a fault of the program.
+        """
+        asked = self._views.pop(sequence, None)
+        if asked is None:
             return None
         self._room.put(None)
-        return view.result()
+        while not asked.ready.acquire(timeout=_SLICE_S):
+            if not self._preparer.is_alive():
+                raise RuntimeError(f"frame {sequence} was not prepared: the prepare thread has failed")
+        return asked.held
+
+    def _run(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            asked.held = self._prepare(asked.frame, asked.serving)
+            asked.ready.release()
 
 
 class Acquisition:
@@ -194,8 +221,8 @@ class Acquisition:
         exposed_ns = frame.exposed_ns or time.monotonic_ns()
         fault = None if has_place else self._shelf.why_full
         name = self._settings.name
-        exposed = Exposed(name, frame.sequence, frame.captured_at, exposed_ns, frame.source, fault, not has_place)
-        self._tell(replace(exposed, serving=serving))
+        at, source = frame.captured_at, frame.source
+        self._tell(Exposed(name, frame.sequence, at, exposed_ns, source, fault, not has_place, serving))
 
     def _number(self, trigger: Trigger | None) -> int:
         return self._serving() if trigger is None else trigger.serving

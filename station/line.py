@@ -9,11 +9,10 @@ with it, and the ledger says so at the restart.
 
 from __future__ import annotations
 
-import multiprocessing.connection
 import threading
 import time
 from dataclasses import replace
-from multiprocessing.connection import Connection
+from datetime import datetime
 from uuid import UUID
 
 from db.ledger import Ledger
@@ -27,6 +26,7 @@ from station.challenges.guard import Guard
 from station.config import StationConfig
 from station.desk import OrderDesk
 from station.drift_notes import DriftNotes
+from station.ears import Ears
 from station.groups import StartVision, VisionGroup
 from station.holding import Holding
 from station.inbox import Inbox
@@ -107,6 +107,7 @@ class LineLoop:
         self._journal = Journal(ledger, identity.station)
         self._drift = DriftNotes(self._journal, tally, several=len(self._cameras) > 1)
         self._inbox = Inbox()
+        self._ears = Ears()
         self._guard = guard or Guard()
         line = Line(ledger, output, tally, self._journal, self._inbox, self._guard)
         self._account = Account(line, self._cameras, config.station.deadline_ms, self._why_late)
@@ -168,13 +169,14 @@ class LineLoop:
     def _hear(self) -> None:
         """Wait for a vision process, the inbox or the next deadline, and answer all that is there."""
         speaking = {group.process.connection: group for group in self._groups if not group.lost}
-        for ready in multiprocessing.connection.wait([*speaking, self._inbox.bell], self._wait_s()):
-            if isinstance(ready, Connection) and ready in speaking:
+        self._ears.listen([*speaking, self._inbox.bell])
+        for ready in self._ears.wait(self._wait_s()):
+            if ready in speaking:
                 self._hear_group(speaking[ready])
 
     def _hear_group(self, group: VisionGroup) -> None:
         try:
-            while group.process.connection.poll():
+            while self._ears.has_more(group.process.connection):
                 self._answer(group, group.process.receive())
         except VisionLost as error:
             self._replace_vision(group, str(error))
@@ -275,8 +277,7 @@ class LineLoop:
 
     def _part_by_exposure(self, group: VisionGroup, exposed: Exposed) -> None:
         serving = self._succession.of(exposed.serving)
-        record = self._new_record(exposed.sequence, NO_TAG, serving)
-        record = replace(record, source=exposed.source, triggered_at=exposed.captured_at)
+        record = self._new_record(exposed.sequence, NO_TAG, exposed.captured_at, exposed.source, serving)
         part = self._enter(record, exposed.exposed_ns, serving)
         others = self._cameras[1:]
         hopeless = exposed.fault if exposed.overload else self._overload(others)
@@ -295,7 +296,7 @@ class LineLoop:
             self._seen(group, part, exposed)
 
     def _part_by_pulse(self, pulse: Pulse) -> None:
-        record = replace(self._new_record(self._next_sequence, pulse.tag), triggered_at=pulse.at)
+        record = self._new_record(self._next_sequence, pulse.tag, pulse.at)
         part = self._enter(record, pulse.at_ns)
         self._account.open(part)
         if self._ended:
@@ -308,15 +309,17 @@ class LineLoop:
     def _missed(self, why: str) -> None:
         """A part passed of which only the source's count tells."""
         pulse = Pulse()
-        record = replace(self._new_record(self._next_sequence, pulse.tag), triggered_at=pulse.at)
+        record = self._new_record(self._next_sequence, pulse.tag, pulse.at)
         self._account.open(self._enter(record, pulse.at_ns))
         self._account.fail(record.part_id, why)
 
-    def _new_record(self, sequence: int, tag: PartTag, serving: LineServing | None = None) -> InspectionRecord:
+    def _new_record(
+        self, sequence: int, tag: PartTag, at: datetime, source: str = "", serving: LineServing | None = None
+    ) -> InspectionRecord:
         self._tally.triggers += 1
         self._next_sequence = sequence + 1
         identity = (serving or self._succession.current).identity
-        return new_record(identity, self._tally.triggers, sequence, tag)
+        return new_record(identity, self._tally.triggers, sequence, tag, at, source)
 
     def _enter(self, record: InspectionRecord, at_ns: int, serving: LineServing | None = None) -> PartInFlight:
         serving = serving or self._succession.current

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from db.engine import open_engine, storage_errors
-from db.orders import GivenOrder, OrderKind, unsettled
+from db.orders import GivenOrder, OrderKind, unsettled, unsettled_numbers
 from db.records import Run
 from db.servings import Serving, former_serving, last_serving
 from inspector.bundle import Bundle, load_bundle
@@ -79,6 +80,17 @@ def listed(config: StationConfig, wanted: str) -> ListedRecipe:
     return found
 
 
+@contextmanager
+def _connected(database: str | Path) -> Iterator[Connection]:
+    """One connection, kept; raise DatabaseError where the database cannot be read, then or later."""
+    engine = open_engine(database)
+    try:
+        with storage_errors(engine.url), engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
 class OrderFeed:
     """Reads a station's orders while it runs. Open with `with`, once its loop can take them."""
 
@@ -100,17 +112,14 @@ class OrderFeed:
         self._thread.join(10.0)
 
     def _run(self) -> None:
-        engine: Engine | None = None
-        try:
-            while not self._stop.wait(self._look_again_s):
-                try:
-                    engine = engine or open_engine(self._config.database_url)
-                    self._look(engine)
-                except DatabaseError as error:
-                    self._warn(str(error))
-        finally:
-            if engine is not None:
-                engine.dispose()
+        while not self._stop.is_set():
+            try:
+                with _connected(self._config.database_url) as connection:
+                    while not self._stop.wait(self._look_again_s):
+                        self._look(connection)
+            except DatabaseError as error:
+                self._warn(str(error))
+                self._stop.wait(self._look_again_s)
 
     def _warn(self, fault: str) -> None:
         """Say once that orders cannot be read; it is tried again all the same."""
@@ -118,15 +127,16 @@ class OrderFeed:
             self._fault = fault
             logger.warning("orders cannot be read: %s", fault)
 
-    def _look(self, engine: Engine) -> None:
-        """Hand over what is new; raise DatabaseError where the database cannot be read just now."""
+    def _look(self, connection: Connection) -> None:
+        """Hand over what is new; there hardly ever is."""
         station = self._config.station.name
-        with storage_errors(engine.url), engine.connect() as connection:
-            new = [order for order in unsettled(connection, station) if order.number not in self._handed]
-            now, former = (
-                (last_serving(connection, station), former_serving(connection, station)) if new else (None, None)
-            )
+        is_new = not unsettled_numbers(connection, station) <= self._handed
         self._fault = ""
+        if not is_new:
+            return
+        with connection.begin():
+            new = [order for order in unsettled(connection, station) if order.number not in self._handed]
+            now, former = last_serving(connection, station), former_serving(connection, station)
         for order in new:
             self._handed.add(order.number)
             self._hand_over(order, now, former)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +47,15 @@ def defect_score(logits: Logits, good_columns: Sequence[int]) -> Floats:
 
 
 def column_mask(columns: int, chosen: Sequence[int]) -> NDArray[np.bool_]:
-    """Return (columns,) that is true at the chosen ones."""
+    """Return (columns,) that is true at the chosen ones; it is shared, and cannot be written to."""
+    return _column_mask(columns, tuple(chosen))
+
+
+@lru_cache(maxsize=64)
+def _column_mask(columns: int, chosen: tuple[int, ...]) -> NDArray[np.bool_]:
     mask = np.zeros(columns, dtype=bool)
     mask[list(chosen)] = True
+    mask.flags.writeable = False
     return mask
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from db.ledger import Ledger
-from db.orders import Order, OrderKind, OrderState, give, holds, orders, unsettled
+from db.orders import Order, OrderKind, OrderState, give, holds, orders, unsettled, unsettled_numbers
 from db.queries import runs
 from db.records import utc_now
 from db.servings import Served, former_serving, last_serving
@@ -46,6 +46,10 @@ def test_an_order_comes_back_as_it_was_given_and_ends_once(database: str, engine
         number = give(connection, given)
         assert [each.order for each in unsettled(connection, STATION)] == [given]
         assert unsettled(connection, "station-2") == []
+    with engine.connect() as connection:
+        assert unsettled_numbers(connection, STATION) == {number}
+        assert unsettled_numbers(connection, "station-2") == set()
+        assert not connection.in_transaction()
     with Ledger(database) as ledger:
         ledger.step_order(number, OrderState.DOING).result(10)
         ledger.step_order(number, OrderState.REFUSED, "altered").result(10)
@@ -53,6 +57,8 @@ def test_an_order_comes_back_as_it_was_given_and_ends_once(database: str, engine
     with engine.connect() as connection:
         (settled,) = orders(connection, STATION)
         assert unsettled(connection, STATION) == []
+    with engine.connect() as connection:
+        assert unsettled_numbers(connection, STATION) == set()
     assert (settled.state, settled.actual) == (OrderState.REFUSED, "altered")
     assert settled.settled_at is not None
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -13,11 +15,13 @@ from sqlalchemy import Connection
 
 from db import queries
 from db.engine import open_engine
-from db.entries import Completion, Opening, RunStart, write_one
+from db.entries import RunStart, write_one
 from db.images import StoredImage
-from db.records import Run, completion_row, finding_rows, opening_row
+from db.part_entries import Completion, Opening, Write, write_parts
+from db.prepared import Prepared
+from db.records import Row, Run, completion_row, finding_rows, opening_row
 from inspector.ids import new_id
-from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
+from inspector.values import Finding, InspectionRecord, Outcome, PartTag, Prediction, Quality, Verdict, ViewInspection
 
 ENGINES = ("sqlite", "postgresql")
 RUN = Run("station-1", "bracket", "r" * 64, "[camera]", "b" * 64, "classify", ("good", "scratch"))
@@ -35,6 +39,7 @@ moments = st.datetimes(
 reasons = st.lists(words, max_size=3).map(tuple)
 probability = st.none() | shares
 outcomes = st.sampled_from(Outcome)
+tags = st.builds(PartTag, *[st.none() | words.filter(bool)] * 3)
 verdicts = st.builds(Verdict, outcomes, reasons, probability, st.none() | words)
 found = st.builds(Finding, words, shares, numbers, numbers, numbers, numbers, st.none() | numbers, st.none() | numbers)
 predictions = st.builds(
@@ -118,6 +123,43 @@ def test_a_record_comes_back_from_its_rows_as_it_was(
         write_one(connection, Completion(completed, image, datetime(2026, 1, 1, tzinfo=UTC)))
         assert queries.part(connection, opened.part_id) == completed
         transaction.rollback()
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@given(drawn=st.data(), opened=openings, tag=tags, simulated=st.booleans())
+def test_a_prepared_statement_writes_what_sqlalchemy_writes(
+    connection: Connection, drawn: st.DataObject, opened: InspectionRecord, tag: PartTag, simulated: bool
+) -> None:
+    opened = replace(opened, tag=tag)
+    completed = replace(drawn.draw(completions(opened)), tag=tag)
+    entries = (
+        Opening(opened, simulated),
+        Completion(completed, IMAGE if completed.image_sha256 else None, datetime(2026, 1, 1, tzinfo=UTC)),
+    )
+    prepared, core = (_rows_as_stored(connection, entries, write) for write in (Prepared.write, _by_core))
+    assert repr(prepared) == repr(core)  # so that 1, 1.0 and True are three values
+
+
+def _by_core(prepared: Prepared, connection: Connection, rows: Sequence[Row]) -> int:
+    counted = {"preserve_rowcount": True}
+    return connection.execute(prepared.statement, list(rows), execution_options=counted).rowcount
+
+
+def _rows_as_stored(connection: Connection, entries: Sequence[Opening | Completion], write: Write) -> list[Any]:
+    with connection.begin() as transaction:
+        for entry in entries:
+            write_parts(connection, [entry], write)
+        rows = [
+            connection.exec_driver_sql(f"SELECT {columns} FROM {table} ORDER BY {order}").fetchall()
+            for columns, table, order in (
+                ("*", "inspections", "part_id"),
+                ("*", "findings", "view"),
+                ("*", "images", "sha256"),
+                ("part_id", "outbox", "position"),
+            )
+        ]
+        transaction.rollback()
+    return rows
 
 
 @settings(deadline=None, max_examples=50)

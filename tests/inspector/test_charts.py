@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import beta, binom
 
 from inspector.charts import RULES, broken_rule, fit_chart
 from inspector.martingale import ReferenceFault
@@ -48,6 +48,19 @@ def test_the_alarm_limit_is_no_wider_than_it_must_be() -> None:
     chart = fit_chart(even, 200, 1e-6)
     worst = Rate(sum(even), 200 * len(even)).upper(0.9999)
     assert binom.sf(chart.alarm_above - 2, 200, worst) > 0.5e-6
+
+
+@pytest.mark.parametrize("subgroup", [20, 200, 1000])
+@pytest.mark.parametrize("p", [0.0, 0.004, 0.1, 0.5, 0.93, 1.0])
+def test_alarm_limits_are_those_of_clopper_and_pearson_and_the_binomial(subgroup: int, p: float) -> None:
+    counts = [round(p * subgroup)] * 25  # Their spread is 1.
+    chart = fit_chart(counts, subgroup, 1e-6)
+    n, seen = 25 * subgroup, sum(counts)
+    highest = beta.ppf(0.9999, seen + 1, n - seen) if seen < n else 1.0
+    lowest = beta.ppf(0.0001, seen, n - seen + 1) if seen else 0.0
+    above = next(k for k in range(subgroup + 2) if binom.sf(k - 1, subgroup, highest) <= 0.5e-6)
+    below = next(k for k in range(subgroup, -2, -1) if binom.cdf(k, subgroup, lowest) <= 0.5e-6)
+    assert (chart.alarm_above, chart.alarm_below) == (above, below)
 
 
 def test_subgroups_that_vary_more_widen_the_alarm_limit() -> None:

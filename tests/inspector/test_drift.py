@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -305,6 +306,59 @@ def test_log_odds_stay_finite(probability: float, odds: float) -> None:
 def test_settings_are_bounded(field: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         DriftSettings.model_validate(field)
+
+
+def eventful(n: int) -> Iterator[tuple[dict[str, float | None], Outcome]]:
+    """Every figure, each part's a little like that of the part before, and parts of every outcome."""
+    rng = np.random.default_rng(5)
+    latest = np.zeros(len(FIGURES))
+    for part in range(n):
+        latest = 0.5 * latest + rng.normal(size=len(FIGURES))
+        told = (Outcome.PASS, Outcome.REVIEW, Outcome.REJECT)[part % 7 % 3]
+        yield dict(zip(FIGURES, latest.tolist(), strict=True)), told
+
+
+def test_figures_that_have_learnt_enough_by_one_part_are_made_ready_one_with_each_part() -> None:
+    watch = DriftWatch(DriftSettings(learn_parts=1000), KEY)
+    learning = []
+    for values, outcome in eventful(1000 + len(FIGURES)):
+        watch.update(values, outcome)
+        learning.append(len(watch.point().learning))
+    assert learning[998:] == [*range(len(FIGURES), -1, -1), 0]
+
+
+def test_what_waits_for_the_learning_s_end_is_watched_with_it() -> None:
+    one, all_ = DriftWatch(SETTINGS, KEY), DriftWatch(SETTINGS, KEY)
+    last = list(FIGURES)[-1]
+    for values, _ in eventful(350):
+        one.update({last: values[last]}, Outcome.PASS)
+        all_.update(values, Outcome.PASS)
+    assert all_.state().figures[last] == one.state().figures[last]
+
+
+def test_no_part_costs_the_inspecting_thread_much() -> None:
+    """Counted in calls, not by a clock: ending a learning, and fitting the rates, took tens of thousands for one part.
+
+    A long calculation inside one call does not show, so that figures hang together here: their references are means of
+    blocks, with tables of lengths that no other part has asked for.
+    """
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    settings = DriftSettings(learn_parts=1100, subgroup=60)
+    watch, most = DriftWatch(settings, KEY), 0
+    for values, outcome in eventful(60 * SUBGROUPS_LEARNT + 60):
+        calls = 0
+        sys.setprofile(count)
+        watch.update(values, outcome)
+        sys.setprofile(None)
+        most = max(most, calls)
+    assert watch.point().learning == ()
+    assert watch.state().figures["focus"].block > 1
+    assert 300 < most < 2000
 
 
 def test_a_rate_that_falls_says_so() -> None:

@@ -53,6 +53,31 @@ def test_a_smaller_risk_gives_a_greater_bound() -> None:
     assert paid.mean() < greatest_mean(paid, 0.1) < greatest_mean(paid, 1e-4) < paid.max()
 
 
+def slow_greatest_mean(values: np.ndarray, risk: float) -> float:
+    """The bound by bisection alone, on b and on t: an oracle, some 900 passes through the values."""
+
+    def exponent(excess: np.ndarray) -> float:
+        low, high = 0.0, 1.0 / float(excess.max())
+        for _ in range(30):
+            middle = (low + high) / 2
+            rising = float(np.sum(excess / (1 - middle * excess))) < 0
+            low, high = (middle, high) if rising else (low, middle)
+        return float(np.sum(np.log1p(-low * excess)))
+
+    low, high = float(values.mean()), float(values.max())
+    for _ in range(30):
+        middle = (low + high) / 2
+        low, high = (middle, high) if exponent(values - middle) < -math.log(risk) else (low, middle)
+    return high
+
+
+@pytest.mark.parametrize("n", [60, 250, 2000])
+def test_the_bound_is_that_of_bisection_to_the_last_digit(n: int) -> None:
+    for slope in SLOPES:
+        paid = np.exp(slope * np.array(normal_scores(n)))
+        assert greatest_mean(paid) == slow_greatest_mean(paid, 1e-4)
+
+
 def test_falls_pay_as_rises_do_on_the_other_side() -> None:
     rises, falls = payments(80)
     assert len(rises) == len(falls) == 81

@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from db.images import ImageStore
@@ -67,3 +69,22 @@ def test_failure_of_the_inspecting_thread_is_not_told_as_the_end_of_the_camera(m
 def frame_as_view(*_: Frame) -> Any:
     """A frame, prepared for the serving that fails."""
     return SimpleNamespace(serving=Failing(), view=None)
+
+
+def numbered(sequence: int) -> Frame:
+    return Frame(np.zeros((4, 4, 3), np.uint8), "camera-1", sequence, datetime.now(UTC))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_nobody_waits_for_a_frame_whose_preparation_failed_nor_for_those_behind_it() -> None:
+    def fail(frame: Frame, serving: int) -> Any:
+        raise ZeroDivisionError
+
+    shelf = FrameShelf(2, fail)
+    for sequence in (1, 2):
+        shelf.put(numbered(sequence), 0)
+    for sequence in (1, 2):
+        with pytest.raises(RuntimeError, match=f"frame {sequence} was not prepared: the prepare thread has failed"):
+            shelf.take(sequence)
+    assert shelf.empty
+    shelf.close()
