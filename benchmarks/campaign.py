@@ -3,50 +3,46 @@
     python -m benchmarks.faults --faults 500 --seed 0 --json FILE
 
 After each fault the station has to come back, and every part since the one before is held against the truth: its
-picture carries its number, and what the network says of it is computed again. At the end a subscriber's account is held
-against the ledger. Kinds that this machine cannot do are left out, and named.
+picture carries its number, and what the network says of it is computed again. Then every subscriber has to have those
+parts: all of them, in the line's order, each once when repeats of its id are taken away. The controller is told at once
+or never, so of it only what it was told counts. Kinds that this machine cannot do are left out, and named.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import random
 import shutil
+import subprocess
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select
-
-from benchmarks.faulty import ORDERS, make_pictures, number_of, picture
-from benchmarks.peers import Listener, Mosquitto, free_port, mosquitto
+from benchmarks.faulty import ORDERS, make_pictures
+from benchmarks.hearing import Hearing, acted
+from benchmarks.peers import Mosquitto, free_port, mosquitto
 from benchmarks.plc import Plc
 from benchmarks.sabotage import FAULTS, NotDone, Site, faketime, small_disk
-from db.engine import open_engine
-from db.images import ImageStore
+from benchmarks.subscribers import OpcUaSubscriber, broker_subscriber, controller_ids, web_server
+from benchmarks.truth import Account, Truth, ledger, newest, next_parts, part_ids
 from db.queries import open_count
-from db.records import inspection_from_rows
-from db.tables import FINDINGS, INSPECTIONS, OUTBOX
 from inspector.bundle import load_bundle
-from inspector.errors import DatabaseError, StorageFault
-from inspector.inspection import Inspector
-from inspector.preprocess import decode_image
-from inspector.recipe import Recipe
-from inspector.runtimes import RuntimeSettings
-from inspector.values import Frame, InspectionRecord, Outcome
+from inspector.values import Outcome
+from station.outputs.modbus_map import OUTCOMES
 
-RATE_HZ = 10.0
+RATE_HZ = 4.0
 STATION = "faults"
-_RECOVERS_S = 180.0
+_STARTS_S, _RECOVERS_S, _TOLD_S = 1800.0, 600.0, 300.0
+"""On a machine with other work the processor that a start takes may come in many minutes."""
 _PARTS_AFTER = 5
-_CLOSE = 1e-5
+
+Figures = dict[str, float | int | str]
+Keep = Callable[[Figures], None]
 
 INVARIANTS = (
     "parts_without_a_row",
@@ -55,103 +51,170 @@ INVARIANTS = (
     "passes_not_truly_inspected",
     "rows_without_reason",
     "not_recovered",
+    "not_ended",
 )
-
-
-@dataclass
-class Account:
-    """What was found so far, by invariant, and how many parts were looked at."""
-
-    broken: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    done: int = 0
-    """Faults that came about."""
-    judged: list[int] = field(default_factory=list)
-    """Places of the parts that were judged, in the order of the openings."""
-    position: int = 0
-    next_number: int = 0
-
-    def take(self, part: InspectionRecord, truth: Truth) -> None:
-        """Hold one part, in the order of the openings, against the truth."""
-        self.broken["parts_doubled"] += part.sequence < self.next_number
-        self.broken["parts_without_a_row"] += max(0, part.sequence - self.next_number)
-        self.next_number = max(self.next_number, part.sequence + 1)
-        self.outcomes[str(part.outcome)] += 1
-        self.broken["images_under_the_wrong_row"] += truth.is_of_another(part)
-        self.broken["rows_without_reason"] += part.outcome is not Outcome.PASS and not part.reasons
-        self.broken["passes_not_truly_inspected"] += part.outcome is Outcome.PASS and not truth.passes(part)
-
-
-class Truth:
-    """What a part's picture is, and what the network says of it when nothing hurts it."""
-
-    def __init__(self, bundle: Path, images: Path) -> None:
-        settings = RuntimeSettings(threads=1)
-        self._inspector = Inspector(load_bundle(bundle), Recipe(runtime=settings))
-        self._images = images
-
-    def passes(self, part: InspectionRecord) -> bool:
-        frame = Frame(picture(part.sequence), "truth", part.sequence, datetime.now(UTC), "")
-        verdict = self._inspector.inspect([frame]).verdict
-        if verdict.outcome is not Outcome.PASS or verdict.defect_probability is None or not part.views:
-            return False
-        return abs((part.defect_probability or 0.0) - verdict.defect_probability) < _CLOSE
-
-    def is_of_another(self, part: InspectionRecord) -> bool:
-        """Whether the part's image is not there, or shows another part; one that was looked at is taken away."""
-        if part.image_sha256 is None:
-            return False
-        try:
-            content = ImageStore(self._images).read(part.image_sha256)
-        except StorageFault:
-            return True
-        for file in self._images.rglob(f"{part.image_sha256}.*"):
-            file.unlink()
-        return number_of(decode_image(content, part.image_sha256)) != part.sequence
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One fault of the campaign, and how long the station took to judge parts again."""
+    """One fault of the campaign, how long the station took to judge parts again, and what was wrong until then."""
 
     kind: str
+    came_about: bool
     recovered_s: float
+    told_s: float
+    """Until every subscriber had the parts of then, from the recovery on."""
+    parts: int
+    wrong: Mapping[str, int]
+    """What of it was wrong, and what was told again with the same id."""
+
+    def __str__(self) -> str:
+        wrong = ", ".join(f"{name} {count}" for name, count in self.wrong.items()) or "all holds"
+        came_about = "" if self.came_about else " did not come about"
+        times = f"{self.recovered_s:.1f} s, told in {self.told_s:.1f} s"
+        return f"{self.kind}{came_about}: {times}, {self.parts} parts, {wrong}"
 
 
-def run_campaign(folder: Path, bundle: Path, faults: int, seed: int) -> dict[str, float | int | str]:
-    """Do so many faults to a station; return the figures, and print a table of them by kind."""
+def run_campaign(
+    folder: Path, bundle: Path, faults: int, seed: int, only: Sequence[str] = (), keep: Keep = lambda _: None
+) -> Figures:
+    """Do so many faults to a station; return the figures, and print a table of them by kind.
+
+    `keep` is given the figures so far after every fault: a campaign that is cut short has not been for nothing.
+    """
     chance = random.Random(seed)
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # a controller that is killed is no news
-    with (
-        _site(folder, bundle) as (site, skipped),
-        Listener(site.broker.port, f"open-inspector/{STATION}/part") as heard,
-    ):
-        kinds = [kind for kind in FAULTS if kind not in skipped]
-        account, done = Account(), []
-        truth = Truth(site.bundle, site.disk / "station" / "images")
+    with _site(folder, bundle) as (site, skipped), _subscribers(site) as hearings:
+        kinds = [kind for kind in FAULTS if kind not in skipped and (not only or kind in only)]
+        run = _Run(site, Account(), Truth(site.bundle, site.station / "images"), hearings, skipped)
         site.start()
-        _await_parts(site, account, truth, 2 * _PARTS_AFTER)
+        if not _await_parts(run, 2 * _PARTS_AFTER, _STARTS_S):
+            raise SystemExit(f"the station does not judge parts within {_STARTS_S:g} s of its start")
+        run.settle()
         for kind in _plan(kinds, faults, chance):
-            time.sleep(chance.uniform(0, 0.5))
-            with suppress(NotDone):
-                FAULTS[kind](site, chance)
-                account.done += 1
-            done.append(Done(kind, _recover(site, account, truth)))
-            told = f"{len(_first_heard(heard))} of {account.outcomes.total()} told"
-            print(f"{len(done)}/{faults} {kind}: {done[-1].recovered_s:.1f} s, {told}, {_broken(account)}", flush=True)
-        _finish(site, account, truth, heard)
-        peers = _told(site, heard)
-    print(table(done))
-    return _figures(account, done, peers, skipped, site.starts)
+            run.do(kind, chance)
+            keep(run.figures())
+            print(f"{len(run.done)}/{faults} {run.done[-1]}", flush=True)
+        run.finish()
+        print(table(run.done))
+        return run.figures()
+
+
+class _Run:
+    """A campaign under way."""
+
+    def __init__(
+        self, site: Site, account: Account, truth: Truth, hearings: Mapping[str, Hearing], skipped: Sequence[str]
+    ) -> None:
+        self.site, self.account, self.truth, self.hearings, self.skipped = site, account, truth, hearings, skipped
+        self.done: list[Done] = []
+        self._held = 0
+        """So many of the account's parts were held against what the subscribers heard."""
+
+    def do(self, kind: str, chance: random.Random) -> None:
+        """Do one fault, wait until the station has recovered and all know of it, and write down what was wrong."""
+        before, parts = Counter(self.account.broken), len(self.account.ids)
+        time.sleep(chance.uniform(0, 0.5))
+        came_about = True
+        try:
+            FAULTS[kind](self.site, chance)
+        except NotDone as why:
+            came_about = False
+            print(why, flush=True)
+        recovered_s = _recover(self)
+        told_s = self.settle()
+        wrong = Counter(self.account.broken)
+        wrong.subtract(before)
+        self.done.append(Done(kind, came_about, recovered_s, told_s, len(self.account.ids) - parts, dict(+wrong)))
+
+    def settle(self) -> float:
+        """Wait until every subscriber has the parts of now, and hold what they heard against the line's order."""
+        began_s = time.monotonic()
+        expected = self.account.ids[self._held :]
+        self._held = len(self.account.ids)
+        while time.monotonic() - began_s < _TOLD_S and not all(
+            hearing.has_heard(expected) for hearing in self.hearings.values()
+        ):
+            if not self.site.is_up():
+                self.site.start()
+            time.sleep(0.1)
+        for name, hearing in self.hearings.items():
+            for what, count in hearing.hold_against(expected).items():
+                self.account.broken[f"{name}_{what}"] += count
+        return time.monotonic() - began_s
+
+    def finish(self) -> None:
+        """Stop the station as a person would, and take the rest of the account."""
+        self.site.process.terminate()
+        try:
+            self.site.process.wait(_RECOVERS_S)
+        except subprocess.TimeoutExpired:
+            self.account.broken["not_ended"] += 1
+            self.site.kill()
+        _take_account(self)
+        with ledger(self.site.station) as connection:
+            self.account.broken["open_rows"] = 0 if connection is None else open_count(connection)
+
+    def figures(self) -> Figures:
+        account, done, came_about = self.account, self.done, sum(each.came_about for each in self.done)
+        figures: Figures = {name: account.broken[name] for name in (*INVARIANTS, "open_rows")}
+        figures |= self._of_subscribers()
+        figures |= {"faults": came_about, "faults_that_did_not_come_about": len(done) - came_about}
+        figures |= {"parts": len(account.ids), "parts_held_against_subscribers": self._held, "starts": self.site.starts}
+        figures |= {f"parts_{name.lower()}": account.outcomes[str(name)] for name in Outcome}
+        figures["none_of_parts_is_at_most_percent"] = round(at_most_percent(len(account.ids)), 4)
+        figures["longest_recovery_s"] = round(max((each.recovered_s for each in done), default=0.0), 1)
+        for kind in sorted({each.kind for each in done}):
+            figures |= _of_kind(kind, [each for each in done if each.kind == kind])
+        return {**figures, "left_out": ", ".join(self.skipped) or "none"}
+
+    def _of_subscribers(self) -> Figures:
+        account, ledger_ids, figures = self.account, part_ids(self.site.station), Figures()
+        for name, hearing in self.hearings.items():
+            figures |= {
+                f"{name}_never_told": hearing.never(account.ids[: self._held]),
+                f"{name}_out_of_order": hearing.out_of_order,
+                f"{name}_not_in_the_ledger": hearing.unknown(set(ledger_ids)),
+                f"{name}_not_told_within_{_TOLD_S:g}_s": hearing.late,
+                f"{name}_repeats_known_by_their_id": hearing.repeats,
+            }
+        let_go = set(controller_ids(self.site.plc, OUTCOMES[Outcome.PASS])).intersection(account.ids)
+        figures |= {f"modbus_{what}": n for what, n in acted(controller_ids(self.site.plc), ledger_ids).items()}
+        return figures | {"modbus_let_go_and_row_not_pass": len(let_go - account.passed)}
+
+
+def at_most_percent(parts: int) -> float:
+    """Return the upper bound of a share of which none was seen in so many, with 95 % confidence."""
+    return 100 * (1 - 0.05 ** (1 / parts)) if parts else 100.0
+
+
+def _of_kind(kind: str, done: Sequence[Done]) -> Figures:
+    wrong: Counter[str] = Counter()
+    for each in done:
+        wrong.update(each.wrong)
+    repeated = sum(count for name, count in wrong.items() if name.endswith("_repeated"))
+    return {
+        f"{kind}_faults": sum(each.came_about for each in done),
+        f"{kind}_parts": sum(each.parts for each in done),
+        **{f"{kind}_{name}": count for name, count in sorted(wrong.items()) if not name.endswith("_repeated")},
+        f"{kind}_repeats": repeated,
+        f"{kind}_longest_recovery_s": round(max(each.recovered_s for each in done), 1),
+        f"{kind}_longest_until_told_s": round(max(each.told_s for each in done), 1),
+    }
 
 
 def table(done: Sequence[Done]) -> str:
-    """Faults by kind, with the median and the longest time until parts were judged again."""
-    lines = [f"{'fault':<24} {'times':>5} {'median s':>9} {'longest s':>9}"]
-    for kind in dict.fromkeys(each.kind for each in done):
-        times = sorted(each.recovered_s for each in done if each.kind == kind)
-        lines.append(f"{kind:<24} {len(times):>5} {times[len(times) // 2]:>9.1f} {times[-1]:>9.1f}")
-    return "\n".join(sorted(lines[1:]) and [lines[0], *sorted(lines[1:])])
+    """Faults by kind: how many, on how many parts, what was wrong, and how long until all was well."""
+    lines = [f"{'fault':<24} {'times':>5} {'parts':>6} {'wrong':>6} {'median s':>9} {'longest s':>9} {'told s':>7}"]
+    for kind in sorted({each.kind for each in done}):
+        of_kind = [each for each in done if each.kind == kind]
+        times = sorted(each.recovered_s for each in of_kind)
+        wrong = sum(count for each in of_kind for name, count in each.wrong.items() if not name.endswith("_repeated"))
+        lines.append(
+            f"{kind:<24} {len(times):>5} {sum(each.parts for each in of_kind):>6} {wrong:>6} "
+            f"{times[len(times) // 2]:>9.1f} {times[-1]:>9.1f} {max(each.told_s for each in of_kind):>7.1f}"
+        )
+    return "\n".join(lines)
 
 
 def _plan(kinds: Sequence[str], faults: int, chance: random.Random) -> list[str]:
@@ -177,10 +240,10 @@ def _site(folder: Path, bundle: Path) -> Iterator[tuple[Site, list[str]]]:
         (folder / "clock").write_text("+0")
         copy = folder / "bundles" / load_bundle(bundle).id
         shutil.copytree(load_bundle(bundle).path, copy)
-        port = free_port()
+        port, web_port = free_port(), free_port()
         library = faketime()
-        config = _write_config(folder, copy, broker.port, plc.port, port)
-        site = Site(folder, config, copy, broker, plc, f"opc.tcp://127.0.0.1:{port}", library)
+        config = _write_config(folder, copy, broker.port, plc.port, port, web_port)
+        site = Site(folder, config, copy, broker, plc, f"opc.tcp://127.0.0.1:{port}", web_port, library)
         skipped = [] if mounted else ["disk_full"]
         skipped += [] if library else ["clock_an_hour_on", "clock_an_hour_back"]
         try:
@@ -189,7 +252,18 @@ def _site(folder: Path, bundle: Path) -> Iterator[tuple[Site, list[str]]]:
             site.kill()
 
 
-def _write_config(folder: Path, bundle: Path, mqtt: int, modbus: int, opcua: int) -> Path:
+@contextmanager
+def _subscribers(site: Site) -> Iterator[dict[str, Hearing]]:
+    """Yield what each subscriber hears, by its output; none of them is hurt by what befalls the station's clock."""
+    with (
+        broker_subscriber(site.broker.port, f"open-inspector/{STATION}/part") as broker,
+        web_server(site.web_port) as web,
+        OpcUaSubscriber(f"{site.opcua_url}/open-inspector/", STATION) as opcua,
+    ):
+        yield {"mqtt": Hearing(broker), "webhook": Hearing(web), "opcua": Hearing(opcua.ids)}
+
+
+def _write_config(folder: Path, bundle: Path, mqtt: int, modbus: int, opcua: int, web: int) -> Path:
     (folder / "recipe.toml").write_text('name = "faults"\n[runtime]\nkind = "campaign"\nthreads = 1\n')
     config = folder / "station.toml"
     config.write_text(
@@ -197,8 +271,9 @@ def _write_config(folder: Path, bundle: Path, mqtt: int, modbus: int, opcua: int
         'keep_images = "all"\nhang_s = 5.0\nrestarts = 1000\nrealtime = false\ndeadline_ms = 1500\n'
         f'[camera]\nkind = "campaign"\nfeatures = {{ rate_hz = {RATE_HZ} }}\n'
         f'[[output]]\nkind = "mqtt"\nhost = "127.0.0.1"\nport = {mqtt}\npause_s = 0.2\nlongest_pause_s = 1.0\n'
-        f'timeout_s = 3.0\n[[output]]\nkind = "modbus"\nhost = "127.0.0.1"\nport = {modbus}\n'
-        f'[[output]]\nkind = "opcua"\nport = {opcua}\n'
+        f'timeout_s = 15.0\n[[output]]\nkind = "modbus"\nhost = "127.0.0.1"\nport = {modbus}\n'
+        f'[[output]]\nkind = "opcua"\nport = {opcua}\ntimeout_s = 60.0\n'
+        f'[[output]]\nkind = "webhook"\nurl = "http://127.0.0.1:{web}/"\ntimeout_s = 30.0\nlongest_pause_s = 1.0\n'
     )
     return config
 
@@ -206,130 +281,33 @@ def _write_config(folder: Path, bundle: Path, mqtt: int, modbus: int, opcua: int
 # ---- recovery and the account
 
 
-def _recover(site: Site, account: Account, truth: Truth) -> float:
+def _recover(run: _Run) -> float:
     """Start the station again where it has ended, wait until it judges parts, and take the account."""
     began_s = time.monotonic()
-    if not _await_parts(site, account, truth, _PARTS_AFTER):
-        account.broken["not_recovered"] += 1
-        site.kill()
-        site.start()
+    if not _await_parts(run, _PARTS_AFTER):
+        run.account.broken["not_recovered"] += 1
+        run.site.kill()
+        run.site.start()
     return time.monotonic() - began_s
 
 
-def _await_parts(site: Site, account: Account, truth: Truth, judged: int) -> bool:
+def _await_parts(run: _Run, judged: int, limit_s: float = _RECOVERS_S) -> bool:
     """Wait until so many parts that come from now on were judged; a station that has ended is started again."""
-    until_s, newest = time.monotonic() + _RECOVERS_S, _newest(site)
+    until_s, before = time.monotonic() + limit_s, newest(run.site.station)
     while time.monotonic() < until_s:
-        if not site.is_up():
-            site.start()
-        _take_account(site, account, truth)
-        if len(account.judged) - bisect_right(account.judged, newest) >= judged:
+        if not run.site.is_up():
+            run.site.start()
+        _take_account(run)
+        if len(run.account.judged) - bisect_right(run.account.judged, before) >= judged:
             return True
         time.sleep(0.1)
     return False
 
 
-def _take_account(site: Site, account: Account, truth: Truth) -> None:
-    for position, part in _next_parts(site, account.position):
-        account.take(part, truth)
+def _take_account(run: _Run) -> None:
+    account = run.account
+    for position, part in next_parts(run.site.station, account.position):
+        account.take(part, run.truth)
         account.position = position
         if part.outcome is not Outcome.NOT_INSPECTED:
             account.judged.append(position)
-
-
-@contextmanager
-def _ledger(site: Site) -> Iterator[Connection | None]:
-    """Yield a connection to the station's ledger; None where it is not made yet."""
-    path = site.disk / "station" / "ledger.sqlite"
-    try:
-        engine = open_engine(path)
-    except DatabaseError:
-        yield None
-        return
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
-
-
-def _newest(site: Site) -> int:
-    """Return the place of the newest part in the order of the openings."""
-    with _ledger(site) as connection:
-        query = select(func.coalesce(func.max(OUTBOX.c.position), 0))
-        return 0 if connection is None else connection.execute(query).scalar_one()
-
-
-def _next_parts(site: Site, after: int) -> list[tuple[int, InspectionRecord]]:
-    """The completed parts behind a place, with theirs, up to the first that is open."""
-    parts: list[tuple[int, InspectionRecord]] = []
-    with _ledger(site) as connection:
-        if connection is None:
-            return []
-        joined = OUTBOX.join(INSPECTIONS, INSPECTIONS.c.part_id == OUTBOX.c.part_id)
-        query = select(OUTBOX.c.position, INSPECTIONS).select_from(joined).where(OUTBOX.c.position > after)
-        for row in connection.execute(query.order_by(OUTBOX.c.position)).mappings().all():
-            if row["outcome"] is None:
-                break
-            findings = select(FINDINGS).where(FINDINGS.c.part_id == row["part_id"]).order_by(FINDINGS.c.view)
-            parts.append((row["position"], inspection_from_rows(row, connection.execute(findings).mappings())))
-    return parts
-
-
-def _finish(site: Site, account: Account, truth: Truth, listener: Listener) -> None:
-    """Stop the station as a person would, once its peers know nearly all, and take the rest of the account.
-
-    A station that ends gives its peers a few seconds; what they then do not know they are told in the next run.
-    """
-    until_s = time.monotonic() + _RECOVERS_S
-    while time.monotonic() < until_s and len(_first_heard(listener)) < account.outcomes.total() - RATE_HZ:
-        _await_parts(site, account, truth, 1)
-    site.process.terminate()
-    site.process.wait(120)
-    _take_account(site, account, truth)
-    engine = open_engine(site.disk / "station" / "ledger.sqlite")
-    with engine.connect() as connection:
-        account.broken["open_rows"] = open_count(connection)
-    engine.dispose()
-
-
-def _told(site: Site, listener: Listener) -> dict[str, int]:
-    """Hold what a subscriber heard against the ledger: all of it, nothing else, in order, repeats known by their id."""
-    engine = open_engine(site.disk / "station" / "ledger.sqlite")
-    with engine.connect() as connection:
-        joined = OUTBOX.join(INSPECTIONS, INSPECTIONS.c.part_id == OUTBOX.c.part_id)
-        ids = select(OUTBOX.c.part_id).select_from(joined).order_by(OUTBOX.c.position)
-        expected = [str(part_id) for part_id in connection.execute(ids).scalars()]
-    engine.dispose()
-    until_s = time.monotonic() + 30
-    while len(first := _first_heard(listener)) < len(expected) and time.monotonic() < until_s:
-        time.sleep(0.2)
-    inside = set(expected)
-    known = [part for part in first if part in inside]
-    in_order = [part for part in expected if part in set(first)]
-    return {
-        "told_never": len(inside - set(first)),
-        "told_out_of_order": sum(a != b for a, b in zip(known, in_order, strict=True)),
-        "told_and_not_in_the_ledger": len(first) - len(known),
-        "told_again_with_the_same_id": len(listener.heard) - len(first),
-    }
-
-
-def _first_heard(listener: Listener) -> list[str]:
-    return list(dict.fromkeys(json.loads(payload)["part_id"] for _, payload, _ in list(listener.heard)))
-
-
-def _broken(account: Account) -> str:
-    broken = {name: count for name, count in account.broken.items() if count}
-    return ", ".join(f"{name} {count}" for name, count in broken.items()) or "all holds"
-
-
-def _figures(
-    account: Account, done: Sequence[Done], told: Mapping[str, int], skipped: Sequence[str], starts: int
-) -> dict[str, float | int | str]:
-    figures: dict[str, float | int | str] = {name: account.broken[name] for name in (*INVARIANTS, "open_rows")}
-    figures |= told
-    figures |= {"faults": account.done, "faults_that_did_not_come_about": len(done) - account.done}
-    figures |= {"parts": account.outcomes.total(), "starts": starts}
-    figures |= {f"parts_{name.lower()}": account.outcomes[str(name)] for name in Outcome}
-    figures |= {f"faults_{kind}": count for kind, count in sorted(Counter(each.kind for each in done).items())}
-    figures |= {"longest_recovery_s": round(max(each.recovered_s for each in done), 1)}
-    return {**figures, "left_out": ", ".join(skipped) or "none"}

@@ -10,6 +10,7 @@ and be what its hash says. A part that was let go (the output said PASS) and is 
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import signal
@@ -56,18 +57,31 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=default, help="bundle that the station runs")
     parser.add_argument("--kills", type=int, default=50, help="kills, of the line or the vision process at random")
     parser.add_argument("--faults", type=int, default=0, help="instead of kills alone: so many faults of every kind")
+    parser.add_argument("--kinds", default="", help="with --faults: of these kinds only, with commas between them")
     parser.add_argument("--cameras", type=int, choices=(1, 2), default=1, help="views of each part, a process for each")
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments and victims")
     args = parser.parse_args()
     if args.faults:
-        from benchmarks.campaign import run_campaign
-
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that peers, station and disk go with it
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-            report.write(run_campaign(Path(scratch) / "site", args.bundle, args.faults, args.seed), args.json)
+        _campaign(args)
         return
     with tempfile.TemporaryDirectory() as scratch:
         report.write(figures(kill_campaign(Path(scratch), args.bundle, args.kills, args.seed, args.cameras)), args.json)
+
+
+def _campaign(args: argparse.Namespace) -> None:
+    from benchmarks.campaign import run_campaign
+    from benchmarks.sabotage import FAULTS
+
+    only = [kind for kind in args.kinds.split(",") if kind]
+    if unknown := set(only) - set(FAULTS):
+        raise SystemExit(f"--kinds: no fault is called {sorted(unknown)[0]!r}; there are {', '.join(FAULTS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that peers, station and disk go with it
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        site = Path(scratch) / "site"
+        measured = run_campaign(
+            site, args.bundle, args.faults, args.seed, only, lambda so_far: report.keep(so_far, args.json)
+        )
+        report.write(measured, args.json)
 
 
 def kill_campaign(folder: Path, bundle: Path, kills: int, seed: int, cameras: int = 1) -> Campaign:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 
 
 def mosquitto() -> str | None:
@@ -80,7 +81,8 @@ class Mosquitto:
 class Listener:
     """Subscribes, and keeps (topic, payload, retained) of what comes; its session outlives broken connections."""
 
-    def __init__(self, port: int, topic: str = "#") -> None:
+    def __init__(self, port: int, topic: str = "#", also: Callable[[bytes], None] | None = None) -> None:
+        self._also = also
         self.heard: list[tuple[str, bytes, bool]] = []
         self.properties: list[Any] = []
         self._topic, self._subscribed = topic, threading.Event()
@@ -112,3 +114,5 @@ class Listener:
     def _on_message(self, _client: Any, _userdata: Any, message: Any) -> None:
         self.heard.append((message.topic, message.payload, message.retain))
         self.properties.append(message.properties)
+        if self._also is not None:
+            self._also(message.payload)

@@ -24,7 +24,7 @@ class Plc:
     answers: bool = True
     """Acknowledges parts."""
     deaf_s: float = 0.0
-    """Answers each request so much later."""
+    """Answers each request so much later; what a request writes is there when it comes."""
     version: int = 1
     parts: list[list[int]] = field(default_factory=list)
     """Registers 3 to 17 of every part, in the order in which they were written."""
@@ -50,7 +50,7 @@ class Plc:
         self._up = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="plc")
         self._thread.start()
-        if not self._up.wait(10):
+        if not self._up.wait(60):
             raise RuntimeError("the controller did not start")
 
     def stop(self) -> None:
@@ -72,13 +72,13 @@ class Plc:
     async def _on_access(
         self, function: int, start: int, address: int, count: int, registers: list[int], values: Any
     ) -> None:
-        if self.deaf_s:
-            await asyncio.sleep(self.deaf_s)
         if function == _WRITE_MANY and values is not None:
             self._written(address, list(values))
         elif function == _WRITE_COIL and values is not None:  # the server reads back what it wrote
             self.coil.append((time.monotonic(), bool(values[0])))
-        elif function == _READ:
+        if self.deaf_s:
+            await asyncio.sleep(self.deaf_s)
+        if function == _READ:
             self._show(registers, start)
 
     def _written(self, address: int, values: list[int]) -> None:

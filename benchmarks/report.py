@@ -33,11 +33,17 @@ def _cpu_lines() -> list[str]:
 
 def write(figures: Figures, target: Path | None) -> None:
     """Print the figures as JSON, and write them to `target` if given."""
-    text = json.dumps({**figures, **machine()}, indent=2)
-    print(text)
+    print(json.dumps({**figures, **machine()}, indent=2))
+    keep(figures, target)
+
+
+def keep(figures: Figures, target: Path | None) -> None:
+    """Write the figures to `target` if given; what was there before is replaced as a whole."""
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text + "\n")
+        new = target.with_name(f"{target.name}.new")
+        new.write_text(json.dumps({**figures, **machine()}, indent=2) + "\n")
+        new.replace(target)
 
 
 def arguments(description: str) -> argparse.ArgumentParser:

@@ -95,6 +95,14 @@ class OutputState:
     down_since: datetime | None = None
 
 
+class Earlier(Protocol):
+    """A station's parts, for a peer that asks for those that it missed. Called on a thread of the telling process."""
+
+    def reports(self, after: int, limit: int) -> Sequence[Report]:
+        """Return the parts behind a position, at most `limit`, in order; raise DatabaseError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What an output may say of the station that it speaks for."""
@@ -102,6 +110,8 @@ class About:
     station: str
     recipe: str
     bundle_id: str
+    earlier: Earlier | None = None
+    """The ledger; None where the output is only tried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from station.outputs.opcua_space import VisionSystem
 
 T = TypeVar("T")
-_START_S = 120.0
-"""Making the address space takes 1.5 s of a processor, which a busy small box gives to this process last."""
+_START_S = 600.0
+"""Making the address space takes 1.5 s of a processor, which a busy small box gives to this process last: once in
+minutes. To give up and begin anew would only take longer."""
 
 
 class OpcUaSettings(TellSettings):
@@ -103,4 +104,5 @@ class OpcUaTeller:
             self._loop.run_forever()
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()

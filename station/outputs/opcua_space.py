@@ -6,6 +6,7 @@ ours. Loaded by the telling process only.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -16,8 +17,10 @@ from asyncua.common.structures104 import new_struct, new_struct_field
 from asyncua.server.event_generator import EventGenerator
 from asyncua.server.server import Server
 from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.status_codes import StatusCodes
 
 from db.records import Report
+from inspector.errors import DatabaseError
 from station.outputs.base import About, LineState
 
 MACHINE_VISION = "http://opcfoundation.org/UA/MachineVision"
@@ -42,6 +45,8 @@ _OF_LINE = {
     "offline": ("Halted", ""),
 }
 _NOT_FOUND = -1
+LAST_POSITION = 2**63 - 1
+"""What a database's counter holds; a client may send twice as much."""
 
 _RESULT_FIELDS = (
     ("ResultId", ua.VariantType.String),
@@ -209,6 +214,13 @@ class VisionSystem:
             [ua.VariantType.String, ua.VariantType.Int32],
             [ua.VariantType.UInt32, ua.VariantType.ExtensionObject, ua.VariantType.Int32],
         )
+        await management.add_method(
+            self._new_id(),
+            self._our_name("GetResultsAfter"),
+            self._get_results_after,
+            [ua.VariantType.UInt64, ua.VariantType.UInt32],
+            [ua.VariantType.ExtensionObject],
+        )
 
     async def _get_result(self, _parent: ua.NodeId, result_id: ua.Variant, _timeout: ua.Variant) -> list[ua.Variant]:
         """Method: resultId, timeout -> resultHandle, result, error: -1 for a result that is not known any more."""
@@ -218,6 +230,22 @@ class VisionSystem:
             ua.Variant(self._structure(fields or {}), ua.VariantType.ExtensionObject),
             ua.Variant(_NOT_FOUND if fields is None else 0, ua.VariantType.Int32),
         ]
+
+    async def _get_results_after(
+        self, _parent: ua.NodeId, position: ua.Variant, most: ua.Variant
+    ) -> list[ua.Variant] | ua.StatusCode:
+        """Method: position, most -> the results behind it in the ledger, in order: what a client missed while away."""
+        limit = max(1, min(most.Value, self._kept))
+        after = min(position.Value, LAST_POSITION)
+        try:
+            reports = await asyncio.to_thread(self._earlier, after, limit)
+        except DatabaseError:
+            return ua.StatusCode(ua.UInt32(StatusCodes.BadResourceUnavailable))
+        results = [self._structure(result_fields(report)) for report in reports]
+        return [ua.Variant(results, ua.VariantType.ExtensionObject, is_array=True)]
+
+    def _earlier(self, after: int, limit: int) -> Sequence[Report]:
+        return () if self._about.earlier is None else self._about.earlier.reports(after, limit)
 
     # ---- small things
 

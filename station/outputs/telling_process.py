@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
 from db.engine import open_engine
@@ -47,9 +47,9 @@ def main(connection: Connection, telling: Telling) -> None:
             connection.send(message)
 
     queue = LedgerQueue(engine, telling.about.station)
+    about = replace(telling.about, earlier=queue)
     pumps = [
-        Pump(each, make_teller(each, telling.about), queue, telling.positions[each.called], send)
-        for each in telling.outputs
+        Pump(each, make_teller(each, about), queue, telling.positions[each.called], send) for each in telling.outputs
     ]
     threads = [
         threading.Thread(target=pump.run, name=f"tell-{each.called}")

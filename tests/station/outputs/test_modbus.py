@@ -63,7 +63,7 @@ def modbus() -> Callable[..., object]:
 
 
 def test_each_part_is_written_once_acknowledged_and_counted(modbus, plc: Plc, until) -> None:
-    with modbus(plc.port) as output:
+    with modbus(plc.port, timeout_ms=30_000, acknowledge_ms=30_000, act_within_ms=60_000) as output:
         parts = [judged(n, GOOD if n % 2 else BAD) for n in range(1, 41)]
         for part in parts:
             output.act(part)
@@ -82,7 +82,7 @@ def test_the_line_never_waits_for_the_controller(modbus, plc: Plc) -> None:
         for n in range(100):
             output.act(judged(n + 1))
             output.pulse(RUNNING)
-        assert time.monotonic() - started_s < 100 * plc.deaf_s / 10
+        assert time.monotonic() - started_s < 100 * plc.deaf_s / 2, "to wait for it each time takes twice as long"
 
 
 def test_a_controller_with_a_cycle_acknowledges_in_its_time(modbus, plc: Plc, until) -> None:

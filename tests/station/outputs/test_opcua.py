@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
 import pytest
 from asyncua import Client, ua
 
-from inspector.errors import PeerFault
+from db.records import Report
+from inspector.errors import DatabaseError, PeerFault
 from inspector.values import Outcome
 from station.outputs.base import LineState
 from station.outputs.opcua import OpcUaSettings, OpcUaTeller
@@ -32,8 +34,10 @@ def ask(free_port: int) -> Callable[..., Any]:
     """Return a function that runs a coroutine of a connected client, while this thread goes on elsewhere if need be."""
 
     def run(work: Callable[[Client], Awaitable[Any]]) -> Any:
+        url = f"opc.tcp://127.0.0.1:{free_port}/open-inspector/"
+
         async def connected() -> Any:
-            async with Client(f"opc.tcp://127.0.0.1:{free_port}/open-inspector/", timeout=20) as client:
+            async with Client(url, timeout=20, watchdog_intervall=30) as client:  # by itself it gives up after 1 s
                 await client.load_data_type_definitions()
                 return await work(client)
 
@@ -154,3 +158,45 @@ def test_a_port_that_is_taken_is_a_fault_and_later_it_is_not(about, deaf_port: i
         pytest.raises(PeerFault, match="cannot listen"),
     ):
         teller.attend(RUNNING)
+
+
+class Kept:
+    """A ledger with five parts, that can be away."""
+
+    def __init__(self, reports: Sequence[Report]) -> None:
+        self._reports, self.away = reports, False
+
+    def reports(self, after: int, limit: int) -> Sequence[Report]:
+        if self.away:
+            raise DatabaseError("away")
+        return [report for report in self._reports if report.position > after][:limit]
+
+
+def test_a_client_that_was_away_asks_for_what_it_missed(about, free_port: int, ask, make_report) -> None:
+    """Also what another process told before this one, and never more at once than is kept."""
+    ledger = Kept([make_report(n, outcome=Outcome.PASS) for n in range(1, 6)])
+    settings = OpcUaSettings(kind="opcua", port=free_port, kept=3, timeout_s=20)
+
+    async def look(client: Client) -> list[list[int]]:
+        ours, management = await client.get_namespace_index(OURS), await below(client, "ResultManagement")
+
+        async def after(position: int, most: int) -> list[int]:
+            arguments = ua.Variant(position, ua.VariantType.UInt64), ua.Variant(most, ua.VariantType.UInt32)
+            found = await management.call_method(f"{ours}:GetResultsAfter", *arguments)
+            return [each.Position for each in found or ()]
+
+        found = [
+            await after(0, 2),
+            await after(2, 100),
+            await after(4, 0),
+            await after(5, 9),
+            await after(2**64 - 1, 1),
+        ]
+        ledger.away = True
+        with pytest.raises(ua.UaStatusCodeError, match="BadResourceUnavailable"):
+            await after(0, 2)
+        return found
+
+    with OpcUaTeller(settings, replace(about, earlier=ledger)) as teller:
+        teller.attend(RUNNING)
+        assert ask(look) == [[1, 2], [3, 4, 5], [5], [], []]
