@@ -84,7 +84,7 @@ def _by_thread() -> dict[str, float]:
 def _children_s() -> float:
     living = [each for each in psutil.Process().children() if "resource_tracker" not in " ".join(each.cmdline())]
     used = [each.cpu_times() for each in living]
-    return sum(each.user + each.system for each in used)
+    return float(sum(each.user + each.system for each in used))
 
 
 def _ended_children_s() -> float:
