@@ -77,7 +77,7 @@ def main() -> None:
         theirs = _anomalib(fitted, args.side)
         figures = _compare(ours, theirs, material)
         if args.coreset_share < USUAL_SHARE:
-            figures |= _with_usual_bank(ours, theirs, fitted, args.coreset_share, material)
+            figures = {**figures, **_with_usual_bank(ours, theirs, fitted, args.coreset_share, material)}
         report.write({**figures, "input_px": args.side, "threads": args.threads}, args.json)
 
 
