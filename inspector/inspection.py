@@ -5,9 +5,11 @@ The station, `inspector evaluate`, `inspector predict`, back-tests and the deskt
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -34,12 +36,32 @@ OTHER_LIBRARY_TOLERANCE = 0.12
 a logit between ONNX Runtime and OpenVINO on the demo's bundle, 0.07 of a probability). The outcome must not change."""
 
 
+class Assessment:
+    """A frame's quality, found once: by the thread that prepares, or by the first that asks."""
+
+    __slots__ = ("_find", "_lock", "_quality", "took_ms")
+
+    def __init__(self, find: Callable[[], Quality]) -> None:
+        self._find = find
+        self._lock = threading.Lock()
+        self._quality: Quality | None = None
+        self.took_ms = 0.0
+
+    def quality(self) -> Quality:
+        with self._lock:
+            if self._quality is None:
+                started = time.perf_counter()
+                self._quality = self._find()
+                self.took_ms = (time.perf_counter() - started) * 1e3
+            return self._quality
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedView:
     """A frame made ready for the network; without a picture, `fault` says why."""
 
     frame: Frame
-    quality: Quality
+    assessment: Assessment
     pictures: tuple[Image, ...]
     """Each (H, W, 3) uint8 BGR of the bundle's input size, (H, W, 6) with the golden template; one but for tiles."""
     placements: tuple[Placement, ...]
@@ -86,21 +108,26 @@ class Inspector:
         return self.judge([self.prepare(frame) for frame in frames])
 
     def prepare(self, frame: Frame) -> PreparedView:
-        """Assess and preprocess a frame. Any thread may call it, also while another judges."""
+        """Preprocess and assess a frame. Any thread may call it, also while another judges."""
+        view = self.prepare_pictures(frame)
+        view.assessment.quality()
+        return view
+
+    def prepare_pictures(self, frame: Frame) -> PreparedView:
+        """Preprocess a frame. Its quality is wanted once the network has answered, and is found when asked for."""
         started = time.perf_counter()
         try:
             require_8_bit(frame.image)
-            quality = assess(frame, self.recipe.quality)
-            assessed = time.perf_counter()
             tiles = self._tiles(frame)
             regions = tiles or (self.recipe.roi,)
             pictures = tuple(self._picture(frame, region) for region in regions)
         except UnreadableImage as error:
-            return PreparedView(frame, _UNSEEN, (), (), f"unreadable frame: {error}", {})
-        timings = {"assess": (assessed - started) * 1e3, "preprocess": (time.perf_counter() - assessed) * 1e3}
+            return PreparedView(frame, Assessment(lambda: _UNSEEN), (), (), f"unreadable frame: {error}", {})
+        timings = {"preprocess": (time.perf_counter() - started) * 1e3}
         spec = self.bundle.manifest.input
         placements = tuple(placement(frame.image.shape, spec, region) for region in regions)
-        return PreparedView(frame, quality, pictures, placements, None, timings, tiles)
+        assessment = Assessment(partial(assess, frame, self.recipe.quality))
+        return PreparedView(frame, assessment, pictures, placements, None, timings, tiles)
 
     def _tiles(self, frame: Frame) -> tuple[Roi, ...]:
         tiles = self.bundle.manifest.tiles
@@ -221,9 +248,10 @@ class Inspector:
     ) -> ViewInspection:
         started = time.perf_counter()
         prediction, verdict = self._predict(view, together)
-        timings = {**view.timings_ms, "infer": share_ms + (time.perf_counter() - started) * 1e3}
-        frame = view.frame
-        return ViewInspection(frame.camera, frame.sequence, frame.source, view.quality, prediction, verdict, timings)
+        quality, frame = view.assessment.quality(), view.frame
+        timings = {"assess": view.assessment.took_ms, **view.timings_ms} if view.pictures else {}
+        timings["infer"] = share_ms + (time.perf_counter() - started) * 1e3
+        return ViewInspection(frame.camera, frame.sequence, frame.source, quality, prediction, verdict, timings)
 
     def _predict(
         self, view: PreparedView, together: Iterator[list[Prediction]] | None
@@ -235,9 +263,10 @@ class Inspector:
         except RuntimeFault as error:
             return None, not_inspected(f"runtime: {error}")
         prediction = merge(predictions, view.tiles) if view.tiles else predictions[0]
-        verdict = decide(view.quality, prediction, self.policy)
+        quality = view.assessment.quality()
+        verdict = decide(quality, prediction, self.policy)
         rules, mm_per_px = self.recipe.rules, self.recipe.mm_per_px
-        return prediction, apply_rules(verdict, view.quality, prediction.findings, rules, mm_per_px)
+        return prediction, apply_rules(verdict, quality, prediction.findings, rules, mm_per_px)
 
 
 def _with_variants(model: Model | SteadyModel, bundle: Bundle, recipe: Recipe) -> Model | SteadyModel:

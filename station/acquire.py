@@ -45,8 +45,8 @@ class FrameShelf:
     """Frames announced and not yet judged: at most `room` of them, each taken once.
 
     The acquire thread reserves a place before it exposes; a source that can wait waits for it. A frame is prepared
-    (assessed, preprocessed) by a thread of its own while the one before it is inferred and while its ledger row becomes
-    durable; the inspecting thread takes it by its number.
+    (preprocessed) by a thread of its own while the one before it is inferred and while its ledger row becomes durable,
+    and assessed while it is inferred itself; the inspecting thread takes it by its number.
     """
 
     def __init__(self, room: int, prepare: Prepare) -> None:
@@ -104,8 +104,10 @@ class FrameShelf:
 
     def _run(self) -> None:
         while (asked := self._asked.get()) is not None:
-            asked.held = self._prepare(asked.frame, asked.serving)
+            asked.held = held = self._prepare(asked.frame, asked.serving)
             asked.ready.release()
+            if held is not None:
+                held.assess()
 
 
 class Acquisition:

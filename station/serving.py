@@ -65,6 +65,10 @@ class HeldView:
     view: PreparedView
     serving: Serving
 
+    def assess(self) -> None:
+        """Find the frame's quality, unless the inspecting thread has."""
+        self.view.assessment.quality()
+
 
 def ready_serving(number: int, path: Path, recipe: Recipe, config: StationConfig) -> Serving:
     """Load a bundle and prove it; raise UserError or StationError where it is not fit to serve."""
@@ -91,9 +95,9 @@ class Servings:
         self.current = first
 
     def prepare(self, frame: Frame, number: int) -> HeldView | None:
-        """Make a frame ready; None where the bundle that it is for is not held any more. Any thread may call this."""
+        """Make a frame's pictures; None where the bundle that it is for is held no more. Any thread may call this."""
         serving = self._held.get(number)
-        return None if serving is None else HeldView(serving.inspector.prepare(frame), serving)
+        return None if serving is None else HeldView(serving.inspector.prepare_pictures(frame), serving)
 
     def find(self, number: int) -> Serving | None:
         return self._held.get(number)

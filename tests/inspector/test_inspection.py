@@ -143,3 +143,13 @@ def test_a_network_that_raises_inspects_nothing(tmp_path: Path, part_image: Make
     assert part.verdict.outcome is Outcome.NOT_INSPECTED
     assert part.verdict.reasons[0].startswith("runtime: ONNX Runtime: ")
     assert "\n" not in part.verdict.reasons[0]
+
+
+def test_a_frame_is_assessed_once_by_whoever_comes_first(inspector: Inspector, part_image: MakeImage) -> None:
+    shown = frame(part_image(215, 0))
+    later = inspector.prepare_pictures(shown)
+    assert later.assessment.took_ms == 0
+    view = inspector.judge([later]).views[0]
+    assert view.quality == inspector.prepare(shown).assessment.quality()
+    assert view.timings_ms["assess"] == later.assessment.took_ms > 0
+    assert later.assessment.quality() is view.quality

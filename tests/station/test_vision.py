@@ -68,7 +68,7 @@ def test_failure_of_the_inspecting_thread_is_not_told_as_the_end_of_the_camera(m
 
 def frame_as_view(*_: Frame) -> Any:
     """A frame, prepared for the serving that fails."""
-    return SimpleNamespace(serving=Failing(), view=None)
+    return SimpleNamespace(serving=Failing(), view=None, assess=lambda: None)
 
 
 def numbered(sequence: int) -> Frame:
@@ -88,3 +88,16 @@ def test_nobody_waits_for_a_frame_whose_preparation_failed_nor_for_those_behind_
             shelf.take(sequence)
     assert shelf.empty
     shelf.close()
+
+
+def test_frame_is_taken_before_it_is_assessed():
+    inferred = threading.Event()
+    assessed: list[bool] = []
+    held = SimpleNamespace(assess=lambda: assessed.append(inferred.wait(30)))
+    shelf = FrameShelf(2, lambda *_: held)  # type: ignore[arg-type, return-value]
+    shelf.put(numbered(0), 0)
+    assert shelf.take(0) is held
+    assert assessed == []
+    inferred.set()
+    shelf.close()
+    assert assessed == [True]
