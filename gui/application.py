@@ -56,10 +56,15 @@ class Desktop:
             self.window.statusBar().showMessage(tr("Unforeseen fault, see the log: {error}", error=error), 30_000)
 
 
-def run_desktop(source: Source, language: str | None, theme: str, stations: Stations) -> int:
-    """Open the window and return when it is closed."""
+def require_display() -> None:
+    """Raise UserError where there is nothing to show a window on."""
     if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"} & set(os.environ):
         raise UserError("gui: no display here (DISPLAY and WAYLAND_DISPLAY are not set); run it on a desktop")
+
+
+def run_desktop(source: Source, language: str | None, theme: str, stations: Stations) -> int:
+    """Open the window and return when it is closed."""
+    require_display()
     application = QApplication(["inspector"])
     application.setApplicationName("Open Inspector")
     desktop = Desktop(application, source, THEMES[theme], stations)

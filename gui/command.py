@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from gui.application import run_desktop
+    from gui.application import require_display, run_desktop
     from gui.database import open_source
     from gui.demo_line import demo_line, is_wanted
     from gui.live.stream import parse_address
@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     stations = [(address, token) for address in args.station]
     with ExitStack() as stack:
         if is_wanted(args.database):
+            require_display()
             stations.append((stack.enter_context(demo_line()), None))
         source = open_source(args.database, args.images)
         stack.callback(source.engine.dispose)

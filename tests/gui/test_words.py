@@ -102,7 +102,7 @@ def test_no_database_and_no_display_are_one_line_each(
         monkeypatch.delenv(name)
     plant.path.rename(tmp_path / "press.sqlite")
     cases = {
-        ("gui",): "run `inspector demo`",
+        ("gui",): "no display here",
         ("gui", "--database", "press.sqlite"): "no display here",
         ("gui", "--station", "press-4"): "expected an address such as",
         ("gui", "--token-file", "none"): "--token-file none: cannot be read",

@@ -80,14 +80,14 @@ def test_station_serves_line_writer_and_vision_first(make_config, run: Run, monk
     seen: dict[str, list[tuple[int, int]]] = {}
     act = account.Account._act
 
-    def spy(parts: account.Account, *args: object):
+    def spy(parts: account.Account, *args: object, **named: object):
         (vision,) = (child for child in multiprocessing.active_children() if child.name == "vision")
         if "vision" in seen:  # behind the last picture the acquiring thread is gone
-            return act(parts, *args)
+            return act(parts, *args, **named)
         seen["vision"] = [_policy(int(thread.name)) for thread in Path(f"/proc/{vision.pid}/task").iterdir()]
         (writer,) = (thread for thread in threading.enumerate() if thread.name == "ledger-writer")
         seen["line"] = [_policy(), _policy(writer.native_id)]
-        return act(parts, *args)
+        return act(parts, *args, **named)
 
     monkeypatch.setattr(account.Account, "_act", spy)
     run(make_config())
