@@ -46,8 +46,10 @@ class Assessment:
         self._lock = threading.Lock()
         self._quality: Quality | None = None
         self.took_ms = 0.0
+        """What finding it took, of a monotonic clock; 0 before."""
 
     def quality(self) -> Quality:
+        """Return it; where another thread is finding it just now, wait. Any thread may call this."""
         with self._lock:
             if self._quality is None:
                 started = time.perf_counter()

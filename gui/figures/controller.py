@@ -63,7 +63,8 @@ class FiguresController:
 
     def narrow(self, **scope: str | None) -> None:
         """Choose a station, a recipe, a lot or a bundle by name; None: all."""
-        self.ask(replace(self.question, scope=replace(self.question.scope, **scope)))  # type: ignore[arg-type]
+        wanted = replace(self.question.scope, **scope)  # type: ignore[arg-type]  # only its names, not its times
+        self.ask(replace(self.question, scope=wanted))
 
     def open(self, point: Point) -> None:
         """Show the parts of a point."""

@@ -74,6 +74,7 @@ def _write_picture(sheet: Sheet, path: Path) -> bool:
     painter.scale(SCALE, SCALE)
     _paint(painter, sheet)
     painter.end()
+    # type: the stubs want the format as bytes, the library takes text only
     return image.save(str(path), "PNG")  # type: ignore[call-overload,no-any-return]
 
 

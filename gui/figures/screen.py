@@ -95,6 +95,7 @@ class FiguresScreen(Screen):
     def _chosen(self, name: str, value: object) -> None:
         controller = self.controller
         if name in ("back", "label", "measure"):
+            # type: each list offers values of its own field
             controller.ask(replace(controller.question, **{name: value}))  # type: ignore[arg-type]
         else:
             controller.narrow(**{name: value if isinstance(value, str) else None})
