@@ -494,10 +494,6 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
             <translation>Von diesem Lauf ist noch kein Bild gespeichert.</translation>
         </message>
         <message>
-            <source>Live picture of {camera}, {age} s old</source>
-            <translation>Livebild von {camera}, {age} s alt</translation>
-        </message>
-        <message>
             <source>No live picture: {error}</source>
             <translation>Kein Livebild: {error}</translation>
         </message>
@@ -526,6 +522,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
             <translation>mindestens {share} % bei 95 % Konfidenz</translation>
         </message>
         <message>
+            <source>Live picture of {camera}, {age} s old</source>
+            <translation>Livebild von {camera}, {age} s alt</translation>
+        </message>
+        <message>
             <source>ended without saying so, found at {time}</source>
             <translation>ohne Abmeldung beendet, bemerkt um {time}</translation>
         </message>
@@ -536,6 +536,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         <message>
             <source>What you see is of {time}: {error}. It is tried again every second; nothing is needed from you.</source>
             <translation>Stand von {time}: {error}. Jede Sekunde ein neuer Versuch; Sie müssen nichts tun.</translation>
+        </message>
+        <message>
+            <source>Live picture of {camera}</source>
+            <translation>Livebild von {camera}</translation>
         </message>
         <message>
             <source>running since {time}</source>
