@@ -5,12 +5,13 @@
 
 Three questions, each to a real window (on `offscreen`, unless `--platform` names another), of this process:
 
-- **live**: a station judges the demo's pictures of 1280x1024 at 30 a second and the live screen shows them, at their full
-  size. What share of a core does this process take? Beside it what nobody can do without: to decode as many JPEGs and
-  paint them.
-- **review**: rejects are answered by keys, one after the other; from the key to the next part with its picture there. The
-  machine's part of the two seconds that a reject may take.
-- **openings**: each screen on a station's file of so many inspections, from the key to the last answer, again and again.
+- **live**: a station judges the demo's pictures of 1280x1024 at 30 a second and the live screen shows them, at their
+  full size. What share of a core does this process take? Beside it what nobody can do without: to decode as many JPEGs
+  and paint them.
+- **review**: rejects are answered by keys, one after the other; from the key to the next part with its picture there.
+  The machine's part of the two seconds that a reject may take.
+- **openings**: each screen on a station's file of so many inspections, from the key to the last answer, again and
+  again.
 """
 
 from __future__ import annotations
