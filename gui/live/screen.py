@@ -12,6 +12,7 @@ from db.records import utc_now
 from gui.badges import OutcomeBadge, outcome_word
 from gui.canvas import Canvas
 from gui.database import Source, reading
+from gui.found import seen_in
 from gui.gauge import Gauge
 from gui.live.controller import LiveController
 from gui.live.figures import StationFigures, all_figures
@@ -28,7 +29,7 @@ from gui.words import tr
 from gui.worker import LIVE, PICTURES, PREVIEW, Worker
 from inspector.errors import InspectorError
 from inspector.preprocess import decode_image
-from inspector.values import Finding, InspectionRecord, Outcome
+from inspector.values import InspectionRecord, Outcome
 
 PERIOD_MS = 1000
 PREVIEW_MS = 33
@@ -99,12 +100,13 @@ class LiveScreen(Screen):
         self._hear_timer.timeout.connect(self._hear)
         self.overlay = toggle(tr("Findings"), lambda: self.canvas.set_findings_shown(self.overlay.isChecked()), key="H")
         self.overlay.setChecked(True)
+        self.heat = toggle(tr("Heat map"), lambda: self.canvas.set_heat_shown(self.heat.isChecked()), key="M")
         self.direct = toggle(tr("Live picture"), self._forget_picture, key="L")
         self.direct.setChecked(bool(stations))
         self.direct.setVisible(bool(stations))
         self._heard.connect(self._note, Qt.ConnectionType.QueuedConnection)
         self._lay_out()
-        keys = {"H": self.overlay.click, "L": self.direct.click, "F": self.canvas.fit}
+        keys = {"H": self.overlay.click, "M": self.heat.click, "L": self.direct.click, "F": self.canvas.fit}
         for key, act in keys.items():
             shortcut = QShortcut(QKeySequence(key), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -210,7 +212,7 @@ class LiveScreen(Screen):
         words = tr("Newest kept picture: part {number}", number=record.trigger)
         self.caption.setText(f"{words}  ·  {outcome_word(record.outcome)}")
         self.canvas.show_picture(picture)
-        self.canvas.show_findings(_findings(record))
+        self.canvas.show_findings(*seen_in(record))
 
     def _is_direct(self) -> bool:
         heard = self.controller.stream
@@ -293,6 +295,7 @@ class LiveScreen(Screen):
         below.addStretch()
         below.addWidget(self.direct)
         below.addWidget(self.overlay)
+        below.addWidget(self.heat)
         left.addWidget(self.canvas, 1)
         left.addLayout(below)
         left.addWidget(self.strip)
@@ -337,11 +340,6 @@ def _of_record(
     if record is None:
         return None, None, None, None, ()
     return record.trigger, record.outcome, record.defect_probability, record.label, record.reasons
-
-
-def _findings(record: InspectionRecord) -> tuple[Finding, ...]:
-    views = [view for view in record.views if view.image_sha256 in (None, record.image_sha256)]
-    return next((view.prediction.findings for view in views if view.prediction is not None), ())
 
 
 def _health_text(station: StationFigures, heard: Heard | None) -> str:

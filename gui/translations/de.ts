@@ -434,8 +434,8 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
             <translation>das Bild verschieben</translation>
         </message>
         <message>
-            <source>show or hide what the network found</source>
-            <translation>Funde des Netzes zeigen oder verbergen</translation>
+            <source>show or hide what the network found, and where it saw it</source>
+            <translation>zeigen oder verbergen, was das Netz gefunden hat und wo es das sah</translation>
         </message>
         <message>
             <source>go to a screen</source>
@@ -456,6 +456,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         <message>
             <source>Findings</source>
             <translation>Funde</translation>
+        </message>
+        <message>
+            <source>Heat map</source>
+            <translation>Wärmebild</translation>
         </message>
         <message>
             <source>Live picture</source>
