@@ -12,6 +12,7 @@ bank holds, so the usual one is filled with noise.
 
 from __future__ import annotations
 
+import resource
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -78,7 +79,8 @@ def main() -> None:
         figures = _compare(ours, theirs, material)
         if args.coreset_share < USUAL_SHARE:
             figures = {**figures, **_with_usual_bank(ours, theirs, fitted, args.coreset_share, material)}
-        report.write({**figures, "input_px": args.side, "threads": args.threads}, args.json)
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        report.write({**figures, "input_px": args.side, "threads": args.threads, "peak_memory_mb": peak_mb}, args.json)
 
 
 def _with_usual_bank(ours: Judge, theirs: Judge, fitted: Any, share: float, material: Material) -> report.Figures:

@@ -234,6 +234,7 @@ def _finding_row(part_id: UUID, view: int, inspection: ViewInspection) -> Row:
         "quality_faults": list(quality.faults),
         "timings_ms": {name: _finite(value, name) for name, value in inspection.timings_ms.items()},
         "image_sha256": inspection.image_sha256,
+        "heat_png": inspection.heat_png,
     }
 
 
@@ -278,6 +279,7 @@ def _view_from_row(row: Mapping[Any, Any]) -> ViewInspection:
         verdict=Verdict(Outcome(row["outcome"]), tuple(row["reasons"]), row["defect_probability"], row["label"]),
         timings_ms={name: float(value) for name, value in row["timings_ms"].items()},
         image_sha256=row["image_sha256"],
+        heat_png=row["heat_png"],
     )
 
 

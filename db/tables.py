@@ -270,6 +270,8 @@ class FindingRow(Base):
     timings_ms: Mapped[dict[str, float]] = mapped_column(Document)
     image_sha256: Mapped[str | None] = mapped_column(ForeignKey("images.sha256"))
     """The view's stored image; NULL where none was kept, and in rows of before migration 6."""
+    heat_png: Mapped[bytes | None]
+    """Where the defect was seen, a small grey PNG over the whole frame; for views that did not pass."""
 
 
 class EventRow(Base):

@@ -30,6 +30,8 @@ from gui.palette import Theme
 from gui.picture import Placement, Pyramid, Tones, fitted, render
 from gui.words import tr
 from inspector.drawn import Box, Point, Polygon, Shape, Stroke
+from inspector.errors import UnreadableImage
+from inspector.overlay import sketch_pixels
 from inspector.values import Finding
 
 _NEAR_PX = 8.0
@@ -63,12 +65,14 @@ class Canvas(QWidget):
         self._tones = Tones()
         self._rendered: QImage | None = None
         self._findings: tuple[Finding, ...] = ()
+        self._heat: QImage | None = None
         self._shapes: tuple[Shape, ...] = ()
         self._points: list[Point] = []
         self._panning: QPointF | None = None
         self._words = ""
         self._by_key = False
         self.findings_shown = True
+        self.heat_shown = False
         self.tool = Tool.PAN
         self.brush_px = 12.0
         self.setMinimumSize(320, 240)
@@ -87,8 +91,10 @@ class Canvas(QWidget):
         else:
             self.fit()
 
-    def show_findings(self, findings: Sequence[Finding]) -> None:
+    def show_findings(self, findings: Sequence[Finding], heat_png: bytes | None = None) -> None:
+        """Show what was found, and where it was seen: `inspector.overlay.heat_sketch` of the whole picture."""
         self._findings = tuple(findings)
+        self._heat = None if heat_png is None else _heat_layer(heat_png)
         self.update()
 
     def show_shapes(self, shapes: Sequence[Shape]) -> None:
@@ -111,6 +117,10 @@ class Canvas(QWidget):
 
     def set_findings_shown(self, shown: bool) -> None:
         self.findings_shown = shown
+        self.update()
+
+    def set_heat_shown(self, shown: bool) -> None:
+        self.heat_shown = shown
         self.update()
 
     # ---- where
@@ -178,6 +188,8 @@ class Canvas(QWidget):
             self._rendered = self._render(self._picture)
         painter.drawImage(0, 0, self._rendered)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self.heat_shown and self._heat is not None:
+            self._paint_heat(painter, self._picture, self._heat)
         if self.findings_shown:
             for finding in self._findings:
                 self._paint_finding(painter, finding)
@@ -203,6 +215,11 @@ class Canvas(QWidget):
         painter.setPen(QColor(self._theme.quiet))
         inner = QRectF(self.rect()).adjusted(24, 24, -24, -24)
         painter.drawText(inner, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._words)
+
+    def _paint_heat(self, painter: QPainter, picture: Pyramid, heat: QImage) -> None:
+        far = self._view_point((picture.width_px, picture.height_px))
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(QRectF(self._view_point((0, 0)), far), heat)
 
     def _paint_finding(self, painter: QPainter, finding: Finding) -> None:
         corner = self._view_point((finding.x, finding.y))
@@ -389,3 +406,13 @@ class Canvas(QWidget):
         if self._whole:
             self.fit()
         self._anew()
+
+
+def _heat_layer(png: bytes) -> QImage | None:
+    """None where the map is damaged: the picture is shown without it."""
+    try:
+        pixels = np.ascontiguousarray(sketch_pixels(png))
+    except UnreadableImage:
+        return None
+    height, width = pixels.shape[:2]
+    return QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBA8888).copy()

@@ -22,7 +22,7 @@ def keys_text() -> str:
         ("Ctrl+Z, Ctrl+Y", tr("undo and redo drawing")),
         ("+  -  F  Z", tr("zoom, whole picture, actual size")),
         (tr("Arrows"), tr("move the picture")),
-        ("H", tr("show or hide what the network found")),
+        ("H, M", tr("show or hide what the network found, and where it saw it")),
         ("Ctrl+1 ... Ctrl+4", tr("go to a screen")),
         ("F5", tr("figures and what-if: read again; in a chart arrows choose a point, Enter opens its parts")),
         ("Ctrl+L", tr("lock the window")),

@@ -51,6 +51,8 @@ class Worker(QObject):
         self._lanes = {lane: ThreadPoolExecutor(1, f"desktop {lane}") for lane in lanes}
         self._newest: dict[str, int] = {}
         self._closed = False
+        self.pending = 0
+        """Questions whose answers have not come back yet."""
         self._answered.connect(self._hand_back, Qt.ConnectionType.QueuedConnection)
 
     def lane(self, name: str) -> Ask:
@@ -67,6 +69,7 @@ class Worker(QObject):
                 return
             number = self._newest[topic] = self._newest.get(topic, 0) + 1
             asked = _Asked(topic, number, then, failed)
+            self.pending += 1
             pool.submit(question).add_done_callback(lambda future: self._answered.emit(asked, future))
 
         return ask
@@ -77,6 +80,7 @@ class Worker(QObject):
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _hand_back(self, asked: _Asked, future: Future[Any]) -> None:
+        self.pending -= 1
         if self._closed or future.cancelled() or self._newest.get(asked.topic) != asked.number:
             return
         error = future.exception()

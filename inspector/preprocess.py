@@ -132,6 +132,11 @@ class Placement:
         """(N, 4) of x1, y1, x2, y2 in frame px -> input px, not clipped."""
         return np.asarray((np.asarray(boxes, np.float64).reshape(-1, 4) - self._offset) / self._scale)
 
+    def scaled(self, share: float) -> Placement:
+        """The same in a frame of that share of the size."""
+        width, height = (max(1, round(side * share)) for side in (self.frame_width, self.frame_height))
+        return Placement(width, height, self.x * share, self.y * share, self.scale_x * share, self.scale_y * share)
+
     @property
     def _scale(self) -> NDArray[np.float64]:
         return np.array([self.scale_x, self.scale_y] * 2)

@@ -128,6 +128,8 @@ class ViewInspection:
     """Durations from a monotonic clock: assess, preprocess, infer."""
     image_sha256: str | None = None
     """The stored picture of this view."""
+    heat_png: bytes | None = field(default=None, repr=False)
+    """Where the defect is seen, over the whole frame: a grey PNG of a few hundred bytes, for persons."""
 
 
 @dataclass(frozen=True, slots=True)

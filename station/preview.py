@@ -2,12 +2,14 @@
 
 Two halves take turns and a generation number says which one is newer, so neither waits for the other, and a writer that
 is killed half way leaves the picture before. The pictures are small, and none is promised: preview may drop frames.
+The reader leaves word when it asked last, so that the writer hurries only while somebody looks.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import struct
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -16,8 +18,11 @@ import numpy as np
 
 from inspector.values import Image
 
-LONGEST_PX = 640
+LONGEST_PX = 1280
 _GENERATION = struct.Struct("<Q")
+_ASKED = struct.Struct("<q")
+"""time.monotonic_ns() of the last question."""
+_HEAD_BYTES = _GENERATION.size + _ASKED.size
 _ABOUT = struct.Struct("<HHHq16sdq")
 """Rows, columns, channels, sequence, part, moment of the exposure in Unix seconds, time.monotonic_ns() of writing."""
 _HALF_BYTES = _ABOUT.size + LONGEST_PX * LONGEST_PX * 3
@@ -39,7 +44,7 @@ class PreviewSlot:
     """Room for the newest picture of one camera. It can be handed to a process that is being started."""
 
     def __init__(self) -> None:
-        size = _GENERATION.size + 2 * _HALF_BYTES
+        size = _HEAD_BYTES + 2 * _HALF_BYTES
         self._shared = multiprocessing.get_context("spawn").RawArray("B", size)
 
     def write(self, preview: Preview) -> None:
@@ -66,9 +71,17 @@ class PreviewSlot:
                 return preview
         return None
 
+    def ask(self) -> None:
+        """Say that somebody looks."""
+        _ASKED.pack_into(memoryview(self._shared).cast("B"), _GENERATION.size, time.monotonic_ns())
+
+    def asked_within(self, seconds: float) -> bool:
+        (asked_ns,) = _ASKED.unpack_from(memoryview(self._shared).cast("B"), _GENERATION.size)
+        return bool(asked_ns) and time.monotonic_ns() - asked_ns < 1e9 * seconds
+
 
 def _offset(generation: int) -> int:
-    return _GENERATION.size + (generation % 2) * _HALF_BYTES
+    return _HEAD_BYTES + (generation % 2) * _HALF_BYTES
 
 
 def _read_half(view: memoryview, at: int) -> Preview:
@@ -77,3 +90,14 @@ def _read_half(view: memoryview, at: int) -> Preview:
     pixels = np.frombuffer(view, np.uint8, size, at + _ABOUT.size).reshape(shape).copy()
     image = pixels if shape[2] == 3 else pixels[:, :, 0]
     return Preview(image, sequence, UUID(bytes=part), datetime.fromtimestamp(captured_s, UTC), written_ns)
+
+
+def shrunk(image: Image, longest_px: int = LONGEST_PX) -> Image:
+    """Return a picture of `longest_px` at most, shrunk by a whole number: fast, and without moire."""
+    step = -(-max(image.shape[:2]) // longest_px)
+    if step == 1:
+        return image
+    import cv2  # 30 MB that a health process at whose pictures nobody looks does not need
+
+    rows, columns = (max(1, side // step) for side in image.shape[:2])
+    return np.asarray(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Self
 
-import cv2
-import numpy as np
-
-from inspector.values import Image
-from station.preview import LONGEST_PX, Preview, PreviewSlot
+from station.preview import Preview, PreviewSlot, shrunk
 from station.scheduling import this_thread_last
 
 PERIOD_S = 0.2
-"""Between two pictures of a camera."""
+"""Between two pictures of a camera at which nobody looks."""
+LOOKED_AT_PERIOD_S = 1 / 35
+"""Somewhat less than between two pictures of a film of 30 a second."""
+LOOKED_AT_S = 2.0
+"""So long after a question somebody is taken to look."""
 
 
 class Previews:
@@ -44,17 +44,13 @@ class Previews:
 
     def _run(self) -> None:
         this_thread_last()
-        while not self._stop.wait(PERIOD_S):
+        while not self._stop.wait(self.period_s):
             for camera in list(self._newest):
                 preview = self._newest.pop(camera)
                 written_ns = time.monotonic_ns()
                 self._slots[camera].write(replace(preview, image=shrunk(preview.image), written_ns=written_ns))
 
-
-def shrunk(image: Image) -> Image:
-    """Return a picture of LONGEST_PX at most, shrunk by a whole number: fast, and without moire."""
-    step = -(-max(image.shape[:2]) // LONGEST_PX)
-    if step == 1:
-        return image
-    rows, columns = (max(1, side // step) for side in image.shape[:2])
-    return np.asarray(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
+    @property
+    def period_s(self) -> float:
+        looked_at = any(slot.asked_within(LOOKED_AT_S) for slot in self._slots.values())
+        return LOOKED_AT_PERIOD_S if looked_at else PERIOD_S

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -25,7 +25,8 @@ from db.images import ImageStore
 from inspector.draws import draw_pass
 from inspector.errors import StationError, UserError
 from inspector.inspection import Inspector
-from inspector.values import Frame, Image, PartResult
+from inspector.overlay import heat_sketch
+from inspector.values import Frame, Image, Outcome, PartResult
 from station.acquire import Acquisition, FrameShelf
 from station.admission import MOST_WAITING
 from station.auditing import keeps_image
@@ -324,7 +325,7 @@ class Vision:
         if self._decides and serving.plan and counted:
             draw = draw_pass(serving.plan.key, serving.plan.strata, message.part_id, part.verdict)
         keep = self._decides and (draw is not None or keeps_image(part.verdict, self._keep))
-        self._pipe.send(Inspected(message.part_id, message.camera, part.without_heat(), keep, draw, code))
+        self._pipe.send(Inspected(message.part_id, message.camera, _sketched(part, held), keep, draw, code))
         if keep:
             self._encoder.put(message.part_id, message.camera, image)
         elif not self._decides:
@@ -350,3 +351,13 @@ class Vision:
             self._pipe.send(ImageFailed(part_id, camera, f"camera {camera!r}: the picture is no longer held"))
         else:
             self._encoder.put(part_id, camera, image)
+
+
+def _sketched(part: PartResult, held: HeldView) -> PartResult:
+    """The part as it leaves the process: its heat map as a small picture, and that only where the part did not pass."""
+    (view,) = part.views
+    heat = view.prediction.heat if view.prediction else None
+    if heat is None or part.verdict.outcome is Outcome.PASS or len(held.view.placements) != 1:
+        return part.without_heat()
+    sketch = heat_sketch(heat, held.view.placements[0], held.serving.inspector.bundle.manifest.input)
+    return replace(part, views=(replace(view, heat_png=sketch),)).without_heat()

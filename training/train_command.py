@@ -66,8 +66,24 @@ def run(args: argparse.Namespace) -> int:
     train = _named(TASKS[args.task][1])
     _load_early(args.task)
     logging.getLogger("training").setLevel(logging.INFO)
-    print(train(Order(dataset, args.out, recipe, args.seed, args.resume), budget))
+    from training.outputs import ParityBroken
+    from training.scoring import QuantisationDrop
+
+    try:
+        print(train(Order(dataset, args.out, recipe, args.seed, args.resume), budget))
+    except (ParityBroken, QuantisationDrop) as refused:
+        raise type(refused)(f"{refused}{_what_is_left(args.out)}") from refused
     return 0
+
+
+def _what_is_left(out: Path) -> str:
+    """After minutes of fitting only what came after it failed: say how that alone is done again."""
+    from training.fitting import CHECKPOINT
+
+    if not (out / CHECKPOINT).exists():
+        return ""
+    again = "the same command with --resume goes on from it, also with another [quantise] in --recipe"
+    return f". The fitted network is kept in {out / CHECKPOINT}: {again}"
 
 
 def _load_early(task: str) -> None:

@@ -12,13 +12,14 @@ from gui.badges import OutcomeBadge, outcome_word
 from gui.canvas import Canvas
 from gui.charts.model import Point
 from gui.figures.tiles import percent
+from gui.found import seen_in
 from gui.palette import Theme
 from gui.picture import Pyramid
 from gui.pieces import button, text
 from gui.review.tools import ToneBar
 from gui.words import tr
 from inspector.errors import InspectorError
-from inspector.values import Finding, InspectionRecord
+from inspector.values import InspectionRecord
 
 Read = Callable[[str, Callable[[Pyramid], None], Callable[[InspectorError], None]], None]
 """Reads a picture by its hash, and calls one of the two with what came."""
@@ -92,7 +93,7 @@ class PartsPage(QWidget):
     def _show_picture(self, record: InspectionRecord, picture: Pyramid) -> None:
         if record is self._record:
             self.canvas.show_picture(picture)
-            self.canvas.show_findings(_findings(record))
+            self.canvas.show_findings(*seen_in(record))
 
     def _missing(self, error: InspectorError) -> None:
         self.canvas.show_picture(None, tr("The picture cannot be shown: {error}", error=error))
@@ -124,8 +125,3 @@ def _line(part: Listed) -> str:
     chance = "" if part.defect_probability is None else f"  ·  {percent(part.defect_probability)}"
     named = tr("Part {number}", number=part.trigger)
     return f"{part.triggered_at.astimezone():%Y-%m-%d %H:%M:%S}  ·  {part.station}  ·  {named}  ·  {said}{chance}"
-
-
-def _findings(record: InspectionRecord) -> tuple[Finding, ...]:
-    views = [view for view in record.views if view.image_sha256 in (None, record.image_sha256)]
-    return next((view.prediction.findings for view in views if view.prediction is not None), ())

@@ -181,6 +181,7 @@ class FiguresScreen(Screen):
             "F": self.parts.canvas.fit,
             "Z": self.parts.canvas.actual_size,
             "H": self.parts.tones.overlay.click,
+            "M": self.parts.tones.heat.click,
         }
         for key, act in keys.items():
             shortcut = QShortcut(QKeySequence(key), self)

@@ -12,13 +12,14 @@ from db.records import utc_now
 from gui.badges import OutcomeBadge, outcome_word
 from gui.canvas import Canvas
 from gui.database import Source, reading
+from gui.found import seen_in
 from gui.gauge import Gauge
 from gui.live.controller import LiveController
 from gui.live.figures import StationFigures, all_figures
 from gui.live.preview import Preview, read_preview
 from gui.live.stream import Heard, StationStream
 from gui.live.strip import Strip
-from gui.live.texts import run_text, stale_text, state_text, stream_text, yield_text
+from gui.live.texts import direct_text, run_text, stale_text, state_text, stream_text, yield_text
 from gui.palette import Theme
 from gui.picture import Pyramid, pyramid
 from gui.pieces import notice, plate, text, toggle
@@ -28,11 +29,19 @@ from gui.words import tr
 from gui.worker import LIVE, PICTURES, PREVIEW, Worker
 from inspector.errors import InspectorError
 from inspector.preprocess import decode_image
-from inspector.values import Finding, InspectionRecord, Outcome
+from inspector.values import InspectionRecord, Outcome
 
 PERIOD_MS = 1000
-PREVIEW_MS = 400
+PREVIEW_MS = 33
+"""30 pictures a second, where a station judges as many."""
+HEARD_MS = 100
+"""However many parts a station tells of in that time, they are shown at once."""
+SMALL_PX, LARGE_PX = 640, 1280
+SMALL_ENOUGH = 1.25
+"""So much may a small picture be magnified before a large one is asked for."""
 DEVICES_SHOWN = 4
+_UNSEEN = ("", "")
+"""Address and sequence of no picture."""
 
 
 class DatabaseLive:
@@ -61,6 +70,7 @@ class LiveScreen(Screen):
         self.setObjectName("page")
         self._desk, self._pictures, self._addresses = desk, worker.lane(PICTURES), stations
         self._preview, self._asking = worker.lane(PREVIEW), False
+        self._seen = _UNSEEN
         self._streams: list[StationStream] = []
         self._pictured: str | None = None
         self.controller = LiveController(desk, worker.lane(LIVE), self._show)
@@ -81,15 +91,22 @@ class LiveScreen(Screen):
         self._timer.timeout.connect(self.controller.poll)
         self._preview_timer = QTimer(self)
         self._preview_timer.setInterval(PREVIEW_MS)
+        self._preview_timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._preview_timer.timeout.connect(self._ask_preview)
+        self._told: dict[str, Heard] = {}
+        self._hear_timer = QTimer(self)
+        self._hear_timer.setInterval(HEARD_MS)
+        self._hear_timer.setSingleShot(True)
+        self._hear_timer.timeout.connect(self._hear)
         self.overlay = toggle(tr("Findings"), lambda: self.canvas.set_findings_shown(self.overlay.isChecked()), key="H")
         self.overlay.setChecked(True)
+        self.heat = toggle(tr("Heat map"), lambda: self.canvas.set_heat_shown(self.heat.isChecked()), key="M")
         self.direct = toggle(tr("Live picture"), self._forget_picture, key="L")
         self.direct.setChecked(bool(stations))
         self.direct.setVisible(bool(stations))
-        self._heard.connect(self.controller.hear, Qt.ConnectionType.QueuedConnection)
+        self._heard.connect(self._note, Qt.ConnectionType.QueuedConnection)
         self._lay_out()
-        keys = {"H": self.overlay.click, "L": self.direct.click, "F": self.canvas.fit}
+        keys = {"H": self.overlay.click, "M": self.heat.click, "L": self.direct.click, "F": self.canvas.fit}
         for key, act in keys.items():
             shortcut = QShortcut(QKeySequence(key), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -109,8 +126,8 @@ class LiveScreen(Screen):
         self.controller.poll()
 
     def leave(self) -> None:
-        self._timer.stop()
-        self._preview_timer.stop()
+        for timer in (self._timer, self._preview_timer, self._hear_timer):
+            timer.stop()
         for stream in self._streams:
             stream.stop()
         self._streams = []
@@ -118,6 +135,18 @@ class LiveScreen(Screen):
     def set_theme(self, theme: Theme) -> None:
         for widget in (self.canvas, self.strip, self.badge, self.gauge):
             widget.set_theme(theme)
+
+    # ---- hearing
+
+    def _note(self, heard: Heard) -> None:
+        self._told[heard.address] = heard
+        if not self._hear_timer.isActive() and self._streams:
+            self._hear_timer.start()
+
+    def _hear(self) -> None:
+        told, self._told = self._told, {}
+        for heard in told.values():
+            self.controller.hear(heard)
 
     # ---- showing
 
@@ -183,7 +212,7 @@ class LiveScreen(Screen):
         words = tr("Newest kept picture: part {number}", number=record.trigger)
         self.caption.setText(f"{words}  ·  {outcome_word(record.outcome)}")
         self.canvas.show_picture(picture)
-        self.canvas.show_findings(_findings(record))
+        self.canvas.show_findings(*seen_in(record))
 
     def _is_direct(self) -> bool:
         heard = self.controller.stream
@@ -191,7 +220,7 @@ class LiveScreen(Screen):
 
     def _forget_picture(self) -> None:
         """The other kind of picture is to be shown: whatever is there is not it."""
-        self._pictured = None
+        self._pictured, self._seen = None, _UNSEEN
         self._show()
 
     def _ask_preview(self) -> None:
@@ -200,18 +229,33 @@ class LiveScreen(Screen):
             return
         self._asking = True
         token = dict(self._addresses).get(heard.address)
-        self._preview("preview", lambda: read_preview(heard.address, token), self._previewed, self._no_preview)
+        address, longest_px = heard.address, self._wanted_px()
+        after = self._seen[1] if self._seen[0] == address else ""
+        self._preview(
+            "preview",
+            lambda: read_preview(address, token, longest_px, after),
+            lambda preview: self._previewed(address, preview),
+            self._no_preview,
+        )
 
-    def _previewed(self, preview: Preview) -> None:
+    def _wanted_px(self) -> int:
+        ratio = self.canvas.devicePixelRatioF()
+        longest = max(self.canvas.width(), self.canvas.height()) * ratio
+        return SMALL_PX if longest <= SMALL_ENOUGH * SMALL_PX else LARGE_PX
+
+    def _previewed(self, address: str, preview: Preview) -> None:
         self._asking = False
-        if self._is_direct():
-            self._pictured = None
+        heard = self.controller.stream
+        if heard is None or heard.address != address or not self._is_direct():
+            return
+        if preview.picture is not None:
+            self._pictured, self._seen = None, (address, preview.sequence)
             self.canvas.show_findings(())
             self.canvas.show_picture(preview.picture, stay=True)
-            self.caption.setText(tr("Live picture of {camera}, {age} s old", camera=preview.camera, age=preview.age_s))
+        self.caption.setText(direct_text(preview.camera, preview.age_s))
 
     def _no_preview(self, error: InspectorError) -> None:
-        self._asking = False
+        self._asking, self._seen = False, _UNSEEN
         if self._is_direct():
             self.caption.setText(tr("No live picture: {error}", error=error))
 
@@ -251,6 +295,7 @@ class LiveScreen(Screen):
         below.addStretch()
         below.addWidget(self.direct)
         below.addWidget(self.overlay)
+        below.addWidget(self.heat)
         left.addWidget(self.canvas, 1)
         left.addLayout(below)
         left.addWidget(self.strip)
@@ -295,11 +340,6 @@ def _of_record(
     if record is None:
         return None, None, None, None, ()
     return record.trigger, record.outcome, record.defect_probability, record.label, record.reasons
-
-
-def _findings(record: InspectionRecord) -> tuple[Finding, ...]:
-    views = [view for view in record.views if view.image_sha256 in (None, record.image_sha256)]
-    return next((view.prediction.findings for view in views if view.prediction is not None), ())
 
 
 def _health_text(station: StationFigures, heard: Heard | None) -> str:

@@ -10,6 +10,7 @@ from gui.words import tr
 from inspector.risk import Rate
 
 CONFIDENCE = 0.95
+AGED_S = 1.0
 
 
 def yield_text(passed: Rate | None) -> tuple[str, str]:
@@ -19,6 +20,13 @@ def yield_text(passed: Rate | None) -> tuple[str, str]:
     count = tr("{count} of the last {n} passed", count=passed.count, n=passed.n)
     bound = tr("at least {share} % with 95 % confidence", share=f"{100 * passed.lower(CONFIDENCE):.1f}")
     return f"{100 * passed.value:.1f} %", f"{count}; {bound}".replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def direct_text(camera: str, age_s: float) -> str:
+    """Whose live picture it is; its age where it stands still."""
+    if age_s < AGED_S:
+        return tr("Live picture of {camera}", camera=camera)
+    return tr("Live picture of {camera}, {age} s old", camera=camera, age=f"{age_s:.0f}")
 
 
 def run_text(station: StationFigures) -> str:

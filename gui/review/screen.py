@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 from db.accounts import Permission
 from db.sessions import Session
 from gui.canvas import Canvas
+from gui.found import seen_in
 from gui.limits import Limits
 from gui.palette import Theme
 from gui.picture import Pyramid
@@ -106,7 +107,7 @@ class ReviewScreen(Screen):
                 None, tr("Nothing waits for you. New parts appear here by themselves.") if empty else ""
             )
             return
-        self.canvas.show_findings(_findings(part))
+        self.canvas.show_findings(*_seen(part))
         sha256 = part.record.image_sha256
         if sha256 is None:
             self.canvas.show_picture(None, tr("No picture of this part was kept."))
@@ -189,6 +190,7 @@ class ReviewScreen(Screen):
             "+": lambda: canvas.zoom(1.25),
             "-": lambda: canvas.zoom(0.8),
             "H": self.tones.overlay.click,
+            "M": self.tones.heat.click,
             "[": lambda: self._resize_brush(0.8),
             "]": lambda: self._resize_brush(1.25),
         }
@@ -208,10 +210,6 @@ def _limits(part: PartInHand | None) -> Limits | None:
     return None if part is None else part.limits
 
 
-def _findings(part: PartInHand) -> tuple[Finding, ...]:
-    """What the network found in the view whose picture is shown; of a blind part nothing."""
-    if part.queued.blind:
-        return ()
-    views = [view for view in part.record.views if view.image_sha256 in (None, part.record.image_sha256)]
-    predictions = [view.prediction for view in views if view.prediction is not None]
-    return predictions[0].findings if predictions else ()
+def _seen(part: PartInHand) -> tuple[tuple[Finding, ...], bytes | None]:
+    """What the network found in the view whose picture is shown, and where; of a blind part nothing."""
+    return ((), None) if part.queued.blind else seen_in(part.record)

@@ -66,8 +66,10 @@ class ToneBar(QWidget):
         row.addStretch()
         self.overlay = toggle(tr("Findings"), lambda: canvas.set_findings_shown(self.overlay.isChecked()), key="H")
         self.overlay.setChecked(True)
+        self.heat = toggle(tr("Heat map"), lambda: canvas.set_heat_shown(self.heat.isChecked()), key="M")
         views = ((tr("Whole"), "F", canvas.fit), (tr("1:1"), "Z", canvas.actual_size))
         row.addWidget(self.overlay)
+        row.addWidget(self.heat)
         for words, key, action in views:
             row.addWidget(_button(words, key, action))
 

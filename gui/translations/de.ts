@@ -434,8 +434,8 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
             <translation>das Bild verschieben</translation>
         </message>
         <message>
-            <source>show or hide what the network found</source>
-            <translation>Funde des Netzes zeigen oder verbergen</translation>
+            <source>show or hide what the network found, and where it saw it</source>
+            <translation>zeigen oder verbergen, was das Netz gefunden hat und wo es das sah</translation>
         </message>
         <message>
             <source>go to a screen</source>
@@ -456,6 +456,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         <message>
             <source>Findings</source>
             <translation>Funde</translation>
+        </message>
+        <message>
+            <source>Heat map</source>
+            <translation>Wärmebild</translation>
         </message>
         <message>
             <source>Live picture</source>
@@ -494,10 +498,6 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
             <translation>Von diesem Lauf ist noch kein Bild gespeichert.</translation>
         </message>
         <message>
-            <source>Live picture of {camera}, {age} s old</source>
-            <translation>Livebild von {camera}, {age} s alt</translation>
-        </message>
-        <message>
             <source>No live picture: {error}</source>
             <translation>Kein Livebild: {error}</translation>
         </message>
@@ -526,6 +526,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
             <translation>mindestens {share} % bei 95 % Konfidenz</translation>
         </message>
         <message>
+            <source>Live picture of {camera}, {age} s old</source>
+            <translation>Livebild von {camera}, {age} s alt</translation>
+        </message>
+        <message>
             <source>ended without saying so, found at {time}</source>
             <translation>ohne Abmeldung beendet, bemerkt um {time}</translation>
         </message>
@@ -536,6 +540,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         <message>
             <source>What you see is of {time}: {error}. It is tried again every second; nothing is needed from you.</source>
             <translation>Stand von {time}: {error}. Jede Sekunde ein neuer Versuch; Sie müssen nichts tun.</translation>
+        </message>
+        <message>
+            <source>Live picture of {camera}</source>
+            <translation>Livebild von {camera}</translation>
         </message>
         <message>
             <source>running since {time}</source>

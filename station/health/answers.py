@@ -12,10 +12,12 @@ from typing import NamedTuple
 from station.health.document import Health
 from station.health.request import Refused, Request
 from station.outputs.document import moment
-from station.preview import Preview, PreviewSlot
+from station.preview import LONGEST_PX, Preview, PreviewSlot, shrunk
 
 JSON = "application/json"
 OLDEST_S = 10.0
+USUAL_PX = 640
+SMALLEST_PX = 64
 _JPEG_QUALITY = 80
 
 
@@ -58,11 +60,13 @@ def metrics_answer(health: Health, streams: Streams) -> Answer:
 
 
 def preview_answer(request: Request, slots: Mapping[str, PreviewSlot]) -> Answer:
-    """Return the newest picture of a camera as JPEG; raise Refused."""
+    """Return the newest picture of a camera as JPEG, or nothing where the asker has it; raise Refused."""
     camera = request.query.get("camera", next(iter(slots)))
     if camera not in slots:
         raise Refused(HTTPStatus.NOT_FOUND, f"camera {camera[:64]!r}: expected one of {', '.join(slots)}")
     oldest_s = request.number("max_age_s", OLDEST_S, 0.1, 86_400)
+    longest_px = int(request.number("longest_px", USUAL_PX, SMALLEST_PX, LONGEST_PX))
+    slots[camera].ask()
     preview = slots[camera].read()
     if preview is None:
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"{camera}: there is no picture yet", age_s=None)
@@ -70,7 +74,10 @@ def preview_answer(request: Request, slots: Mapping[str, PreviewSlot]) -> Answer
     if age_s > oldest_s:
         why = f"{camera}: the newest picture is {age_s:.1f} s old; expected {oldest_s:g} s at most"
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, why, age_s=round(age_s, 1))
-    return Answer(HTTPStatus.OK, _jpeg(preview), "image/jpeg", _about(camera, preview, age_s))
+    about = _about(camera, preview, age_s)
+    if request.query.get("after") == about["X-Sequence"]:
+        return Answer(HTTPStatus.NO_CONTENT, b"", "image/jpeg", about)
+    return Answer(HTTPStatus.OK, _jpeg(preview, longest_px), "image/jpeg", about)
 
 
 def _about(camera: str, preview: Preview, age_s: float) -> dict[str, str]:
@@ -88,9 +95,9 @@ def _header(words: str) -> str:
     return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in words)
 
 
-def _jpeg(preview: Preview) -> bytes:
+def _jpeg(preview: Preview, longest_px: int) -> bytes:
     import cv2  # 30 MB that a station whose pictures nobody looks at does not need
 
     cv2.setNumThreads(1)
-    _, encoded = cv2.imencode(".jpg", preview.image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    _, encoded = cv2.imencode(".jpg", shrunk(preview.image, longest_px), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return encoded.tobytes()

@@ -60,6 +60,7 @@ views = st.builds(
     prediction=st.none() | predictions,
     verdict=verdicts,
     timings_ms=st.dictionaries(words, numbers, max_size=3),
+    heat_png=st.none() | st.binary(max_size=20),
 )
 openings = st.builds(
     InspectionRecord,

@@ -6,6 +6,8 @@ import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
@@ -28,6 +30,7 @@ from inspector.values import Outcome
 PASSWORD = "correct horse battery"
 REJECT, REVIEW, PASS = Outcome.REJECT, Outcome.REVIEW, Outcome.PASS
 WAIT_MS = 20_000
+HEAT = bytes(cv2.imencode(".png", np.full((24, 32), 255, np.uint8))[1])
 STALL_MS = 50
 """Bound on what the GUI thread itself computes between two heartbeats; what other programs of a busy machine take from
 it is not in it. `off_the_gui_thread` sees to it that it waits for no database."""
@@ -143,6 +146,7 @@ def test_what_is_drawn_is_kept_in_frame_pixels(
 def test_of_a_blind_part_nothing_is_shown_until_it_is_answered(
     plant: Any, window: Shell, enter: Callable[..., None], qtbot: Any
 ) -> None:
+    plant.heat_png = HEAT
     (part,) = plant.parts(PASS)
     plant.ask(part, TaskKind.AUDIT)
     enter()
@@ -151,12 +155,41 @@ def test_of_a_blind_part_nothing_is_shown_until_it_is_answered(
     assert not panel.accept.isEnabled()
     assert not [button for button in panel.classes.buttons.values() if button.isChecked()]
     assert window.review.canvas._findings == ()
+    assert window.review.canvas._heat is None
     words = " ".join(label.text() for label in window.review.findChildren(type(panel.last)))
     assert "0.02" not in words
     press(window, Qt.Key.Key_2)
     ready(window, qtbot)
     assert "scratch" in panel.last.text()
     assert "the machine had said good" in panel.last.text()
+
+
+def test_a_heat_map_lies_on_the_picture_while_it_is_wanted(
+    plant: Any, window: Shell, enter: Callable[..., None]
+) -> None:
+    plant.heat_png = HEAT
+    plant.parts(REJECT)
+    enter()
+    review = window.review
+
+    def middle() -> int:
+        return int(review.canvas.grab().toImage().pixelColor(review.canvas.rect().center()).value())
+
+    plain = middle()
+    press(window, Qt.Key.Key_M)
+    assert review.tones.heat.isChecked()
+    assert middle() != plain
+    press(window, Qt.Key.Key_M)
+    assert middle() == plain
+
+
+def test_a_damaged_heat_map_is_left_out(plant: Any, window: Shell, enter: Callable[..., None]) -> None:
+    plant.heat_png = b"no picture"
+    plant.parts(REJECT)
+    enter()
+    press(window, Qt.Key.Key_M)
+    assert window.review.canvas._heat is None
+    assert window.review.canvas._picture is not None
 
 
 def test_a_session_that_ends_locks_the_window_and_what_was_typed_is_there_afterwards(

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from inspector.bundle import write_bundle
 from inspector.cli import main
-from inspector.overlay import draw_findings, draw_heat
+from inspector.errors import UnreadableImage
+from inspector.overlay import SKETCH_PX, draw_findings, draw_heat, heat_sketch, sketch_pixels
 from inspector.preprocess import InputSpec, placement
 from inspector.values import Finding
 from tests.conftest import SIZE, brightness_network, bundle_files, manifest
@@ -26,6 +27,35 @@ def test_heat_is_drawn_where_it_lies_in_the_frame_and_nowhere_else() -> None:
     drawn = draw_heat(image, heat, placement(image.shape, SPEC), SPEC)
     assert (drawn[:, 130:] == 120).all()
     assert np.abs(drawn[20, 25].astype(int) - 120).max() > 50
+
+
+def test_a_sketch_of_heat_lies_over_the_whole_frame_and_is_clear_where_it_is_cold() -> None:
+    frame = (1000, 2000, 3)
+    heat = np.zeros((4, 4), np.float32)
+    heat[1, 0] = 1.0
+    png = heat_sketch(heat, placement(frame, SPEC), SPEC)
+    pixels = sketch_pixels(png)
+    assert pixels.shape == (SKETCH_PX // 2, SKETCH_PX, 4)
+    assert len(png) < 2000
+    opacity = pixels[:, :, 3]
+    y, x = np.unravel_index(opacity.argmax(), opacity.shape)
+    assert y / len(opacity) == pytest.approx(0.25, abs=0.1)
+    assert x / SKETCH_PX < 0.25
+    assert opacity.max() > 140
+    assert (opacity[:, 60:] == 0).all()
+
+
+def test_a_sketch_of_a_small_frame_has_its_size_and_a_fine_map_is_not_lost() -> None:
+    heat = np.zeros((224, 224), np.float32)
+    heat[100:120, 100:120] = 1.0
+    pixels = sketch_pixels(heat_sketch(heat, placement((40, 40, 3), SPEC), SPEC))
+    assert pixels.shape == (40, 40, 4)
+    assert pixels[19, 19, 3] > 140
+
+
+def test_what_is_no_sketch_is_refused() -> None:
+    with pytest.raises(UnreadableImage, match="heat map"):
+        sketch_pixels(b"no picture")
 
 
 def test_no_heat_leaves_the_picture_as_it_is() -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from inspector.ids import new_id
-from station.preview import LONGEST_PX, Preview, PreviewSlot
-from station.previewing import Previews, shrunk
+from station.preview import LONGEST_PX, Preview, PreviewSlot, shrunk
+from station.previewing import LOOKED_AT_PERIOD_S, PERIOD_S, Previews
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -74,7 +74,7 @@ def test_another_process_sees_the_same_picture() -> None:
     assert read.sequence == 77
 
 
-@pytest.mark.parametrize("shape", [(1024, 1280, 3), (641, 3, 3), (3000, 4000), (640, 640, 3)])
+@pytest.mark.parametrize("shape", [(1024, 1281, 3), (1281, 3, 3), (3000, 4000), (1280, 1280, 3)])
 def test_a_picture_is_shrunk_until_it_fits(shape: tuple[int, ...]) -> None:
     small = shrunk(np.full(shape, 9, np.uint8))
     assert max(small.shape[:2]) <= LONGEST_PX
@@ -94,3 +94,23 @@ def test_the_thread_shows_the_newest_and_only_for_cameras_that_have_room() -> No
     assert read is not None
     assert read.sequence == 3
     assert read.written_ns > 0
+
+
+def test_the_thread_hurries_while_somebody_looks_and_only_then() -> None:
+    slot, slots = PreviewSlot(), {"camera-1": PreviewSlot()}
+    assert not slot.asked_within(60)
+    slot.ask()
+    assert slot.asked_within(60)
+    assert not slot.asked_within(0)
+    previews = Previews({**slots, "camera-2": slot})
+    assert previews.period_s == LOOKED_AT_PERIOD_S
+    assert Previews(slots).period_s == PERIOD_S
+
+
+def test_a_question_is_seen_by_the_process_that_writes() -> None:
+    slot = PreviewSlot()
+    asker = multiprocessing.get_context("spawn").Process(target=slot.ask)
+    asker.start()
+    asker.join(30)
+    asker.close()
+    assert slot.asked_within(60)

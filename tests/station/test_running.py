@@ -22,13 +22,16 @@ from benchmarks.peers import free_port
 from db.engine import open_engine
 from db.images import ImageStore
 from db.queries import events, records
-from inspector.bundle import load_bundle
+from inspector.bundle import load_bundle, write_bundle
 from inspector.errors import ConfigError, DatabaseError, StationError, UserError
 from inspector.inspection import Inspector
+from inspector.overlay import sketch_pixels
 from inspector.preprocess import read_image
 from inspector.values import Frame, InspectionRecord, Outcome, PartTag
 from station.config import StationConfig
 from station.running import RunSummary, run_station
+from tests.conftest import bundle_files, manifest
+from tests.inspector.test_overlay import heated_network
 
 Run = Callable[[StationConfig], RunSummary]
 Rows = Callable[[RunSummary], list[InspectionRecord]]
@@ -64,6 +67,18 @@ def test_rejects_have_their_own_image_and_passes_none(make_config, run: Run, row
             stored = config.images.parent / "copy.png"
             stored.write_bytes(store.read(part.image_sha256))
             assert (read_image(stored) == read_image(picture_folder / part.source)).all()
+
+
+def test_where_a_defect_was_seen_is_kept_with_the_part_that_has_it(make_config, run: Run, rows: Rows, tmp_path: Path):
+    heated = manifest(output_names=("logits", "heat"))
+    bundle = write_bundle(tmp_path / "heated", heated, bundle_files(heated_network()))
+    parts = rows(run(make_config(bundle=str(bundle))))
+    assert {part.outcome for part in parts} == {Outcome.PASS, Outcome.REJECT}
+    for part in parts:
+        (view,) = part.views
+        assert (view.heat_png is not None) == (part.outcome is Outcome.REJECT)
+        if view.heat_png is not None:
+            assert sketch_pixels(view.heat_png)[:, :, 3].max() > 0
 
 
 def test_unreadable_picture_is_a_part_that_was_not_inspected(make_config, run: Run, rows: Rows, picture_folder: Path):

@@ -44,7 +44,7 @@ def test_out_of_time_groups_are_what_there_is() -> None:
 
 
 def test_complaint_names_what_is_beyond_the_limits_and_only_that() -> None:
-    recipe = QuantiseRecipe(int8_flips=0.1, max_drop=0.01)
+    recipe = QuantiseRecipe(int8_flips=0.2, max_drop=0.01)
     assert described(1, 10, 0, (0.9, 0.895), recipe) == ""
     assert "2 of 10 verdicts" in described(2, 10, 0, (0.9, 0.9), recipe)
     assert "falls from 0.9000 to 0.8000" in described(0, 10, 0, (0.9, 0.8), recipe)

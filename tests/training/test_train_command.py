@@ -15,8 +15,12 @@ import pytest
 
 from inspector.bundle import Bundle, load_bundle
 from inspector.cli import main
+from training.budget import Budget
 from training.fitting import CHECKPOINT
+from training.order import Order
+from training.outputs import ParityBroken
 from training.recipe import TrainingRecipe
+from training.train_command import TASKS
 
 
 def write_recipe(path: Path, recipe: TrainingRecipe) -> Path:
@@ -51,6 +55,21 @@ def test_a_recipe_with_an_unknown_field_is_refused(
     recipe.write_text("[fit]\nepoch = 1\n")
     text = refused(capsys, str(surface), "--task", "classify", "--out", str(tmp_path / "o"), "--recipe", str(recipe))
     assert f"{recipe}: fit.epoch: unknown field" in text
+
+
+def breaks_parity(order: Order[TrainingRecipe], _: Budget) -> Path:
+    """Stands in for a training whose int8 graph turns out, on the parts of val, to say something else."""
+    (order.out / CHECKPOINT).write_bytes(b"a fitted network")
+    raise ParityBroken("parity: the trt-int8 graph changes 22 of 232 decisions")
+
+
+def test_what_was_fitted_for_minutes_is_not_lost_with_a_graph_that_broke_parity(
+    surface: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TASKS, "classify", (TASKS["classify"][0], f"{__name__}:breaks_parity"))
+    text = refused(capsys, str(surface), "--task", "classify", "--out", str(tmp_path / "o"))
+    assert "changes 22 of 232 decisions. The fitted network is kept in" in text
+    assert f"{tmp_path / 'o' / CHECKPOINT}: the same command with --resume goes on from it" in text
 
 
 def test_faults_of_the_index_are_refused_all_at_once(

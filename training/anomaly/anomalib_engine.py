@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from training.allocation import map_large_blocks
 from training.anomaly.anomalib_graph import LITE, anomalib_at_hand, load_backbone, no_download
 from training.anomaly.recipe import AnomalibRecipe
 
@@ -39,6 +40,9 @@ def fit(recipe: AnomalibRecipe, images: Tensor, seed: int) -> Any:
         from anomalib.engine import Engine
 
         model = build(recipe)
+        if recipe.kind == "patchcore":
+            map_large_blocks()
+            model.fit = torch.no_grad()(model.fit)  # called when the epoch ends, with gradients on
         loader = DataLoader(_Good(images), recipe.batch_size, shuffle=True, collate_fn=ImageBatch.collate)
         logging.getLogger("anomalib").setLevel(logging.ERROR)
         engine = Engine(
@@ -52,8 +56,7 @@ def fit(recipe: AnomalibRecipe, images: Tensor, seed: int) -> Any:
         )
         engine.fit(model, train_dataloaders=loader)
     if recipe.kind == "patchcore" and not len(model.model.memory_bank):
-        with torch.no_grad():  # else every step of the coreset's choice is kept for gradients: 20 GB on 28 pictures
-            model.fit()
+        model.fit()
     return model.eval()
 
 

@@ -151,9 +151,27 @@ def test_a_picture_that_is_old_is_not_shown_unless_it_may_be(server: HealthServe
     assert ask(server, "/preview.jpg?max_age_s=3600").status == 200
 
 
+@pytest.mark.parametrize(("asked", "width"), [("", 640), ("?longest_px=1280", 1280), ("?longest_px=400", 320)])
+def test_a_picture_is_as_large_as_its_reader_wants_it(server: HealthServer, asked: str, width: int) -> None:
+    big = Preview(np.full((1024, 1280, 3), 200, np.uint8), 7, new_id(), AT, time.monotonic_ns())
+    server.slots["camera-1"].write(big)
+    image = cv2.imdecode(np.frombuffer(ask(server, f"/preview.jpg{asked}").body, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (width * 4 // 5, width, 3)
+
+
+def test_a_picture_that_its_reader_has_is_not_sent_again(server: HealthServer) -> None:
+    show(server, "camera-1", 0.0)
+    assert not server.slots["side"].asked_within(60)
+    again = ask(server, "/preview.jpg?after=7")
+    assert (again.status, again.body, again.headers["X-Sequence"]) == (204, b"", "7")
+    assert ask(server, "/preview.jpg?after=6").status == 200
+    assert server.slots["camera-1"].asked_within(60)
+
+
 @pytest.mark.parametrize(
     ("path", "code", "words"),
     [
+        ("/preview.jpg?longest_px=5000", 400, "longest_px=5000: expected 64 to 1280"),
         ("/preview.jpg?camera=side", 503, "side: there is no picture yet"),
         ("/preview.jpg?camera=none", 404, "camera 'none': expected one of camera-1, side"),
         ("/preview.jpg?max_age_s=soon", 400, "max_age_s=soon: expected 0.1 to 86400"),
