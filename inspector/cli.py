@@ -27,8 +27,9 @@ _ORDER = (
     "label",
     "report",
     "db",
+    "release",
 )
-_EXTRAS = {"training": "training", "gui": "gui", "db": "plant"}
+_EXTRAS = {"training": "training", "gui": "gui", "db": "plant", "release": "plant"}
 
 
 class Command(Protocol):
