@@ -68,7 +68,7 @@ def former_serving(connection: Connection, station: str) -> Serving | None:
 
 
 def served_by(connection: Connection, station: str, bundle_id: str) -> Serving | None:
-    """Return how a bundle, named by its id or a part of at least 16 digits of it, served last; None where it never did."""
+    """Return how a bundle, named by 16 or more digits of its id, served last; None where it never did."""
     rows = connection.execute(_newest(station))
     named = (row for row in rows if len(bundle_id) >= LEAST_DIGITS and row.bundle_id.startswith(bundle_id))
     found = next(named, None)

@@ -29,7 +29,7 @@ _ORDER = (
     "db",
     "release",
 )
-_EXTRAS = {"training": "training", "gui": "gui", "db": "plant", "release": "plant"}
+_EXTRAS = {"training": "training", "gui": "gui", "db": "plant"}
 
 
 class Command(Protocol):

@@ -1,10 +1,10 @@
 """Is a rate above a limit? Evidence that may be looked at after every part, with one false-alarm rate for all looks.
 
-A bet on a rate of p > limit is paid p / limit by an event and (1 - p) / (1 - limit) by a part without one. While the rate
-is at most the limit no bet gains on average, nor does the mean of several, so that by Ville's inequality (1939; Howard,
-Ramdas, McAuliffe and Sekhon, "Time-uniform Chernoff bounds", Probability Surveys 17, 2020) it ever reaches c with a
-probability of at most 1 / c: exact for any number of parts, where each part's chance, given those before, is at most the
-limit.
+A bet on a rate of p > limit is paid p / limit by an event and (1 - p) / (1 - limit) by a part without one. While the
+rate is at most the limit no bet gains on average, nor does the mean of several, so that by Ville's inequality (1939;
+Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform Chernoff bounds", Probability Surveys 17, 2020) it ever reaches c
+with a probability of at most 1 / c: exact for any number of parts, where each part's chance, given those before, is at
+most the limit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def evidence_above(events: Sequence[bool], limit: float) -> NDArray[np.float64]:
 
 
 def refuted_after(events: Sequence[bool], limit: float, error: float) -> int | None:
-    """Return after how many parts "the rate is at most `limit`" was refuted with this error; None where it never was."""
+    """Return after how many parts "the rate is at most `limit`" was refuted with this error; None: it never was."""
     if not 0 < error < 1:
         raise ValueError(f"an error lies between 0 and 1, got {error}")
     if limit >= 1 or not len(events):

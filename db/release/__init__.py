@@ -1,1 +1,1 @@
-"""Releases as rows: what was asked, what was done, what is seen, and the stepping between them (`inspector release`)."""
+"""Releases as rows: what was asked, done and seen, and the stepping between them (`inspector release`)."""

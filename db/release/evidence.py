@@ -42,7 +42,7 @@ class JudgedTwice:
 
 
 def judged_twice(connection: Connection, release: Release, since: datetime) -> list[JudgedTwice]:
-    """The first parts of which every view was judged by both, as many as the comparison wants, from a station's ledger."""
+    """The first parts of which every view was judged by both, as many as are compared; from a station's ledger."""
     views = select(func.count()).where(FINDINGS.c.part_id == INSPECTIONS.c.part_id).scalar_subquery()
     query = (
         select(
@@ -114,7 +114,7 @@ def _said_blind(connection: Connection, part_ids: Sequence[UUID]) -> dict[UUID, 
 
 
 def stopped_since(connection: Connection, release: Release, since: datetime) -> tuple[bool, ...]:
-    """Of each part that the candidate was to judge at the first station: it did not pass. A held line judges none."""
+    """Of each part that the candidate was to judge at the first station: it did not pass. A held line has none"""
     query = select(INSPECTIONS.c.outcome, INSPECTIONS.c.reasons).where(_by_candidate(release, since))
     rows = connection.execute(query.order_by(INSPECTIONS.c.part_id))
     judged = (row for row in rows if not any(words.startswith(_HELD) for words in row.reasons))

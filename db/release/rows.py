@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -45,7 +44,7 @@ class Release:
 
 
 def begin(connection: Connection, release: Release) -> UUID:
-    """Write a release; raise ReleaseRefused where the bundle is no candidate, or a station is in another open release."""
+    """Write a release; raise ReleaseRefused for a bundle that is no candidate, or a station that has an open one."""
     if not release.reason.strip():
         raise ReleaseRefused(f"release of bundle {release.bundle_id[:16]}: expected a reason")
     state = state_of(connection, release.bundle_id)

@@ -1,1 +1,1 @@
-"""How an approved bundle reaches the line: shadow, comparison, watch, fleet. Pure decisions; `db.release` takes the steps."""
+"""How an approved bundle reaches the line: pure decisions. `db.release` takes the steps."""

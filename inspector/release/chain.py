@@ -171,18 +171,24 @@ def _after_serve(settings: ReleaseSettings, last: Taken, answer: Answer, seen: S
         return Move(StepKind.END_SHADOW, f"station {station}: {answer.words}", station)
     if answer.refused:
         return Move(StepKind.HALTED, f"station {station}: {answer.words}")
-    words = f"it serves at station {station}"
     if station == settings.first:
-        if not seen.still_serves:
-            return Move(StepKind.WENT_BACK, f"station {station} was ordered to serve something else meanwhile")
-        if seen.watched is None:
-            return None
-        concluded = judge(seen.watched, settings.watch)
-        words = concluded.words
-        if concluded.conclusion is Conclusion.BAD:
-            return Move(StepKind.BACK, words, station)
-        if concluded.conclusion is Conclusion.WAIT:
-            return None
+        return _watch(settings, seen)
+    return _onwards(settings, seen, station, f"it serves at station {station}")
+
+
+def _watch(settings: ReleaseSettings, seen: Seen) -> Move | None:
+    station = settings.first
+    if not seen.still_serves:
+        return Move(StepKind.WENT_BACK, f"station {station} was ordered to serve something else meanwhile")
+    if seen.watched is None:
+        return None
+    concluded = judge(seen.watched, settings.watch)
+    if concluded.conclusion is Conclusion.BAD:
+        return Move(StepKind.BACK, concluded.words, station)
+    return _onwards(settings, seen, station, concluded.words) if concluded.conclusion is Conclusion.GOOD else None
+
+
+def _onwards(settings: ReleaseSettings, seen: Seen, station: str, words: str) -> Move | None:
     following = settings.after(station)
     if following is None:
         return Move(StepKind.RELEASED, words)

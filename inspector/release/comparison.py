@@ -71,7 +71,7 @@ def compare(seen: Comparison, settings: ShadowSettings) -> Concluded:
 
 
 def _more(seen: Comparison, settings: ShadowSettings, *, worst: bool) -> tuple[float, float]:
-    """Return by how much escapes and overkill of the candidate exceed those of the other at most, as shares of parts."""
+    """Return by how much the candidate's escapes and overkill exceed the other's at most, as shares of parts."""
     mine, others = seen.candidate_stops, seen.serving_stops
     against, in_favour = (1, 0) if worst else (0, 1)
     escapes = _exceeds(
