@@ -114,7 +114,7 @@ def _said_blind(connection: Connection, part_ids: Sequence[UUID]) -> dict[UUID, 
 
 
 def stopped_since(connection: Connection, release: Release, since: datetime) -> tuple[bool, ...]:
-    """Of each part that the candidate was to judge at the first station: it did not pass. A held line has none"""
+    """Of each part that the candidate was to judge at the first station: it did not pass. A held line has none."""
     query = select(INSPECTIONS.c.outcome, INSPECTIONS.c.reasons).where(_by_candidate(release, since))
     rows = connection.execute(query.order_by(INSPECTIONS.c.part_id))
     judged = (row for row in rows if not any(words.startswith(_HELD) for words in row.reasons))
@@ -139,7 +139,7 @@ def drift_since(connection: Connection, release: Release, since: datetime) -> tu
 
 
 def escaped_since(connection: Connection, release: Release, since: datetime) -> tuple[bool, ...]:
-    """Of each pass of the candidate that was drawn for audit and labelled blind: it is defective. Oldest label first."""
+    """Of each pass of the candidate that was drawn and labelled blind: it is defective. Oldest label first."""
     query = (
         select(LABELS.c.label_id, LABELS.c.task_id, LABELS.c.supersedes, LABELS.c.is_defect)
         .join(LABEL_TASKS, LABEL_TASKS.c.task_id == LABELS.c.task_id)
