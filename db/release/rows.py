@@ -13,9 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from db.accounts import Permission, all_accounts
 from db.audit_log import Change, record_change
 from db.bundle_states import BundleState, StateChange, set_state, state_of
+from db.entries import insert_new
 from db.plant_tables import BUNDLE_STATES
 from db.records import utc_now
 from db.release_tables import RELEASE_STEPS, RELEASES
+from db.tables import STATIONS
 from inspector.errors import ReleaseRefused
 from inspector.ids import new_id
 from inspector.release.chain import BY_ITSELF, Move, StepKind, Taken, is_over
@@ -56,6 +58,8 @@ def begin(connection: Connection, release: Release) -> UUID:
     change = Change(release.person, "release begun", release.subject, release.reason, None, new, release.at)
     names = ("release_id", "bundle_id", "bundle_path", "recipe", "person", "reason", "at")
     row = {name: getattr(release, name) for name in names} | {"settings": release.settings.model_dump(mode="json")}
+    for each in release.settings.station:  # one that forwards nothing here is known by its name all the same
+        connection.execute(insert_new(connection, STATIONS), {"name": each.name})
     connection.execute(insert(RELEASES), row | {"audit_sequence": record_change(connection, change)})
     return release.release_id
 
