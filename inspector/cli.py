@@ -28,6 +28,7 @@ _ORDER = (
     "report",
     "db",
     "release",
+    "backtest",
 )
 _EXTRAS = {"training": "training", "gui": "gui", "db": "plant"}
 

@@ -11,8 +11,8 @@ from inspector.documents import parse, read_bytes
 from inspector.errors import ConfigError
 from training.retrain.rules import RecipeRules, RulesSettings
 
-DESCRIPTION = """Look once whether a training is wanted: so many new labels, a drift alarm, so many days since the last. What
-is wanted is queued, once for each cause, however often this is called; `inspector retrain work` does it."""
+DESCRIPTION = """Look once whether a training is wanted: so many new labels, a drift alarm, so many days since the last.
+What is wanted is queued, once for each cause, however often this is called; `inspector retrain work` does it."""
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
