@@ -42,5 +42,5 @@ def _component(one: Distribution) -> dict[str, Any]:
     name = _name(one)
     component: dict[str, Any] = {"type": "library", "name": name, "version": one.version}
     component |= {"purl": f"pkg:pypi/{name}@{one.version}", "bom-ref": f"{name}@{one.version}"}
-    expression = one.metadata["License-Expression"] if "License-Expression" in one.metadata else None
+    expression = one.metadata.get("License-Expression")
     return component | ({"licenses": [{"expression": expression}]} if expression else {})

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
@@ -75,6 +76,8 @@ class Progress:
     seen: Seen
     serving: Mapping[str, Serving | None]
     """By station, of those that could be reached."""
+    unasked: Sequence[UUID] = ()
+    """Disputed parts that nobody is asked about yet."""
 
 
 def advance(plant: Engine, release: Release, stations: Stations) -> list[Taken]:
@@ -87,6 +90,9 @@ def advance(plant: Engine, release: Release, stations: Stations) -> list[Taken]:
     while True:
         leave_orders(plant, release, stations)
         now = progress(plant, release, stations)
+        if now.unasked:
+            with writing(plant) as connection:
+                ask_about(connection, release, now.unasked)
         move = next_move(release.settings, now.steps, now.seen)
         if move is None:
             return taken
@@ -144,7 +150,7 @@ def _leave(release: Release, step: Taken, stations: Stations) -> None:
 
 
 def progress(plant: Engine, release: Release, stations: Stations) -> Progress:
-    """Return what was done and what is seen, and ask persons about disputed parts."""
+    """Return what was done and what is seen; nothing is written."""
     with storage_errors(plant.url), plant.connect() as connection:
         steps = steps_of(connection, release.release_id)
         approved_by = approvers(connection, release)
@@ -155,7 +161,8 @@ def progress(plant: Engine, release: Release, stations: Stations) -> Progress:
     still = first is None or first.recipe != release.recipe or first.bundle_id == release.bundle_id
     seen = Seen(approved_by, answers, fit, still_serves=still)
     phase = _phase(release, steps, orders)
-    return Progress(steps, _with_evidence(plant, release, stations, seen, phase), serving)
+    seen, new = _with_evidence(plant, release, stations, seen, phase)
+    return Progress(steps, seen, serving, new)
 
 
 def _is_order(step: Taken) -> bool:
@@ -220,22 +227,22 @@ def _done_at(orders: Mapping[int, GivenOrder | None], step: Taken) -> datetime |
     return given.settled_at if given is not None and given.state is not OrderState.DOING else None
 
 
-def _with_evidence(plant: Engine, release: Release, stations: Stations, seen: Seen, phase: _Phase) -> Seen:
+def _with_evidence(
+    plant: Engine, release: Release, stations: Stations, seen: Seen, phase: _Phase
+) -> tuple[Seen, Sequence[UUID]]:
+    """What is seen of the parts, and which of them nobody is asked about yet."""
     first, wanted = release.settings.first, phase.last in (StepKind.SHADOW, StepKind.SERVE)
     if not wanted or phase.shadowed_at is None or phase.last_at is None or first not in seen.fit:
-        return seen
+        return seen, ()
     with stations.reading(first) as connection:
         pairs = judged_twice(connection, release, phase.shadowed_at)
         lost = started_since(connection, first, phase.last_at)
     if phase.last is StepKind.SERVE:
         watched = _watched(plant, release, stations, pairs, phase.last_at)
-        return Seen(seen.approvers, seen.answers, seen.fit, still_serves=seen.still_serves, watched=watched)
+        return replace(seen, watched=watched), ()
     with storage_errors(plant.url), plant.connect() as connection:
         comparison, new = comparison_of(connection, pairs), unasked(connection, release, pairs)
-    if new:
-        with writing(plant) as connection:
-            ask_about(connection, release, new)
-    return Seen(seen.approvers, seen.answers, seen.fit, lost, comparison=comparison)
+    return replace(seen, shadow_lost=lost, comparison=comparison), new
 
 
 def _watched(
