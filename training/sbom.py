@@ -42,5 +42,5 @@ def _component(one: Distribution) -> dict[str, Any]:
     name = _name(one)
     component: dict[str, Any] = {"type": "library", "name": name, "version": one.version}
     component |= {"purl": f"pkg:pypi/{name}@{one.version}", "bom-ref": f"{name}@{one.version}"}
-    expression = one.metadata.get("License-Expression")
+    expression = one.metadata.json.get("license_expression")
     return component | ({"licenses": [{"expression": expression}]} if expression else {})

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +80,14 @@ def bench(recorded: Path, bundle_path: Path) -> Bench:
     return Bench(bundle_path, recipe.model_dump_json(), recorded / "images")
 
 
+def words_of(child: psutil.Process) -> str:
+    """What a process calls itself; empty of one that has ended meanwhile."""
+    try:
+        return " ".join(child.cmdline())
+    except psutil.Error:
+        return ""
+
+
 def said(engine: BacktestEngine, bench: Bench, parts: list[RecordedPart]) -> list[object]:
     answers = engine.run(bench, chunks_of(parts, 4), lambda _: None)
     return [each.said for chunk in answers for each in chunk]
@@ -103,7 +110,7 @@ def test_two_processes_say_exactly_what_one_says_also_when_one_is_killed(
     killed = threading.Event()
 
     def kill_one(done: int) -> None:
-        children = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        children = [child for child in psutil.Process().children() if "spawn_main" in words_of(child)]
         if not killed.is_set() and children:
             killed.set()
             os.kill(children[0].pid, signal.SIGKILL)
@@ -152,8 +159,7 @@ def test_a_ray_cluster_says_exactly_what_one_process_says_also_when_a_worker_is_
     killed = threading.Event()
 
     def kill_one(done: int) -> None:
-        workers = [child for child in psutil.Process().children(recursive=True) if "ray::" in " ".join(child.cmdline())]
-        busy = [child for child in workers if "rejudge" in " ".join(child.cmdline())]
+        busy = [child for child in psutil.Process().children(recursive=True) if "ray::rejudge" in words_of(child)]
         if not killed.is_set() and busy:
             killed.set()
             busy[0].kill()
@@ -166,7 +172,5 @@ def test_a_ray_cluster_says_exactly_what_one_process_says_also_when_a_worker_is_
 
 def test_a_ray_cluster_that_is_not_there_is_refused(bench: Bench, parts: list[RecordedPart]) -> None:
     pytest.importorskip("ray", reason="the extra ray")
-    began_s = time.monotonic()
     with pytest.raises(UserError, match="--ray nowhere"):
         RayCluster("nowhere", 1).run(bench, chunks_of(parts), lambda _: None)
-    assert time.monotonic() >= began_s
