@@ -153,9 +153,10 @@ def test_a_period_without_parts_and_a_worker_too_few_are_refused(
 
 @pytest.mark.slow
 def test_a_ray_cluster_says_exactly_what_one_process_says_also_when_a_worker_is_killed(
-    bench: Bench, parts: list[RecordedPart]
+    bench: Bench, parts: list[RecordedPart], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray", reason="the extra ray")
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # 15 by itself: on a busy machine such a worker never gets its turn
     killed = threading.Event()
 
     def kill_one(done: int) -> None:
