@@ -16,6 +16,7 @@ from benchmarks.release import STATION, Line, begun, bring, running, twin, wait
 from db.audit_log import changes_of
 from db.bundle_states import BundleState, state_of
 from db.engine import writing
+from db.entries import insert_new
 from db.order_tables import SHADOW_VERDICTS
 from db.orders import OrderKind, OrderState, orders
 from db.queries import latest
@@ -23,7 +24,6 @@ from db.records import utc_now
 from db.release.rows import Release, steps_of
 from db.release.stepping import Stations, advance
 from db.servings import last_serving
-from db.shadow import ShadowVerdict, write_shadow
 from db.tables import INSPECTIONS
 from inspector.bundle import write_bundle
 from inspector.cli import main
@@ -60,12 +60,13 @@ def in_the_shadow(line: Line, release: Release) -> None:
     wait(lambda: order_of(line, OrderKind.SHADOW) is not None)
     since = order_of(line, OrderKind.SHADOW)
     wait(lambda: len(unshaded(line, since)) >= 130)
-    said = [
-        ShadowVerdict(part, "camera-1", release.bundle_id, verdict, utc_now())
+    judged = [
+        {"part_id": part, "camera": "camera-1", "bundle_id": release.bundle_id, "outcome": verdict.outcome.value}
+        | {"reasons": list(verdict.reasons), "label": None, "defect_probability": None, "judged_at": utc_now()}
         for part, verdict in unshaded(line, since)
     ]
-    with writing(line.engine) as connection:
-        write_shadow(connection, said[:-5])  # the newest one may yet be judged by the station itself
+    with writing(line.engine) as connection:  # the station's own shadow may have judged one of them by now
+        connection.execute(insert_new(connection, SHADOW_VERDICTS), judged[:-5])
 
 
 def unshaded(line: Line, since: datetime | None) -> list[tuple[UUID, Verdict]]:
