@@ -5,6 +5,7 @@ A chunk of parts whose worker died is given to another one; after `_MOST_TRIES` 
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -127,7 +128,10 @@ def _connected(address: str, workers: int) -> Iterator[Any]:
     where: dict[str, Any] = {"num_cpus": workers} if address == LOCAL else {"address": address}
     try:
         ray.init(
-            **where, include_dashboard=False if address == LOCAL else None, log_to_driver=False, logging_level="ERROR"
+            **where,
+            include_dashboard=False if address == LOCAL else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
         )
     except (ConnectionError, ValueError) as error:
         raise UserError(f"--ray {address}: {str(error).strip().splitlines()[0]}") from error

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from db.engine import open_engine, writing
 from db.jobs import cancel, jobs
 from db.ledger import Ledger
-from db.records import Event, Severity
+from db.records import Event, Run, Severity
 from inspector.cli import main
 from inspector.errors import ConfigError
-from inspector.ids import new_id
-from tests.training.plant import LATER, Plant, make_plant
+from tests.training.plant import LATER, NOON, Plant, make_plant
 from training.retrain.rules import Alarm, RecipeRules, Situation, wanted
 from training.retrain.rules_command import load_rules
 from training.retrain.situation import queue_wanted
@@ -94,14 +93,16 @@ def test_one_cause_has_one_job_however_often_it_is_asked_and_what_became_of_it(p
 
 def test_a_drift_alarm_has_one_job_whatever_became_of_it(plant: Plant) -> None:
     rules = RecipeRules(name="default", new_labels=None, every_days=None, drift_labels=1)
-    alarm = Event("press-4", Severity.ALARM, "drift_alarm", "brightness rose", at=LATER, event_id=new_id())
     with Ledger(plant.database) as ledger:
-        ledger.record_event(alarm).result(30)
-    assert queue(plant, rules, LATER) is None  # nobody has labelled anything since
-    plant.label(0, "good", person="bob", minutes=600)
-    assert queue(plant, rules, LATER + timedelta(hours=9)) == "drift alarm (brightness rose), and 1 labels since"
+        ledger.start_run(Run("press-4", "default", "r", "{}", "b", "classify", ("good", "dent"), {"good": ["good"]}))
+        alarm = Event("press-4", Severity.ALARM, "drift_alarm", "brightness rose")
+        ledger.record_event(alarm).result(120)
+    next_year = alarm.at + timedelta(days=365)
+    assert queue(plant, rules, next_year) is None  # nobody has labelled anything since
+    plant.label(0, "good", person="bob", minutes=int((next_year - NOON).total_seconds() / 60))
+    assert queue(plant, rules, next_year) == "drift alarm (brightness rose), and 1 labels since"
     end_jobs(plant)
-    assert queue(plant, rules, LATER + timedelta(hours=10)) is None
+    assert queue(plant, rules, next_year + timedelta(hours=1)) is None
 
 
 def test_the_command_queues_against_what_serves_and_says_so_once(
