@@ -32,6 +32,7 @@ from db.release.stepping import Stations, advance
 from db.servings import Serving, last_serving
 from db.tables import INSPECTIONS
 from inspector.bundle import load_bundle, write_bundle
+from inspector.preprocess import read_image
 from inspector.release.chain import ENDS, Move, StepKind
 from inspector.release.settings import ReleaseSettings, ReleaseStation, ShadowSettings, WatchSettings
 from station.config import StationConfig, station_config
@@ -68,7 +69,7 @@ class Line:
         """Let the light fall: each picture is exchanged whole."""
         folder = self.config.station.folder.parent
         for path in sorted((folder / "pictures").glob("*.png")):
-            dimmed = cv2.convertScaleAbs(cv2.imread(str(path)), alpha=share)
+            dimmed = cv2.convertScaleAbs(read_image(path), alpha=share)
             cv2.imwrite(str(folder / "dimmed.png"), dimmed)
             (folder / "dimmed.png").replace(path)
 
