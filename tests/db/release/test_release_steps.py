@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, event
 from db.accounts import By, Role, add_account
 from db.bundle_states import BundleState, StateChange, set_state, state_of
 from db.bundles import KnownBundle, register_bundle
-from db.engine import open_engine, writing
+from db.engine import WRITES, open_engine, writing
 from db.ledger import Ledger
 from db.orders import OrderKind, OrderState, OrderStep, orders, unsettled, write_step
 from db.records import Run, utc_now
@@ -215,29 +215,20 @@ class Killed(BaseException):
 
 
 class KilledAt:
-    """Ends the process at its n-th commit of any database: before it, so that it is lost, or right after it."""
+    """Ends the process right before its n-th commit of any database, which is right after the one before it."""
 
-    def __init__(self, number: int, *, after: bool) -> None:
-        self._left, self._after = number, after
+    def __init__(self, number: int) -> None:
+        self._left = number
 
     def watch(self, engine: Engine) -> Engine:
         event.listen(engine, "commit", self._commit)
-        event.listen(engine, "checkin", self._back)
-        self._due = False
         return engine
 
     def _commit(self, connection: Connection) -> None:
-        if not connection.get_execution_options().get("inspector_writes"):
-            return
-        self._left -= 1
-        if self._left == 0 and not self._after:
-            raise Killed
-        self._due = self._left == 0
-
-    def _back(self, *_: object) -> None:
-        if self._due:
-            self._due = False
-            raise Killed
+        if connection.get_execution_options().get(WRITES):
+            self._left -= 1
+            if self._left == 0:
+                raise Killed
 
 
 @pytest.mark.parametrize("number", range(1, 5))
@@ -246,7 +237,7 @@ def test_steps_that_are_killed_at_a_commit_are_gone_on_with_and_nothing_is_done_
 ) -> None:
     release = plant.release()
     plant.approve(release, "ann")
-    killer = KilledAt(number, after=False)
+    killer = KilledAt(number)
     engine = killer.watch(open_engine(plant.folder / "plant.sqlite"))
 
     def open_station(url: str) -> Engine:
