@@ -39,7 +39,7 @@ class OrderKind(StrEnum):
 
 
 NAMING = {OrderKind.RECIPE, OrderKind.BUNDLE}
-"""Kinds that say what is wanted; `shadow` may, and ends the shadow where it does not."""
+"""Kinds that say what is wanted; `shadow` may, and ends the shadow where it does not; so may `rollback`."""
 
 
 class OrderState(StrEnum):
@@ -103,7 +103,7 @@ def _require_words(order: Order) -> None:
         )
     if order.kind in NAMING and not order.wanted.strip():
         raise OrderRefused(f"order {order.kind}: expected which {order.kind} is wanted")
-    if order.kind not in {*NAMING, OrderKind.SHADOW} and order.wanted:
+    if order.kind not in {*NAMING, OrderKind.SHADOW, OrderKind.ROLLBACK} and order.wanted:
         raise OrderRefused(f"order {order.kind}: {order.wanted!r} is too much; expected a reason alone")
 
 

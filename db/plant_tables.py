@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db import order_tables, work_tables  # noqa: F401 - their tables are of the schema too
+from db import order_tables, release_tables, work_tables  # noqa: F401 - their tables are of the schema too
 from db.columns import BigCount, Document
 from db.tables import Base, table_of
 

@@ -39,6 +39,7 @@ GRANTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("SELECT", EVERYTHING),
         ("INSERT", "labels, label_tasks, audit_log, recipes, recipe_revisions, bundle_states, accounts, sessions"),
         ("INSERT", "label_leases, label_marks, lines, line_places, lots, acknowledgements, training_jobs"),
+        ("INSERT", "releases, release_steps, stations"),
         ("UPDATE", "accounts, sessions, label_leases, training_jobs"),
         ("UPDATE (closed_at, closed_by)", "lots"),
         ("DELETE", "line_places"),

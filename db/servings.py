@@ -16,6 +16,9 @@ from db.orders import OrderState, OrderStep, write_step
 from db.records import Run
 from db.tables import BUNDLES, RUNS
 
+LEAST_DIGITS = 16
+"""By so many digits of its id a bundle is named without doubt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -62,6 +65,14 @@ def former_serving(connection: Connection, station: str) -> Serving | None:
         if (serving.bundle_id, serving.recipe) != (newest.bundle_id, newest.recipe):
             return serving
     return None
+
+
+def served_by(connection: Connection, station: str, bundle_id: str) -> Serving | None:
+    """Return how a bundle, named by 16 or more digits of its id, served last; None where it never did."""
+    rows = connection.execute(_newest(station))
+    named = (row for row in rows if len(bundle_id) >= LEAST_DIGITS and row.bundle_id.startswith(bundle_id))
+    found = next(named, None)
+    return None if found is None else _serving(found)
 
 
 def _newest(station: str) -> Select[Any]:

@@ -10,6 +10,7 @@ A bundle is a folder:
     certificate.json        what is proved of the limits (inspector.certificate); only where something is
     golden/                 golden.json and pictures of known truth for the self-test
     card.md                 for people
+    sbom.json               what it was trained with, CycloneDX (training.sbom; older bundles lack it)
     signatures.json         who vouches for it (db.signatures); not in SHA256SUMS, since it is of that list
 
 Its id is the SHA-256 of SHA256SUMS; the folder's name is the id's first 16 digits. One flipped byte anywhere, the

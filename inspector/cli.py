@@ -27,6 +27,8 @@ _ORDER = (
     "label",
     "report",
     "db",
+    "release",
+    "backtest",
 )
 _EXTRAS = {"training": "training", "gui": "gui", "db": "plant"}
 

@@ -18,6 +18,7 @@
     |   |-- AccessRefused        a person who cannot sign in, or may not do that
     |   |-- JobRefused           a training job that cannot be queued, taken or cancelled
     |   |   `-- JobLost              a worker goes on with a job that it no longer holds
+    |   |-- ReleaseRefused       a release that cannot begin, or be approved, or gone back from
     |   |-- PlantRefused         a line, a lot or an acknowledgement that says too little, or of what is not there
     |   |-- UndefinedFigure      a figure that the parts at hand do not define
     |   `-- DatabaseError        a database that cannot be opened, written or is of another version
@@ -110,6 +111,10 @@ class JobRefused(UserError):
 
 class JobLost(JobRefused):
     """A training job that was cancelled, or that another worker has: whoever still works on it stops."""
+
+
+class ReleaseRefused(UserError):
+    """A release of what is no candidate, of what is under way already, or by a person who may not."""
 
 
 class PlantRefused(UserError):

@@ -53,6 +53,9 @@ def make_key(folder: Path) -> Path:
     return path
 
 
-def keeps_image(verdict: Verdict, policy: str) -> bool:
-    """Tell whether a part's images are stored whatever is drawn: `all`, `none`, or `not-pass`."""
-    return policy == "all" or (policy == "not-pass" and verdict.outcome is not Outcome.PASS)
+def keeps_image(verdict: Verdict, policy: str, *, shadowed: bool = False) -> bool:
+    """Tell whether a part's images are stored whatever is drawn: `all`, `none`, or `not-pass`.
+
+    A pass that a bundle in the shadow judges too is kept as well: what both say otherwise of, a person must see.
+    """
+    return policy == "all" or (policy == "not-pass" and (shadowed or verdict.outcome is not Outcome.PASS))

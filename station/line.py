@@ -384,7 +384,9 @@ class LineLoop:
         """Decide on a part of several views, and ask for their images. Where there is one view, its process decides."""
         part_id, plan = record.part_id, self._succession.plan_of(record.run_id)
         draw = draw_pass(plan.key, plan.strata, part_id, verdict) if plan else None
-        keep = draw is not None or keeps_image(verdict, self._config.station.keep_images)
+        keep = draw is not None or keeps_image(
+            verdict, self._config.station.keep_images, shadowed=self._succession.shadowed
+        )
         for camera in cameras if keep else ():
             self._group_of[camera].process.send(Keep(part_id, camera))
         return keep, draw

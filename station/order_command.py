@@ -19,7 +19,7 @@ KINDS = {
     "recipe": "change over to a recipe of the configuration: NAME, or NAME@REVISION",
     "bundle": "let this bundle serve",
     "shadow": "score parts by this bundle too, without consequences; none: end it",
-    "rollback": "let serve what served before",
+    "rollback": "let serve what served before, or the bundle of this id, which has served here",
     "self-test": "judge the golden samples now",
 }
 
@@ -39,6 +39,8 @@ def add_verbs(verbs: Any) -> None:
             parser.add_argument("wanted", metavar="RECIPE" if kind == "recipe" else "BUNDLE")
         elif kind == "shadow":
             parser.add_argument("wanted", metavar="BUNDLE", nargs="?", default="")
+        elif kind == "rollback":
+            parser.add_argument("wanted", metavar="ID", nargs="?", default="")
         parser.add_argument("--reason", required=True, metavar="TEXT", help="why")
         parser.add_argument("--by", default=None, metavar="NAME", help="who orders it; unset: the account's name")
         parser.set_defaults(run=_order)
@@ -68,6 +70,7 @@ def _wanted(kind: str, wanted: str, config: StationConfig) -> str:
 
     if kind == "recipe":
         listed(config, wanted)
+    if kind in ("recipe", "rollback"):
         return wanted
     return str(load_bundle(Path(wanted)).path.resolve()) if wanted else ""
 

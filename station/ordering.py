@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from db.engine import open_engine, storage_errors
 from db.orders import GivenOrder, OrderKind, unsettled, unsettled_numbers
 from db.records import Run
-from db.servings import Serving, former_serving, last_serving
+from db.servings import Serving, former_serving, last_serving, served_by
 from inspector.bundle import Bundle, load_bundle
 from inspector.certificate import is_certified, standing
 from inspector.errors import DatabaseError, InspectorError, OrderRefused
@@ -82,6 +82,16 @@ def listed(config: StationConfig, wanted: str) -> ListedRecipe:
     return found
 
 
+def _way_back(connection: Connection, order: GivenOrder) -> Serving | None:
+    """What a rollback leads to: the bundle that it names, or what served before; None: nothing, or no rollback."""
+    given = order.order
+    if given.kind is not OrderKind.ROLLBACK:
+        return None
+    if given.wanted:
+        return served_by(connection, given.station, given.wanted)
+    return former_serving(connection, given.station)
+
+
 @contextmanager
 def _connected(database: str | Path) -> Iterator[Connection]:
     """One connection, kept; raise DatabaseError where the database cannot be read, then or later."""
@@ -138,10 +148,11 @@ class OrderFeed:
             return
         with connection.begin():
             new = [order for order in unsettled(connection, station) if order.number not in self._handed]
-            now, former = last_serving(connection, station), former_serving(connection, station)
+            now = last_serving(connection, station)
+            former = {order.number: _way_back(connection, order) for order in new}
         for order in new:
             self._handed.add(order.number)
-            self._hand_over(order, now, former)
+            self._hand_over(order, now, former[order.number])
 
     def _hand_over(self, order: GivenOrder, now: Serving | None, former: Serving | None) -> None:
         try:
@@ -159,7 +170,8 @@ class OrderFeed:
             return propose(self._config, order, choice.bundle, choice.recipe)
         if kind is OrderKind.ROLLBACK:
             if former is None:
-                raise OrderRefused("rollback: nothing else has served at this station")
+                never = f"bundle {wanted[:16]} has never" if wanted else "nothing else has"
+                raise OrderRefused(f"rollback: {never} served at this station")
             return propose(self._config, order, former.served.bundle_path, self._recipe_of(former))
         if kind is OrderKind.BUNDLE:
             require_no_replay(load_bundle(Path(wanted)), now, self._config)

@@ -110,6 +110,11 @@ class Succession:
         change = self._change
         return [*begun, change.proposal.run.run_id] if change is not None and change.writing else begun
 
+    @property
+    def shadowed(self) -> bool:
+        """Whether a bundle in the shadow judges parts too."""
+        return self._shadow is not None
+
     def for_restart(self) -> LineServing:
         """Return what a vision process that is started now is to serve."""
         change = self._change
@@ -264,4 +269,11 @@ def _other_kind(now: Run, run: Run) -> str | None:
         return f"classes are {', '.join(run.classes)}; recipe {now.recipe} expects {', '.join(now.classes)}"
     if run.manifest.get("good") != now.manifest.get("good"):
         return f"good is {run.manifest.get('good')}; recipe {now.recipe} expects {now.manifest.get('good')}"
+    if (size := _input_size(run)) != (expected := _input_size(now)):
+        return f"input is {size} pixels; recipe {now.recipe} expects {expected}, as the bundle that serves"
     return None
+
+
+def _input_size(run: Run) -> str:
+    said = run.manifest.get("input", {})
+    return f"{said.get('width')}x{said.get('height')}"

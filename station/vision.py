@@ -324,7 +324,9 @@ class Vision:
         draw = None
         if self._decides and serving.plan and counted:
             draw = draw_pass(serving.plan.key, serving.plan.strata, message.part_id, part.verdict)
-        keep = self._decides and (draw is not None or keeps_image(part.verdict, self._keep))
+        shadowed = counted and self._shadow is not None
+        kept = draw is not None or keeps_image(part.verdict, self._keep, shadowed=shadowed)
+        keep = self._decides and kept
         self._pipe.send(Inspected(message.part_id, message.camera, _sketched(part, held), keep, draw, code))
         if keep:
             self._encoder.put(message.part_id, message.camera, image)

@@ -17,6 +17,7 @@ from inspector.gate_settings import GateSettings
 from inspector.preprocess import Roi
 from inspector.quality import QualityLimits
 from inspector.recipe import Recipe, load_recipe
+from inspector.release.settings import ReleaseSettings, ReleaseStation, ShadowSettings, WatchSettings
 from inspector.rules import Rule
 from inspector.runtimes import RuntimeSettings
 from inspector.shifts import ShiftSettings
@@ -38,7 +39,24 @@ from station.triggers.base import TriggerSettings
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 RECIPE = CONFIGS / "recipe.example.toml"
 STATION = CONFIGS / "station.example.toml"
-CHOSEN = {"name", "folder", "bundle", "path", "source", "roi", "kind", "rules", "host", "topic", "url", "node"}
+CHOSEN = {
+    "shadow",
+    "watch",
+    "station",
+    "database",
+    "name",
+    "folder",
+    "bundle",
+    "path",
+    "source",
+    "roi",
+    "kind",
+    "rules",
+    "host",
+    "topic",
+    "url",
+    "node",
+}
 """Fields whose example is a choice and not the default."""
 
 
@@ -111,6 +129,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         *[(output_factory(kind).Settings, table) for kind, table in shown("output").items()],
         *[(camera_factory(kind).Settings, table) for kind, table in shown("camera").items()],
         (RetentionPolicy, tomllib.loads(uncommented((CONFIGS / "retention.example.toml").read_text()))),
+        *release_tables(),
         (Recipe, recipe),
         (QualityLimits, recipe["quality"]),
         (RuntimeSettings, recipe["runtime"]),
@@ -119,6 +138,16 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (Policy, recipe["policy"]),
         (Roi, recipe["roi"]),
         (Rule, recipe["rules"][0]),
+    ]
+
+
+def release_tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
+    release = tomllib.loads((CONFIGS / "release.example.toml").read_text())
+    return [
+        (ReleaseSettings, release),
+        (ShadowSettings, release["shadow"]),
+        (WatchSettings, release["watch"]),
+        (ReleaseStation, release["station"][0]),
     ]
 
 
@@ -141,3 +170,14 @@ def test_every_training_recipe_of_the_repository_loads() -> None:
     for path in paths:
         task = path.parent.name if path.parent.name in command.TASKS else "classify"
         command.read_recipe(path, task)
+
+
+def test_the_retraining_example_shows_every_field_and_the_defaults() -> None:
+    rules = pytest.importorskip("training.retrain.rules", reason="the training extra")
+    content = tomllib.loads(uncommented((CONFIGS / "retrain.example.toml").read_text()))
+    (table,) = content["recipe"]
+    assert set(table) == set(rules.RecipeRules.model_fields)
+    left_out = {"name", "minutes", "training"}
+    assert rules.RulesSettings.model_validate(content)
+    for name in set(table) - left_out:
+        assert table[name] == rules.RecipeRules.model_fields[name].default, name

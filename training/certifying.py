@@ -28,6 +28,7 @@ from inspector.revision import write_refusal, write_revision
 from inspector.samples import Dataset, Sample
 from training.order import say
 from training.recipe import PolicyRecipe
+from training.sbom import SBOM, bill_of_materials
 from training.splits import Parts as DatasetParts
 
 
@@ -44,7 +45,7 @@ def deliver_bundle(
     Where they do not, the limits that the recipe aims at stay, and card and standard output say what is missing.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        draft = load_bundle(write_bundle(Path(scratch), manifest, files))
+        draft = load_bundle(write_bundle(Path(scratch), manifest, {**files, SBOM: bill_of_materials()}))
         try:
             certificate = certified(draft, dataset, parts, policy)
         except UserError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -10,18 +11,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
+from sqlalchemy import Engine
 
 from db.audit_keys import PrivateKey, new_key, write_keys
 from db.engine import open_engine, writing
 from db.ledger import Ledger
-from db.orders import GivenOrder, Order, OrderKind, OrderState, give
+from db.orders import GivenOrder, Order, OrderKind, OrderState, give, orders
 from db.queries import events
 from db.records import Event, Severity
 from db.servings import Served
 from db.signatures import KEY_NAMES, sign_bundle
 from inspector.bundle import Lineage, load_bundle, write_bundle
 from inspector.errors import BundleError, ConfigError
+from inspector.preprocess import InputSpec
 from station.config import StationConfig, station_config
 from station.ordering import OrderFeed, propose, run_value
 from station.running import run_station
@@ -52,12 +57,14 @@ class Plant:
         return station_config({"station": block, "camera": camera}, "station.toml", self.folder)
 
 
-def made(folder: Path, year: int, bias: float) -> Path:
+def made(folder: Path, year: int, bias: float, **changes: Any) -> Path:
     when = datetime(year, 1, 1, tzinfo=UTC)
     lineage = Lineage(dataset="made", dataset_hash="0" * 64, code_version="0", seed=0, created_at=when)
-    files = bundle_files(brightness_network(bias))
-    plain = write_bundle(folder / "plain", manifest(lineage=lineage), files)
-    return write_bundle(folder / "bundles", manifest(lineage=lineage), {**files, **golden(plain)})
+    files, described = bundle_files(brightness_network(bias)), manifest(lineage=lineage, **changes)
+    if changes:  # refused before its network is asked
+        return write_bundle(folder / "bundles", described, files)
+    plain = write_bundle(folder / "plain", described, files)
+    return write_bundle(folder / "bundles", described, {**files, **golden(plain)})
 
 
 @pytest.fixture
@@ -127,6 +134,85 @@ def test_an_older_bundle_is_refused_as_an_order_and_taken_as_a_rollback(plant: P
     refused, taken = handed_over(plant.config(plant.new), (OrderKind.BUNDLE, plant.old), (OrderKind.ROLLBACK, None))
     assert [why.partition("before bundle")[2][:17].strip() for why in refused] == [load_bundle(plant.new).id[:16]]
     assert [proposal.bundle for proposal in taken] == [plant.old]
+
+
+def test_a_running_station_refuses_each_unfit_bundle_by_its_reason_in_the_event_log_and_takes_the_signed_one(
+    plant: Plant,
+) -> None:
+    wanted = unfit_bundles(plant)
+    served(plant, plant.new)
+    (plant.folder / "pictures").mkdir()
+    cv2.imwrite(str(plant.folder / "pictures" / "0.png"), np.full((96, 128, 3), 200, np.uint8))
+    config = plant.config(plant.new, hang_s=60, start_s=300)
+    camera = config.camera.model_copy(update={"path": plant.folder / "pictures", "pace_hz": 5, "loops": 100_000})
+    config = config.model_copy(update={"cameras": (camera,)})
+    answers = ordered(config, [path for path, _ in wanted])
+    for (path, cause), given in zip(wanted, answers, strict=True):
+        if cause:
+            assert given.state is OrderState.REFUSED, path
+            assert cause in given.actual
+        else:
+            assert given.state is OrderState.DONE, given.actual
+    told = [event.message for event in alarms(config) if event.kind == "bundle refused"]
+    for _, cause in wanted:
+        assert not cause or any(cause in message for message in told), cause
+
+
+def unfit_bundles(plant: Plant) -> list[tuple[Path, str]]:
+    """Every bundle that must be refused with a part of the reason, and at last one that must be taken."""
+    stranger = made(plant.folder, 2027, 6.0)
+    sign_bundle(load_bundle(stranger), new_key(), "mallory", datetime(2027, 1, 2, tzinfo=UTC))
+    flipped = plant.folder / "flipped" / plant.new.name
+    shutil.copytree(plant.new, flipped)
+    model = flipped / "model.cpu-int8.onnx"
+    model.write_bytes(bytes([model.read_bytes()[0] ^ 1]) + model.read_bytes()[1:])
+    other_recipe, other_size, fit = (made(plant.folder, 2027, bias, **changes) for bias, changes in VARIANTS)
+    for path in (other_recipe, other_size, fit):
+        sign_bundle(load_bundle(path), plant.key, "ann", datetime(2027, 1, 2, tzinfo=UTC))
+    return [
+        (plant.unsigned, "not signed"),
+        (stranger, "none of the 1 keys that are trusted"),
+        (flipped, "has been altered"),
+        (plant.old, "an older one needs the order rollback"),
+        (other_recipe, "classes are good, scratch; recipe default expects good, dark"),
+        (other_size, "input is 48x48 pixels; recipe default expects 32x32"),
+        (fit, ""),
+    ]
+
+
+VARIANTS: tuple[tuple[float, dict[str, Any]], ...] = (
+    (5.0, {"classes": ("good", "scratch")}),
+    (4.0, {"input": InputSpec(height=48, width=48)}),
+    (7.5, {}),
+)
+
+
+def ordered(config: StationConfig, bundles: list[Path]) -> list[GivenOrder]:
+    """Give orders to a station that runs, one after the other, and return what it made of each."""
+    engine, stop, given = open_engine(config.database_url), threading.Event(), []
+    thread = threading.Thread(target=lambda: run_station(config, stop), name="station")
+    thread.start()
+    try:
+        for path in bundles:
+            with writing(engine) as connection:
+                number = give(connection, Order("press", OrderKind.BUNDLE, "ann", "a test", str(path)))
+            given.append(settled(engine, number))
+    finally:
+        stop.set()
+        thread.join(60)
+        engine.dispose()
+    return given
+
+
+def settled(engine: Engine, number: int) -> GivenOrder:
+    until_s = time.monotonic() + 120
+    while time.monotonic() < until_s:
+        with engine.connect() as connection:
+            found = next(each for each in orders(connection, "press") if each.number == number)
+        if found.settled_at is not None:
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"order {number} was neither done nor refused")
 
 
 def served(plant: Plant, bundle: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from training.retrain import gate_command, job_commands, snapshot_command
+from training.retrain import gate_command, job_commands, rules_command, snapshot_command
 
 HELP = "freeze labels, train on them, and hold the new bundle against the one that serves"
 VERBS = {
@@ -13,6 +13,7 @@ VERBS = {
     "queue": (job_commands.add_queue, "ask for a training"),
     "jobs": (job_commands.add_jobs, "list trainings and what came of them"),
     "cancel": (job_commands.add_cancel, "cancel a training"),
+    "rules": (rules_command.add_arguments, "queue what is wanted by rule: new labels, a drift alarm, weekly"),
     "once": (job_commands.add_once, "do the training that waits longest; exit status 1: it failed"),
     "work": (job_commands.add_work, "do trainings as they are asked for, until SIGTERM"),
 }

@@ -1,0 +1,1 @@
+"""How an approved bundle reaches the line: pure decisions. `db.release` takes the steps."""

@@ -1,0 +1,1 @@
+"""Recorded parts inspected again by another bundle: what would it have said, and what would that cost?"""
