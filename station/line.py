@@ -22,6 +22,7 @@ from inspector.errors import StationError, UserError
 from inspector.values import NO_TAG, InspectionRecord, PartTag, Verdict
 from station.account import Account, Line, new_record
 from station.auditing import AuditPlan, keeps_image
+from station.building import BuildNotes
 from station.challenges.guard import Guard
 from station.config import StationConfig
 from station.desk import OrderDesk
@@ -33,24 +34,29 @@ from station.inbox import Inbox
 from station.journal import Journal
 from station.messages import (
     Alive,
+    Building,
+    Built,
     CameraNote,
     CameraState,
     Challengers,
+    Declined,
     Drifted,
     DriftPoint,
     DriftStatus,
     Ended,
     Exposed,
-    FromOrders,
     FromVision,
     ImageFailed,
     ImageStored,
     Inspected,
     Keep,
+    Loaded,
     NotHeld,
     Ready,
     Relearning,
     RuntimeFailed,
+    SelfTested,
+    ShadowJudged,
     Stop,
     Unexposed,
     Unfit,
@@ -105,6 +111,7 @@ class LineLoop:
         self._ledger = ledger
         self._output = output
         self._journal = Journal(ledger, identity.station)
+        self._builds = BuildNotes(self._journal)
         self._drift = DriftNotes(self._journal, tally, several=len(self._cameras) > 1)
         self._inbox = Inbox()
         self._ears = Ears()
@@ -217,9 +224,7 @@ class LineLoop:
             case ImageFailed(message=why):
                 account.when_durable(part_id, lambda: account.image_failed(part_id, camera, why))
 
-    def _note_state(
-        self, group: VisionGroup, message: Ready | CameraState | CameraNote | RuntimeFailed | Ended | Unfit | FromOrders
-    ) -> None:
+    def _note_state(self, group: VisionGroup, message: FromVision) -> None:
         match message:
             case Ready(description, golden_samples):
                 self._become_ready(group, description, golden_samples)
@@ -237,8 +242,19 @@ class LineLoop:
                 self._journal.note(Severity.INFO, "camera ended", why, camera)
             case Unfit(why):
                 raise UserError(why)
-            case _:
+            case Building(number, words):
+                self._note_building(group, number, words)
+            case Built(why):
+                self._journal.note(Severity.INFO, "runtime ready", why)
+            case Loaded() | Declined() | SelfTested() | ShadowJudged():
                 self._desk.heard(group, message)
+
+    def _note_building(self, group: VisionGroup, number: int, words: str) -> None:
+        group.builds()
+        if not group.ready:
+            self._tally.note_vision(group.name, f"starting: {words}")
+        is_news = self._builds.note(group.name, number, words)
+        self._succession.builds(number, words if is_news else None)
 
     def _note_camera(self, camera: str, state: str) -> None:
         self._camera_states[camera] = state

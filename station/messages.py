@@ -133,6 +133,22 @@ class RuntimeFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Building:
+    """Vision: what the runtime of a bundle needs is being built; told every few seconds while that goes on."""
+
+    number: int
+    """Of the bundle, among those that the line numbered."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Vision: what the recipe's runtime needed is built, and it has taken over from the one that stood in."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Vision: no further exposure will come of this camera."""
 
@@ -227,6 +243,8 @@ FromVision = (
     | CameraState
     | CameraNote
     | RuntimeFailed
+    | Building
+    | Built
     | Ended
     | FromWatch
     | FromOrders

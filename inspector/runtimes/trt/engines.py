@@ -18,6 +18,7 @@ from typing import Any
 from inspector.bundle import ID_DIGITS, Bundle, Precision
 from inspector.documents import Document
 from inspector.errors import BundleError
+from inspector.runtimes import Tell
 from inspector.runtimes.trt.alone import alone
 from inspector.runtimes.trt.library import Library
 from inspector.runtimes.trt.parsing import Parsed, parse_network
@@ -86,23 +87,29 @@ def engines_home(bundle: Path) -> Path:
     return bundle.resolve().parent / "engines"
 
 
-def build_for(bundle: Bundle, order: Order, library: Library, timings: Path | None = None) -> tuple[bytes, EngineProof]:
+def build_for(
+    bundle: Bundle, order: Order, library: Library, timings: Path | None = None, tell: Tell | None = None
+) -> tuple[bytes, EngineProof]:
     """Build an engine in memory and prove it; `timings` is where earlier builds kept how long kernels take.
+
+    `tell` hears every two seconds how far it is; without it the log does.
 
     Raises:
         BundleError: a graph that TensorRT cannot build, a task's output that is missing, an unknown target.
     """
-    return alone(lambda: _build_for(bundle, order, library, timings))
+    return alone(lambda: _build_for(bundle, order, library, timings, tell))
 
 
-def _build_for(bundle: Bundle, order: Order, library: Library, timings: Path | None) -> tuple[bytes, EngineProof]:
+def _build_for(
+    bundle: Bundle, order: Order, library: Library, timings: Path | None, tell: Tell | None
+) -> tuple[bytes, EngineProof]:
     model = bundle.model_path(order.precision)
     started = time.perf_counter()
     parsed = parse_network(library, model, float_door=order.precision == "float")
     reasons = {kept.node: kept.reason for kept in bundle.manifest.kept_float if kept.precision == order.precision}
     layers = _walked(parsed, model, reasons)
     _require_ports(parsed, bundle, model)
-    engine = _build(parsed, model, order, timings)
+    engine = _build(parsed, model, order, timings, tell)
     proof = EngineProof(
         bundle=bundle.id,
         model_sha256=hashlib.sha256(model.read_bytes()).hexdigest(),
@@ -183,9 +190,10 @@ def _require_ports(parsed: Parsed, bundle: Bundle, model: Path) -> None:
         raise BundleError(f"{model}: no output {', '.join(sorted(missing))}; it gives {', '.join(sorted(names))}")
 
 
-def _build(parsed: Parsed, model: Path, order: Order, timings: Path | None) -> bytes:
+def _build(parsed: Parsed, model: Path, order: Order, timings: Path | None, tell: Tell | None = None) -> bytes:
     config = parsed.builder.create_builder_config()
-    progress = make_progress(parsed.library.api, partial(logger.info, "engine for %s: %s", order.target))
+    tell = tell or partial(logger.info, "engine for %s: %s", order.target)
+    progress = make_progress(parsed.library.api, tell)
     config.progress_monitor = progress
     _aim(parsed.library, config, order.target)
     if timings:
