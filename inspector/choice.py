@@ -93,7 +93,7 @@ def ready_model(bundle: Bundle, recipe: Recipe, post: Post | None = None) -> tup
 
 
 def _spare(bundle: Bundle, chosen: Candidate, fit: Sequence[Evidence]) -> list[Candidate]:
-    """The fastest of another library with nothing to build; where one has the same precision, the limits were proved at, that one."""
+    """The fastest of another library with nothing to build, first of the precision that the limits were proved at."""
     others = [one.candidate for one in fit if one.candidate.runtime.kind != chosen.runtime.kind]
     ready = (one for one in sorted(others, key=lambda one: one.precision != chosen.precision) if can_load(bundle, one))
     return list(islice(ready, 1))
@@ -135,7 +135,10 @@ def _fit(bundle: Bundle, recipe: Recipe, post: Post | None) -> list[Evidence]:
 
 
 def usable(table: RuntimeTable, recipe: Recipe) -> list[Evidence]:
-    """Return what is proved and fits the recipe, the fastest first. Enrolled variants belong to the precision that they were enrolled at."""
+    """Return what is proved and fits the recipe, the fastest first.
+
+    Enrolled variants belong to the precision that they were enrolled at.
+    """
     return [one for one in table.proved if recipe.enrolment is None or one.candidate.precision == recipe.precision]
 
 

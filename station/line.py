@@ -39,24 +39,22 @@ from station.messages import (
     CameraNote,
     CameraState,
     Challengers,
-    Declined,
     Drifted,
     DriftPoint,
     DriftStatus,
     Ended,
     Exposed,
+    FromOrders,
+    FromRuntime,
     FromVision,
     ImageFailed,
     ImageStored,
     Inspected,
     Keep,
-    Loaded,
     NotHeld,
     Ready,
     Relearning,
     RuntimeFailed,
-    SelfTested,
-    ShadowJudged,
     Stop,
     Unexposed,
     Unfit,
@@ -224,7 +222,11 @@ class LineLoop:
             case ImageFailed(message=why):
                 account.when_durable(part_id, lambda: account.image_failed(part_id, camera, why))
 
-    def _note_state(self, group: VisionGroup, message: FromVision) -> None:
+    def _note_state(
+        self,
+        group: VisionGroup,
+        message: Ready | CameraState | CameraNote | FromRuntime | Ended | Unfit | FromOrders,
+    ) -> None:
         match message:
             case Ready(description, golden_samples):
                 self._become_ready(group, description, golden_samples)
@@ -234,20 +236,25 @@ class LineLoop:
                 self._journal.note(severity, kind, why, camera)
             case CameraNote(camera, kind, why, warning):
                 self._journal.note(Severity.WARNING if warning else Severity.INFO, kind, why, camera)
-            case RuntimeFailed(why):
-                self._journal.note(Severity.ALARM, "runtime failed", why)
             case Ended(camera, why):
                 self._ended = True
                 self._intake.close()
                 self._journal.note(Severity.INFO, "camera ended", why, camera)
             case Unfit(why):
                 raise UserError(why)
-            case Building(number, words):
-                self._note_building(group, number, words)
+            case RuntimeFailed() | Building() | Built():
+                self._note_runtime(group, message)
+            case _:
+                self._desk.heard(group, message)
+
+    def _note_runtime(self, group: VisionGroup, message: FromRuntime) -> None:
+        match message:
+            case RuntimeFailed(why):
+                self._journal.note(Severity.ALARM, "runtime failed", why)
             case Built(why):
                 self._journal.note(Severity.INFO, "runtime ready", why)
-            case Loaded() | Declined() | SelfTested() | ShadowJudged():
-                self._desk.heard(group, message)
+            case Building(number, words):
+                self._note_building(group, number, words)
 
     def _note_building(self, group: VisionGroup, number: int, words: str) -> None:
         group.builds()

@@ -229,6 +229,7 @@ class ShadowJudged:
 
 
 FromOrders = Loaded | Declined | SelfTested | ShadowJudged
+FromRuntime = RuntimeFailed | Building | Built
 FromWatch = Drifted | DriftStatus | DriftPoint | Relearning
 FromVision = (
     Ready
@@ -242,9 +243,7 @@ FromVision = (
     | ImageFailed
     | CameraState
     | CameraNote
-    | RuntimeFailed
-    | Building
-    | Built
+    | FromRuntime
     | Ended
     | FromWatch
     | FromOrders

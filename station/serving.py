@@ -1,9 +1,9 @@
 """The bundles of a vision process: one serves, one may stand by for a rollback, one may be loading, one in the shadow.
 
 A bundle is loaded and proved on a thread of its own, beside the one that serves, so a part waits for nothing but the
-switch; what its runtime needs built, an engine, is built before that, for however long it goes on. At the start another proved runtime
-stands in for so long. A frame is prepared and judged by the bundle that served when it was exposed, or that the line named with its
-trigger, whatever serves by then.
+switch; what its runtime needs, an engine, is built before that, however long it takes. At the start another proved
+runtime stands in for so long. A frame is prepared and judged by the bundle that served when it was exposed, or that the
+line named with its trigger, whatever serves by then.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def first_serving(number: int, config: StationConfig, tell: Tell) -> Serving:
 
 
 def _meanwhile(bundle: Bundle, config: StationConfig) -> Recipe | None:
-    """Return the recipe to serve with during a build; None where there is nothing to build, or nothing else may serve."""
+    """Return the recipe to serve with during a build; None where nothing is to be built, or nothing else may serve."""
     recipe = config.recipe
     if not unbuilt(bundle, recipe, config.post):
         return None
@@ -110,9 +110,7 @@ def _meanwhile(bundle: Bundle, config: StationConfig) -> Recipe | None:
     return None if uncertified else found
 
 
-def _proved(
-    number: int, path: Path, recipe: Recipe, bundle: Bundle, run_as: Recipe, config: StationConfig
-) -> Serving:
+def _proved(number: int, path: Path, recipe: Recipe, bundle: Bundle, run_as: Recipe, config: StationConfig) -> Serving:
     """Load a bundle on the runtime that `run_as` names, to serve as what `recipe` orders."""
     inspector = Inspector(bundle, run_as, post=config.post)
     plan = audit_plan(config, inspector.policy)

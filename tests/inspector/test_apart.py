@@ -18,7 +18,6 @@ from inspector.runtimes.trt.library import Library, load_library
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed: pip install 'open-inspector[tensorrt-rtx]'")
 
 
-
 @pytest.fixture(scope="module")
 def library() -> Library:
     return load_library("tensorrt-rtx")
@@ -40,9 +39,7 @@ def test_the_library_builds_and_keeps_an_engine_in_another_process(wanted: Wante
     assert len(kept) > 100_000
 
 
-def test_what_the_library_refuses_is_refused_in_its_words(
-    library: Library, bundle_path: Path, tmp_path: Path
-) -> None:
+def test_what_the_library_refuses_is_refused_in_its_words(library: Library, bundle_path: Path, tmp_path: Path) -> None:
     unknown = WantedEngine(load_bundle(bundle_path), Order("trt-int8", "sm86"), library, tmp_path / "one.engine")
     with pytest.raises(BundleError, match=r"trt-int8"):
         build_apart(unknown, "gpu", lambda _: None)
@@ -51,7 +48,9 @@ def test_what_the_library_refuses_is_refused_in_its_words(
 
 def test_how_far_it_is_is_told_again_while_there_is_no_news(wanted: WantedEngine) -> None:
     told: list[str] = []
-    build_apart(wanted, "gpu", told.append, command=python("import time; print('layers: 1 of 9', flush=True); time.sleep(2.5)"))
+    build_apart(
+        wanted, "gpu", told.append, command=python("import time; print('layers: 1 of 9', flush=True); time.sleep(2.5)")
+    )
     assert told[0] == "begun, after 0 s"
     assert len([words for words in told if words.startswith("layers: 1 of 9, after ")]) >= 2
 
@@ -59,8 +58,14 @@ def test_how_far_it_is_is_told_again_while_there_is_no_news(wanted: WantedEngine
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"one\.engine: the process that built it died \(signal 11"),
-        ("import sys; print('MyelinCheckException', file=sys.stderr); sys.exit(3)", r"exit status 3: MyelinCheckException"),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+            r"one\.engine: the process that built it died \(signal 11",
+        ),
+        (
+            "import sys; print('MyelinCheckException', file=sys.stderr); sys.exit(3)",
+            r"exit status 3: MyelinCheckException",
+        ),
         ("import sys; print('model.onnx: no', file=sys.stderr); sys.exit(2)", r"^model\.onnx: no$"),
         ("import time; time.sleep(60)", r"nothing new of its build within 0\.2 s"),
     ],

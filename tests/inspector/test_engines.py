@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from inspector.bundle import load_bundle, write_bundle
 from inspector.cli import main
 from inspector.errors import BundleError, RuntimeUnavailable
-from inspector.runtimes.trt.engines import EngineProof, Order, build_for, profile, with_float_size
+from inspector.runtimes.trt.engines import EngineProof, Order, build_for, profile, unpacked, with_float_size
 from inspector.runtimes.trt.library import Library, load_library
 from inspector.runtimes.trt.parsing import parse_network
 from inspector.runtimes.trt.progress import make_progress
@@ -202,10 +202,11 @@ def test_engines_for_several_gpus_are_built_without_one_and_lie_beside_the_bundl
     path = bundle_of(tmp_path, network(SOUND))
     bundle = load_bundle(path)
     assert main(["bundle", "build-engine", str(path), "--target", "sm86,sm89"]) == 0
-    engines = sorted((tmp_path / "engines" / bundle.id[:16]).glob("*.engine"))
+    engines = sorted((tmp_path / "engines" / bundle.id[:16]).glob("*.engine.gz"))
     assert [file.name.partition(".tensorrt-rtx-")[0] for file in engines] == ["trt-int8.sm86", "trt-int8.sm89"]
     proof = EngineProof.model_validate_json(engines[0].with_name(f"{engines[0].name}.json").read_bytes())
-    assert (proof.bundle, proof.int8_share, proof.engine_bytes) == (bundle.id, 1.0, engines[0].stat().st_size)
+    assert (proof.bundle, proof.int8_share, proof.packed_bytes) == (bundle.id, 1.0, engines[0].stat().st_size)
+    assert proof.engine_bytes == len(unpacked(engines[0])) > 2 * proof.packed_bytes
     assert (proof.inputs[0].dtype, proof.inputs[0].shape) == ("uint8", (-1, SIZE, SIZE, 3))
     assert proof.batches == (1, 1, 8)
     assert "100.0 % of 0 M multiply-accumulates in int8" in capsys.readouterr().out
@@ -224,6 +225,7 @@ def test_the_engine_is_held_against_the_float_engine_of_the_same_network(library
     assert proof.size_ratio is None
     compared = with_float_size(proof, bundle, library)
     assert compared.size_ratio == proof.engine_bytes / compared.float_engine_bytes  # type: ignore[operator]
+    assert compared.packed_ratio == proof.packed_bytes / compared.float_packed_bytes  # type: ignore[operator]
     _, plain = build_for(bundle, Order("float", "sm86"), library)
     assert with_float_size(plain, bundle, library) == plain
 

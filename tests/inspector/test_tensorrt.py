@@ -18,6 +18,7 @@ from inspector.errors import BundleError, RuntimeFault, RuntimeUnavailable
 from inspector.model import load_model
 from inspector.runtimes import RuntimeSettings, load_runtime
 from inspector.runtimes.trt.driver import CudaDevice, Gpu, open_device
+from inspector.runtimes.trt.engines import unpacked
 from inspector.runtimes.trt.library import load_library
 from inspector.runtimes.trt.runtime import TensorRt
 from tests.conftest import SIZE, brightness_network, bundle_files, manifest
@@ -195,7 +196,7 @@ def pictures(n: int) -> np.ndarray:
 
 
 def engines(model: Path) -> list[Path]:
-    return sorted((model.parent.parent / "engines").rglob("*.engine"))
+    return sorted((model.parent.parent / "engines").rglob("*.engine.gz"))
 
 
 @pytest.mark.parametrize("n", [1, 3, MOST, MOST + 1, 3 * MOST + 2])
@@ -267,10 +268,12 @@ def test_the_engine_is_built_once_and_again_only_when_gpu_or_content_differ(mode
     assert ".sm89.tensorrt-rtx-" in first.name
     written = first.stat().st_mtime_ns
     adapter(model, device)
-    assert first.stat().st_mtime_ns == written
-    first.write_bytes(first.read_bytes()[:-1])
-    adapter(model, device)
-    assert first.stat().st_mtime_ns != written
+    assert first.stat().st_mtime_ns == written  # not built again
+    whole = first.read_bytes()
+    for broken in (whole[:-1], whole[:500] + bytes([whole[500] ^ 1]) + whole[501:]):
+        first.write_bytes(broken)
+        adapter(model, device)
+        assert first.read_bytes() == whole
     adapter(model, FakeDevice(Gpu("Fake 3000", "sm86", "13000")))
     assert len(engines(model)) == 2
 
@@ -328,7 +331,7 @@ def test_an_engine_is_built_where_none_is_kept_or_the_driver_takes_it_no_more(mo
     TensorRt.build(model, RTX, told.append, device)
     [engine] = engines(model)
     assert told[0] == "begun, after 0 s"
-    assert TensorRt.is_built(model, RTX, device, lambda content: content == engine.read_bytes() or None)
+    assert TensorRt.is_built(model, RTX, device, lambda content: content == unpacked(engine) or None)
     assert not TensorRt.is_built(model, RTX, device, lambda _: None)
 
 

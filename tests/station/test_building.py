@@ -1,4 +1,4 @@
-"""A station whose runtime has an engine to build first: it judges every part meanwhile, at the start and at a change."""
+"""A station whose runtime has an engine to build first judges every part meanwhile, at its start and at a change."""
 
 from __future__ import annotations
 
@@ -91,7 +91,6 @@ class Watched:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-
 
     def parts(self) -> list[InspectionRecord]:
         with self._engine.connect() as connection:

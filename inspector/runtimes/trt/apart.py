@@ -1,8 +1,8 @@
 """A build in a process of its own, behind all others, so that the one that serves parts goes on meanwhile.
 
 A builder takes every core for minutes, stops Python's collector while it works, and may take its process down when it
-fails. Here it is another process's, of the least priority, and it ends with the one that wants the engine. What it is to build
-comes as JSON on its standard input, which ends when nobody wants it any more; how far it is goes line by line to
+fails. Here it is another process, of the least priority, and it ends with the one that wants the engine. What it is to
+build comes as JSON on its standard input, which ends when nobody wants it any more; how far it is goes line by line to
 its standard output; a refusal is the last line of its standard error, with exit status 2.
 """
 

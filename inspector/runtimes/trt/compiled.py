@@ -1,8 +1,8 @@
-"""What TensorRT-RTX compiles at the station: kernels for its very GPU, kept beside the engine from one start to the next.
+"""What TensorRT-RTX compiles at the station, kernels for its very GPU: kept beside the engine for the next start.
 
 An engine of RTX is finished where it runs: the first inference of a batch size compiles for the GPU at hand, and a
-runtime cache takes what was made. The library itself refuses a cache of another version, GPU or driver. `tensorrt` compiles
-when it builds, and has no such cache. Names: TensorRT-RTX documentation, "Working with Runtime Cache".
+runtime cache takes what was made. The library itself refuses a cache of another version, GPU or driver. `tensorrt`
+compiles when it builds, and has no such cache. Names: the library's own `IRuntimeConfig` and `IRuntimeCache`.
 """
 
 from __future__ import annotations

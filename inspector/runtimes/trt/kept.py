@@ -1,4 +1,4 @@
-"""The engine that a network needs on a GPU: where it is kept, whether it is there, and what to build where it is not."""
+"""The engine that a network needs on a GPU: where it is kept, whether it is there, and what to build if not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from inspector.documents import read_json
 from inspector.errors import BundleError
 from inspector.runtimes import Tell
 from inspector.runtimes.trt.driver import Gpu
-from inspector.runtimes.trt.engines import EngineProof, Order, build_for, engine_path, engines_home, proof_path, store
+from inspector.runtimes.trt.engines import (
+    EngineProof,
+    Order,
+    build_for,
+    engine_path,
+    engines_home,
+    proof_path,
+    store,
+    unpacked,
+)
 from inspector.runtimes.trt.library import Library
 from inspector.runtimes.trt.timing import timing_path
 
@@ -29,7 +38,11 @@ class WantedEngine:
 
     def read(self) -> bytes | None:
         """Return the engine where it is kept whole; whether the driver takes it is another question."""
-        return self.path.read_bytes() if self._is_whole() else None
+        try:
+            return unpacked(self.path) if self._is_whole() else None
+        except BundleError as error:
+            logger.warning("%s; built again", error)
+            return None
 
     def build(self, tell: Tell | None = None) -> tuple[bytes, EngineProof]:
         """Build it, in this process; raise BundleError."""
@@ -54,7 +67,7 @@ class WantedEngine:
             logger.warning("%s; built again", error)
             return False
         fits = proof.bundle == self.bundle.id and proof.library == self.library.name
-        return fits and proof.batches[-1] >= self.order.largest_batch and proof.engine_bytes == self.path.stat().st_size
+        return fits and proof.batches[-1] >= self.order.largest_batch and proof.packed_bytes == self.path.stat().st_size
 
 
 def wanted_engine(model: Path, library: Library, gpu: Gpu, largest_batch: int) -> WantedEngine:
