@@ -202,7 +202,7 @@ def test_engines_for_several_gpus_are_built_without_one_and_lie_beside_the_bundl
     path = bundle_of(tmp_path, network(SOUND))
     bundle = load_bundle(path)
     assert main(["bundle", "build-engine", str(path), "--target", "sm86,sm89"]) == 0
-    engines = sorted((tmp_path / "engines" / bundle.id[:16]).glob("*.engine.gz"))
+    engines = sorted((tmp_path / "engines" / bundle.id[:16]).glob("*.engine.xz"))
     assert [file.name.partition(".tensorrt-rtx-")[0] for file in engines] == ["trt-int8.sm86", "trt-int8.sm89"]
     proof = EngineProof.model_validate_json(engines[0].with_name(f"{engines[0].name}.json").read_bytes())
     assert (proof.bundle, proof.int8_share, proof.packed_bytes) == (bundle.id, 1.0, engines[0].stat().st_size)

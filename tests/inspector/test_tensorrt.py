@@ -196,7 +196,7 @@ def pictures(n: int) -> np.ndarray:
 
 
 def engines(model: Path) -> list[Path]:
-    return sorted((model.parent.parent / "engines").rglob("*.engine.gz"))
+    return sorted((model.parent.parent / "engines").rglob("*.engine.xz"))
 
 
 @pytest.mark.parametrize("n", [1, 3, MOST, MOST + 1, 3 * MOST + 2])

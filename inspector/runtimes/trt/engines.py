@@ -1,17 +1,16 @@
 """Engines: built from a bundle's graph, with proof of what was built, and kept beside the bundle.
 
-Below `engines/<bundle id>/` there are `<precision>.<target>.<library>-<version>.engine.gz` and, of the same name, the
+Below `engines/<bundle id>/` there are `<precision>.<target>.<library>-<version>.engine.xz` and, of the same name, the
 proof in JSON. A bundle is immutable, so its own folder stays as it is. An engine of TensorRT-RTX holds the source text
 of each of its kernels, with the same declarations again and again: packed, little is left of that.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import logging
+import lzma
 import time
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -103,7 +102,7 @@ class Order:
 
 def engine_path(home: Path, bundle_id: str, order: Order, library: Library) -> Path:
     """Return where the engine of an order is kept below the folder `home`."""
-    return home / bundle_id[:ID_DIGITS] / f"{order.precision}.{order.target}.{library.name}.engine.gz"
+    return home / bundle_id[:ID_DIGITS] / f"{order.precision}.{order.target}.{library.name}.engine.xz"
 
 
 def engines_home(bundle: Path) -> Path:
@@ -173,15 +172,15 @@ def _float_engine(bundle: Bundle, order: Order, library: Library) -> bytes:
 
 
 def packed(engine: bytes) -> bytes:
-    """Return an engine as it is kept: the same bytes for the same engine, and `gunzip` gives it back."""
-    return gzip.compress(engine, mtime=0)
+    """Return an engine as it is kept: the same bytes for the same engine, and `unxz` gives it back."""
+    return lzma.compress(engine, preset=0)
 
 
 def unpacked(path: Path) -> bytes:
     """Read an engine that is kept; raise BundleError where it is not whole."""
     try:
-        return gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
+        return lzma.decompress(path.read_bytes())
+    except (OSError, EOFError, lzma.LZMAError) as error:
         raise BundleError(f"{path}: no whole engine ({error})") from error
 
 
