@@ -13,6 +13,7 @@ from inspector.runtimes.trt.engines import (
     EngineProof,
     HalfLayers,
     Order,
+    best_batch,
     build_for,
     engine_path,
     engines_home,
@@ -37,8 +38,9 @@ def run(args: argparse.Namespace) -> int:
     bundle, library = load_bundle(args.bundle), load_library("tensorrt-rtx")
     home = args.out or engines_home(bundle.path)
     half = _half(bundle, args.precision) if args.half else None
+    best = best_batch(bundle, args.largest_batch)
     for target in _targets(args.target, library):
-        order = Order(args.precision, target, largest_batch=args.largest_batch, half=half)
+        order = Order(args.precision, target, best, args.largest_batch, half)
         engine, proof = build_for(bundle, order, library)
         proof = with_float_size(proof, bundle, library)
         path = engine_path(home, bundle.id, order, library)

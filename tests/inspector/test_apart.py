@@ -75,6 +75,11 @@ def test_a_build_that_crashes_refuses_or_hangs_is_said_so(wanted: WantedEngine, 
         build_apart(wanted, "gpu", lambda _: None, patience_s=0.2 if "sleep" in script else 60, command=python(script))
 
 
+def test_a_process_that_cannot_be_started_is_said_so(wanted: WantedEngine) -> None:
+    with pytest.raises(BundleError, match=r"no process to build it in \(No such file"):
+        build_apart(wanted, "gpu", lambda _: None, command=["no-such-python"])
+
+
 def test_a_build_ends_with_the_process_that_wants_it(wanted: WantedEngine) -> None:
     command = [sys.executable, "-m", "inspector.runtimes.trt.apart"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

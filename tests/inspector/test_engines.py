@@ -15,10 +15,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from inspector.bundle import load_bundle, write_bundle
+from inspector.bundle import Tiles, load_bundle, write_bundle
 from inspector.cli import main
 from inspector.errors import BundleError, RuntimeUnavailable
+from inspector.runtimes.trt.driver import Gpu
 from inspector.runtimes.trt.engines import EngineProof, Order, build_for, profile, unpacked, with_float_size
+from inspector.runtimes.trt.kept import wanted_engine
 from inspector.runtimes.trt.library import Library, load_library
 from inspector.runtimes.trt.parsing import parse_network
 from inspector.runtimes.trt.progress import make_progress
@@ -84,12 +86,12 @@ def library() -> Library:
     return load_library("tensorrt-rtx")
 
 
-def bundle_of(folder: Path, graph: bytes) -> Path:
+def bundle_of(folder: Path, graph: bytes, **changes: object) -> Path:
     files = bundle_files(graph)
     calibrations = json.loads(files["calibration.json"])
     calibrations["trt-int8"] = calibrations["float"]
     extra = {"model.trt-int8.onnx": graph, "calibration.json": json.dumps(calibrations).encode()}
-    return write_bundle(folder, manifest(), {**files, **extra})
+    return write_bundle(folder, manifest(**changes), {**files, **extra})
 
 
 def test_a_layer_fed_by_int8_on_both_sides_is_int8_and_its_work_is_counted(library: Library, tmp_path: Path) -> None:
@@ -213,6 +215,16 @@ def test_engines_for_several_gpus_are_built_without_one_and_lie_beside_the_bundl
     assert load_bundle(path).id == bundle.id
 
 
+def test_frames_that_are_cut_come_with_all_tiles_at_once_and_engines_are_quickest_for_that(
+    library: Library, tmp_path: Path
+) -> None:
+    whole = bundle_of(tmp_path / "whole", network(SOUND))
+    cut = bundle_of(tmp_path / "cut", network(SOUND), tiles=Tiles(width=64, height=64, overlap=8))
+    gpu = Gpu("Fake 3000", "sm86", "13000")
+    orders = [wanted_engine(path / "model.trt-int8.onnx", library, gpu, 12).order for path in (whole, cut)]
+    assert [(order.best_batch, order.largest_batch) for order in orders] == [(1, 12), (12, 12)]
+
+
 def test_a_float_network_that_turns_bytes_is_built_with_floats_at_its_door(library: Library, tmp_path: Path) -> None:
     bundle = load_bundle(bundle_of(tmp_path, network(BYTES_TURNED)))
     _, proof = build_for(bundle, Order("float", "sm86"), library)
@@ -266,6 +278,7 @@ COLLECTED_MEANWHILE = """
 import gc, sys
 from pathlib import Path
 from inspector.errors import BundleError
+from inspector.runtimes.trt.kept import wanted_engine
 from inspector.runtimes.trt.library import load_library
 from inspector.runtimes.trt.parsing import parse_network
 

@@ -75,6 +75,13 @@ def build_apart(
     Raises:
         BundleError: it cannot be built, its process died, or it said nothing new within `patience_s`.
     """
+    try:
+        _build_apart(wanted, device, tell, patience_s, command)
+    except OSError as error:
+        raise BundleError(f"{wanted.path}: no process to build it in ({error.strerror})") from error
+
+
+def _build_apart(wanted: WantedEngine, device: str, tell: Tell, patience_s: float, command: Sequence[str]) -> None:
     sheet = sheet_of(wanted, device).model_dump_json()
     with (
         tempfile.TemporaryFile("w+", errors="replace") as complaints,

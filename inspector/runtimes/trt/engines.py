@@ -100,6 +100,11 @@ class Order:
     half: HalfLayers | None = None
 
 
+def best_batch(bundle: Bundle, largest: int) -> int:
+    """Return the batch that an engine is made quickest for: a frame that is cut comes with all its tiles at once."""
+    return largest if bundle.manifest.tiles else 1
+
+
 def engine_path(home: Path, bundle_id: str, order: Order, library: Library) -> Path:
     """Return where the engine of an order is kept below the folder `home`."""
     return home / bundle_id[:ID_DIGITS] / f"{order.precision}.{order.target}.{library.name}.engine.xz"

@@ -14,6 +14,7 @@ from inspector.runtimes.trt.driver import Gpu
 from inspector.runtimes.trt.engines import (
     EngineProof,
     Order,
+    best_batch,
     build_for,
     engine_path,
     engines_home,
@@ -73,7 +74,7 @@ class WantedEngine:
 def wanted_engine(model: Path, library: Library, gpu: Gpu, largest_batch: int) -> WantedEngine:
     """Return the engine of a bundle's network for a GPU; raise BundleError for a network that is in no bundle."""
     bundle, precision = _bundle_of(model)
-    order = Order(precision, _target(library, gpu), largest_batch=largest_batch)
+    order = Order(precision, _target(library, gpu), best_batch(bundle, largest_batch), largest_batch)
     return WantedEngine(bundle, order, library, engine_path(engines_home(bundle.path), bundle.id, order, library))
 
 
