@@ -23,6 +23,7 @@ from inspector.parity import Candidate, Evidence, RuntimeTable, machine
 from inspector.runtimes import RuntimeSettings
 from inspector.values import InspectionRecord, Outcome
 from station.building import EVERY_S, BuildNotes
+from station.checking import check_station
 from station.config import StationConfig, station_config
 from station.running import run_station
 from tests.conftest import brightness_network, bundle_files, golden, manifest
@@ -219,6 +220,14 @@ def test_without_a_proved_runtime_to_stand_in_the_first_part_waits_for_the_build
         station.wait_for_parts(3)
         assert "runtime slow" in station.messages("vision ready")[0]
         assert station.messages("runtime ready") == []
+
+
+def test_a_check_builds_ahead_what_the_line_will_need(config: StationConfig) -> None:
+    go(config.station.bundle)
+    said: list[str] = []
+    assert check_station(config, said.append) == []
+    assert config.station.bundle.with_suffix(".built").exists()
+    assert any("slow cpu-int8" in line for line in said)
 
 
 class Notes:
