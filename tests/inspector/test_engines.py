@@ -225,6 +225,16 @@ def test_frames_that_are_cut_come_with_all_tiles_at_once_and_engines_are_quickes
     assert [(order.best_batch, order.largest_batch) for order in orders] == [(1, 12), (12, 12)]
 
 
+@pytest.mark.parametrize(("capability", "target"), [("sm89", "sm89"), ("sm90", "current")])
+def test_a_gpu_that_the_library_has_no_name_for_is_built_for_where_it_is(
+    library: Library, tmp_path: Path, capability: str, target: str
+) -> None:
+    model = bundle_of(tmp_path, network(SOUND)) / "model.trt-int8.onnx"
+    wanted = wanted_engine(model, library, Gpu("NVIDIA H100", capability, "13000"), 8)
+    assert wanted.here.target == target
+    assert capability in wanted.path.name
+
+
 def test_a_float_network_that_turns_bytes_is_built_with_floats_at_its_door(library: Library, tmp_path: Path) -> None:
     bundle = load_bundle(bundle_of(tmp_path, network(BYTES_TURNED)))
     _, proof = build_for(bundle, Order("float", "sm86"), library)

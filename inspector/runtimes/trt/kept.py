@@ -37,6 +37,12 @@ class WantedEngine:
     library: Library
     path: Path
 
+    @property
+    def here(self) -> Order:
+        """As this machine's library is told it: a GPU that it has no name for is the current one."""
+        named = self.order.target in self.library.targets
+        return self.order if named else replace(self.order, target="current")
+
     def read(self) -> bytes | None:
         """Return the engine where it is kept whole; whether the driver takes it is another question."""
         try:
@@ -47,9 +53,8 @@ class WantedEngine:
 
     def build(self, tell: Tell | None = None) -> tuple[bytes, EngineProof]:
         """Build it, in this process; raise BundleError."""
-        here = self.order if self.library.targets else replace(self.order, target="current")
         timings = timing_path(engines_home(self.bundle.path), self.order.target, self.library)
-        return build_for(self.bundle, here, self.library, timings, tell)
+        return build_for(self.bundle, self.here, self.library, timings, tell)
 
     def keep(self, engine: bytes, proof: EngineProof) -> None:
         """Write it; a folder that cannot be written costs a build at each start, no more."""
