@@ -82,6 +82,10 @@ class Parity(Document):
     trt_int8_rejects_passed: int | None = Field(default=None, ge=0, description="as above, float to trt-int8")
 
 
+SENSITIVE = "sensitive"
+"""How the reason begins of a layer that is kept in float because it lost most by quantisation."""
+
+
 class KeptFloat(Document):
     """A layer with weights that a quantised graph computes in float."""
 

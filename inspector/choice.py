@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from inspector.bundle import ID_DIGITS, Bundle
 from inspector.documents import read_json
-from inspector.errors import BundleError, RuntimeUnavailable
+from inspector.errors import BundleError, RuntimeFault, RuntimeUnavailable, UserError
 from inspector.fallback import SteadyModel
 from inspector.model import AUTO, Model, load_model
 from inspector.parity import Candidate, Evidence, RuntimeTable, candidates, machine, prove, settled
 from inspector.post import Post
 from inspector.recipe import Recipe
+from inspector.runtimes import is_built
 from inspector.values import Image
 
 logger = logging.getLogger(__name__)
@@ -86,14 +88,15 @@ def ready_model(bundle: Bundle, recipe: Recipe, post: Post | None = None) -> tup
         if table is None:
             return load_model(bundle, chosen.precision, chosen.runtime), recipe
         _require_not_refused(bundle, chosen, table)
-        fit = _usable(table, recipe)
-    return _steady(bundle, recipe, [chosen, *_spare(chosen, fit)], post), settled(recipe, chosen)
+        fit = usable(table, recipe)
+    return _steady(bundle, recipe, [chosen, *_spare(bundle, chosen, fit)], post), settled(recipe, chosen)
 
 
-def _spare(chosen: Candidate, fit: Sequence[Evidence]) -> list[Candidate]:
-    """The fastest of another library; where one has the same precision, the limits were proved at, that one."""
+def _spare(bundle: Bundle, chosen: Candidate, fit: Sequence[Evidence]) -> list[Candidate]:
+    """The fastest of another library with nothing to build, first of the precision that the limits were proved at."""
     others = [one.candidate for one in fit if one.candidate.runtime.kind != chosen.runtime.kind]
-    return sorted(others, key=lambda one: one.precision != chosen.precision)[:1]
+    ready = (one for one in sorted(others, key=lambda one: one.precision != chosen.precision) if can_load(bundle, one))
+    return list(islice(ready, 1))
 
 
 def _steady(bundle: Bundle, recipe: Recipe, chosen: Sequence[Candidate], post: Post | None) -> SteadyModel:
@@ -124,13 +127,24 @@ def _fit(bundle: Bundle, recipe: Recipe, post: Post | None) -> list[Evidence]:
         measuring = recipe.model_copy(update={"enrolment": None, "expected": None})
         table = prove(bundle, measuring, ways=tuple(candidates(bundle)))
         store_table(bundle, table, post)
-    proved = _usable(table, recipe)
+    proved = usable(table, recipe)
     if not proved:
         reasons = "; ".join(f"{one.candidate.name}: {one.refused}" for one in table.evidence)
         raise RuntimeUnavailable(f"{bundle.path}: no runtime of this machine is proved ({reasons})")
     return proved
 
 
-def _usable(table: RuntimeTable, recipe: Recipe) -> list[Evidence]:
-    """Enrolled variants belong to the precision that they were enrolled at."""
+def usable(table: RuntimeTable, recipe: Recipe) -> list[Evidence]:
+    """Return what is proved and fits the recipe, the fastest first.
+
+    Enrolled variants belong to the precision that they were enrolled at.
+    """
     return [one for one in table.proved if recipe.enrolment is None or one.candidate.precision == recipe.precision]
+
+
+def can_load(bundle: Bundle, candidate: Candidate) -> bool:
+    """Tell whether a runtime has nothing to build first; of one that cannot be had at all, loading will say why."""
+    try:
+        return is_built(bundle.model_path(candidate.precision), candidate.runtime)
+    except (UserError, RuntimeFault):
+        return True

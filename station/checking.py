@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 from db.engine import name_of, open_any_version, open_engine, storage_errors
 from db.forward import plant_url
 from db.receiving import require_terms
+from inspector.ahead import build_ahead
 from inspector.bundle import load_bundle
 from inspector.certificate import require_certified, standing
 from inspector.errors import ConfigError, InspectorError
@@ -25,6 +27,8 @@ from station.measuring import standing_of
 from station.outputs import act_outputs, make_teller, tell_settings
 from station.outputs.base import About
 from station.trust import require_trusted
+
+logger = logging.getLogger(__name__)
 
 Report = Callable[[str], None]
 
@@ -61,6 +65,7 @@ def _checks(config: StationConfig) -> Iterator[tuple[str, Callable[[], str]]]:
 def _check_bundle(config: StationConfig) -> str:
     bundle = load_bundle(config.station.bundle)
     require_trusted(bundle, config)
+    build_ahead(bundle, config.recipe, config.post, logger.info)
     inspector = Inspector(bundle, config.recipe, post=config.post)
     n = inspector.self_test()
     how = inspector.describe()

@@ -50,7 +50,12 @@ class StationBlock(Document):
     deadline_ms: float = Field(default=1000, ge=1, le=600_000, description="trigger to verdict; later is NOT_INSPECTED")
     hang_s: float = Field(default=5, gt=0, le=600, description="a vision process silent for so long is restarted")
     restarts: int = Field(default=5, ge=0, le=1000, description="restarts of the vision process within ten minutes")
-    start_s: float = Field(default=60, gt=0, le=600, description="a vision process must be ready within this time")
+    start_s: float = Field(
+        default=60,
+        gt=0,
+        le=600,
+        description="a vision process must be ready within this time, or within it of the last word of a build",
+    )
     resume: bool = Field(default=True, description="after a crash, go on with the picture after the last one recorded")
     realtime: bool = Field(
         default=True, description="serve what a part waits for before other programs, where the system allows it"

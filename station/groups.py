@@ -37,6 +37,7 @@ class VisionGroup:
         self.lost = False
         self._begun = False
         self._alive_ns = 0
+        self._built_s = 0.0
         self._config = config
         self._start_vision = start_vision
         self._budget = RestartBudget(config.station.restarts)
@@ -49,6 +50,10 @@ class VisionGroup:
     def heard(self) -> None:
         """Take note of a sign of life."""
         self._alive_ns = time.monotonic_ns()
+
+    def builds(self) -> None:
+        """Take note that what its runtime needs is being built, and goes on: its time to become ready begins anew."""
+        self._built_s = time.monotonic()
 
     def became_ready(self) -> None:
         self.ready = True
@@ -66,7 +71,7 @@ class VisionGroup:
         if self.lost:
             return None
         if not self.ready:
-            late = time.monotonic() - self.process.started_s > station.start_s
+            late = time.monotonic() - max(self.process.started_s, self._built_s) > station.start_s
             return f"vision process was not ready within {station.start_s:g} s" if late else None
         hung = now_ns - self._alive_ns > station.hang_s * 1e9
         return f"vision process hung for {station.hang_s:g} s" if hung else None

@@ -22,6 +22,7 @@ from inspector.errors import StationError, UserError
 from inspector.values import NO_TAG, InspectionRecord, PartTag, Verdict
 from station.account import Account, Line, new_record
 from station.auditing import AuditPlan, keeps_image
+from station.building import BuildNotes
 from station.challenges.guard import Guard
 from station.config import StationConfig
 from station.desk import OrderDesk
@@ -33,6 +34,8 @@ from station.inbox import Inbox
 from station.journal import Journal
 from station.messages import (
     Alive,
+    Building,
+    Built,
     CameraNote,
     CameraState,
     Challengers,
@@ -42,6 +45,7 @@ from station.messages import (
     Ended,
     Exposed,
     FromOrders,
+    FromRuntime,
     FromVision,
     ImageFailed,
     ImageStored,
@@ -105,6 +109,7 @@ class LineLoop:
         self._ledger = ledger
         self._output = output
         self._journal = Journal(ledger, identity.station)
+        self._builds = BuildNotes(self._journal)
         self._drift = DriftNotes(self._journal, tally, several=len(self._cameras) > 1)
         self._inbox = Inbox()
         self._ears = Ears()
@@ -218,7 +223,9 @@ class LineLoop:
                 account.when_durable(part_id, lambda: account.image_failed(part_id, camera, why))
 
     def _note_state(
-        self, group: VisionGroup, message: Ready | CameraState | CameraNote | RuntimeFailed | Ended | Unfit | FromOrders
+        self,
+        group: VisionGroup,
+        message: Ready | CameraState | CameraNote | FromRuntime | Ended | Unfit | FromOrders,
     ) -> None:
         match message:
             case Ready(description, golden_samples):
@@ -229,16 +236,32 @@ class LineLoop:
                 self._journal.note(severity, kind, why, camera)
             case CameraNote(camera, kind, why, warning):
                 self._journal.note(Severity.WARNING if warning else Severity.INFO, kind, why, camera)
-            case RuntimeFailed(why):
-                self._journal.note(Severity.ALARM, "runtime failed", why)
             case Ended(camera, why):
                 self._ended = True
                 self._intake.close()
                 self._journal.note(Severity.INFO, "camera ended", why, camera)
             case Unfit(why):
                 raise UserError(why)
+            case RuntimeFailed() | Building() | Built():
+                self._note_runtime(group, message)
             case _:
                 self._desk.heard(group, message)
+
+    def _note_runtime(self, group: VisionGroup, message: FromRuntime) -> None:
+        match message:
+            case RuntimeFailed(why):
+                self._journal.note(Severity.ALARM, "runtime failed", why)
+            case Built(why):
+                self._journal.note(Severity.INFO, "runtime ready", why)
+            case Building(number, words):
+                self._note_building(group, number, words)
+
+    def _note_building(self, group: VisionGroup, number: int, words: str) -> None:
+        group.builds()
+        if not group.ready:
+            self._tally.note_vision(group.name, f"starting: {words}")
+        is_news = self._builds.note(group.name, number, words)
+        self._succession.builds(number, words if is_news else None)
 
     def _note_camera(self, camera: str, state: str) -> None:
         self._camera_states[camera] = state

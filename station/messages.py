@@ -133,6 +133,22 @@ class RuntimeFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Building:
+    """Vision: what the runtime of a bundle needs is being built; told every few seconds while that goes on."""
+
+    number: int
+    """Of the bundle, among those that the line numbered."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Vision: what the recipe's runtime needed is built, and it has taken over from the one that stood in."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Vision: no further exposure will come of this camera."""
 
@@ -213,6 +229,7 @@ class ShadowJudged:
 
 
 FromOrders = Loaded | Declined | SelfTested | ShadowJudged
+FromRuntime = RuntimeFailed | Building | Built
 FromWatch = Drifted | DriftStatus | DriftPoint | Relearning
 FromVision = (
     Ready
@@ -226,7 +243,7 @@ FromVision = (
     | ImageFailed
     | CameraState
     | CameraNote
-    | RuntimeFailed
+    | FromRuntime
     | Ended
     | FromWatch
     | FromOrders

@@ -1,27 +1,33 @@
 """The bundles of a vision process: one serves, one may stand by for a rollback, one may be loading, one in the shadow.
 
 A bundle is loaded and proved on a thread of its own, beside the one that serves, so a part waits for nothing but the
-switch. A frame is prepared and judged by the bundle that served when it was exposed, or that the line named with its
-trigger, whatever serves by then.
+switch; what its runtime needs, an engine, is built before that, however long it takes. At the start another proved
+runtime stands in for so long. A frame is prepared and judged by the bundle that served when it was exposed, or that the
+line named with its trigger, whatever serves by then.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from inspector.bundle import load_bundle
+from inspector.ahead import build_ahead, stand_in, unbuilt
+from inspector.bundle import Bundle, load_bundle
 from inspector.certificate import is_certified, require_certified
 from inspector.drift import DriftWatch, WatchKey
 from inspector.errors import StationError, UserError
 from inspector.inspection import Inspector, PreparedView
 from inspector.recipe import Recipe
+from inspector.runtimes import Tell
 from inspector.values import Frame, PartResult
 from station.auditing import AuditPlan, audit_plan
 from station.config import StationConfig
-from station.messages import Declined, FromVision, Load, Loaded
+from station.messages import Building, Built, Declined, FromVision, Load, Loaded, RuntimeFailed
+from station.pipe import LineGone
 from station.scheduling import this_thread_ordinary, threads, threads_first
 from station.trust import require_trusted
 from station.watch import LineWatch, memory_path
@@ -41,6 +47,8 @@ class Serving:
     certified: bool
     threads: frozenset[int] = frozenset()
     """Those that its runtime started."""
+    stands_in: bool = False
+    """It runs on another runtime than the recipe wants, until that one is built."""
     watches: dict[str, LineWatch] = field(default_factory=dict)
     """By camera; the inspecting thread makes them when it first serves, and they go on when it serves again."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -70,17 +78,53 @@ class HeldView:
         self.view.assessment.quality()
 
 
-def ready_serving(number: int, path: Path, recipe: Recipe, config: StationConfig) -> Serving:
-    """Load a bundle and prove it; raise UserError or StationError where it is not fit to serve."""
+def ready_serving(number: int, path: Path, recipe: Recipe, config: StationConfig, tell: Tell) -> Serving:
+    """Build what its runtime needs, load a bundle and prove it; raise UserError or StationError where it is not fit.
+
+    `tell` hears how far a build is.
+    """
     bundle = load_bundle(path)
     require_trusted(bundle, config)
-    inspector = Inspector(bundle, recipe, post=config.post)
+    build_ahead(bundle, recipe, config.post, tell)
+    return _proved(number, path, recipe, bundle, recipe, config)
+
+
+def first_serving(number: int, config: StationConfig, tell: Tell) -> Serving:
+    """Return what a station begins with; another proved runtime stands in where the recipe's has yet to be built."""
+    path, recipe = config.station.bundle, config.recipe
+    bundle = load_bundle(path)
+    require_trusted(bundle, config)
+    meanwhile = _meanwhile(bundle, config)
+    if meanwhile is None:
+        return ready_serving(number, path, recipe, config, tell)
+    return replace(_proved(number, path, recipe, bundle, meanwhile, config), stands_in=True)
+
+
+def _meanwhile(bundle: Bundle, config: StationConfig) -> Recipe | None:
+    """Return the recipe to serve with during a build; None where nothing is to be built, or nothing else may serve."""
+    recipe = config.recipe
+    if not unbuilt(bundle, recipe, config.post):
+        return None
+    found = stand_in(bundle, recipe, config.post)
+    uncertified = found is not None and recipe.require_certificate and not is_certified(bundle, found)
+    return None if uncertified else found
+
+
+def _proved(number: int, path: Path, recipe: Recipe, bundle: Bundle, run_as: Recipe, config: StationConfig) -> Serving:
+    """Load a bundle on the runtime that `run_as` names, to serve as what `recipe` orders."""
+    inspector = Inspector(bundle, run_as, post=config.post)
     plan = audit_plan(config, inspector.policy)
     inspector.self_test()
     if inspector.recipe.require_certificate:
         require_certified(inspector.bundle, inspector.recipe)
     inspector.warm_up()
     return Serving(number, path, recipe, inspector, plan, is_certified(inspector.bundle, inspector.recipe))
+
+
+def tell_building(send: Send, number: int, words: str) -> None:
+    """Tell the line how far a build is; when it is gone, the main thread notices it and ends."""
+    with contextlib.suppress(LineGone):
+        send(Building(number, words))
 
 
 class Servings:
@@ -91,8 +135,11 @@ class Servings:
         self._lock = threading.Lock()
         self._wanted = {first.number}
         self._held = {first.number: first}
+        self._built: Serving | None = None
         self._first_watch(first)
         self.current = first
+        if first.stands_in:
+            threading.Thread(target=self._build, args=(first,), name="build", daemon=True).start()
 
     def prepare(self, frame: Frame, number: int) -> HeldView | None:
         """Make a frame's pictures; None where the bundle that it is for is held no more. Any thread may call this."""
@@ -127,6 +174,19 @@ class Servings:
             self._first_watch(serving)
         self.current = serving
 
+    def take_over(self) -> None:
+        """Let the runtime that the recipe wants take over from the one that stood in, once it is built."""
+        built, self._built = self._built, None
+        if built is None or built.number not in self._held:
+            return
+        stood_in, self._held[built.number] = self._held[built.number], built
+        if self._config.station.realtime:
+            threads_first(built.threads)
+        if self.current is stood_in:
+            self.current = built
+        names = (each.inspector.describe()["runtime"] for each in (built, stood_in))
+        self._send(Built("{} is built and takes over from {}".format(*names)))
+
     def save(self) -> None:
         """Write what the watches have seen."""
         for watch in self.current.watches.values():
@@ -150,15 +210,30 @@ class Servings:
     def _ready(self, order: Load) -> Serving:
         """Test again what is held already, which is quick; load anything else."""
         for held in list(self._held.values()):
-            if held.path == order.bundle and held.recipe == order.recipe:
+            if held.path == order.bundle and held.recipe == order.recipe and not held.stands_in:
                 load_bundle(order.bundle)
                 held.self_test()
                 return replace(held, number=order.number)
-        before = threads()
-        serving = ready_serving(order.number, order.bundle, order.recipe, self._config)
+        serving = self._loaded(order.number, order.bundle, order.recipe)
         # Made once now: what a new watch computes at its first making takes too long between two parts.
         DriftWatch(order.recipe.drift, self._key(serving, ""))
+        return serving
+
+    def _loaded(self, number: int, path: Path, recipe: Recipe) -> Serving:
+        before = threads()
+        serving = ready_serving(number, path, recipe, self._config, partial(tell_building, self._send, number))
         return replace(serving, threads=threads() - before)
+
+    def _build(self, stood_in: Serving) -> None:
+        """Make what the recipe wants ready while another runtime stands in for it; where that fails, it goes on."""
+        this_thread_ordinary()
+        try:
+            serving = self._loaded(stood_in.number, stood_in.path, stood_in.recipe)
+        except (UserError, StationError) as error:
+            goes_on = stood_in.inspector.describe()["runtime"]
+            self._send(RuntimeFailed(f"the recipe's runtime is not ready: {error}; {goes_on} goes on"))
+            return
+        self._built = replace(serving, watches=stood_in.watches)
 
     # ---- drift
 

@@ -30,7 +30,7 @@ class LastVerdict:
 
 @dataclass(frozen=True, slots=True)
 class VisionState:
-    """How a vision process does: "starting", "well", or why it was replaced."""
+    """How a vision process does: "starting" (and what is built for it), "well", or why it was replaced."""
 
     words: str = "starting"
     restarted_ns: int | None = None

@@ -157,6 +157,16 @@ class Succession:
             if not self._change.missing:
                 self._accept(self._change)
 
+    def builds(self, number: int, news: str | None) -> None:
+        """What the bundle of a change needs is being built, and goes on: its time begins anew."""
+        change = self._change
+        if change is None or change.number != number or change.writing:
+            return
+        self._change = replace(change, since_s=self._clock())
+        if news is not None:
+            given = change.proposal.order.number
+            self._line.ledger.step_order(given, OrderState.DOING, news).add_done_callback(log_refusal)
+
     def _reloaded(self, group: VisionGroup, message: Loaded | Declined) -> None:
         """A shadow that a replaced vision process has loaded again goes on there."""
         if isinstance(message, Loaded) and self._shadow is not None and message.number == self._shadow[0]:

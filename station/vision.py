@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -64,7 +65,7 @@ from station.preview import Preview, PreviewSlot
 from station.previewing import Previews
 from station.scheduling import all_threads_first
 from station.selftest import RunningTest
-from station.serving import HeldView, Serving, Servings, ready_serving
+from station.serving import HeldView, Serving, Servings, first_serving, tell_building
 from station.shadowing import Shadow
 
 FRAMES_IN_FLIGHT = 2
@@ -113,7 +114,7 @@ def _serve(
     slots: Mapping[str, PreviewSlot],
 ) -> None:
     try:
-        first = ready_serving(number, config.station.bundle, config.recipe, config)
+        first = first_serving(number, config, partial(tell_building, pipe.send, number))
         _settle_heap()
     except (UserError, StationError) as error:
         pipe.send(Unfit(str(error)))
@@ -202,6 +203,7 @@ class Vision:
         try:
             while True:
                 message = self._hear(0.0 if self._test else self._life_sign_s)
+                self._servings.take_over()
                 if message is not None:
                     self._answer(message)
                 if self._test and (message is None or self._test.is_overdue()):

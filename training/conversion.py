@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from inspector.bundle import MODEL_FILES, KeptFloat, Precision
+from inspector.bundle import MODEL_FILES, SENSITIVE, KeptFloat, Precision
 from training.kept import LAYERS, float_layers, kept_float
 from training.order import say
 from training.quantise import head_nodes, write_uint8
@@ -128,7 +128,7 @@ def _settle(conversion: _Conversion, reasons: dict[str, str]) -> tuple[dict[str,
             break
         room -= len(group.nodes)
         share = f"{100 * group.gain:.0f} %"
-        reasons |= dict.fromkeys(group.nodes, f"sensitive: in float, {share} of the graph's difference goes away")
+        reasons |= dict.fromkeys(group.nodes, f"{SENSITIVE}: in float, {share} of the graph's difference goes away")
         if not (complaint := conversion.write(tuple(reasons))):
             break
     say(f"{conversion.precision}: {len(reasons)} layers stay float; {complaint or 'good enough'}")

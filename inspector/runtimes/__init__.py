@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from inspector.plugins import load_plugin
 
 Batch = NDArray[np.uint8]
 Outputs = Mapping[str, NDArray[np.float32]]
+Tell = Callable[[str], None]
+"""Hears in a few words how far something has come that takes long."""
 
 RUNTIMES = {
     "onnxruntime": "inspector.runtimes.ort:OnnxRuntime",
@@ -71,6 +73,22 @@ class Runtime(Protocol):
         ...
 
 
+@runtime_checkable
+class Buildable(Protocol):
+    """A factory of runtimes that has something to build first, which takes minutes: an engine for this very device.
+
+    A station calls it on a thread beside the one that serves; what is built is kept where loading finds it.
+    """
+
+    def is_built(self, model: Path, settings: RuntimeSettings) -> bool:
+        """Tell whether `model` can be loaded at once; raise as loading would where it cannot be loaded at all."""
+        ...
+
+    def build(self, model: Path, settings: RuntimeSettings, tell: Tell) -> None:
+        """Build what is missing; `tell` hears how far it is, often enough to show that it goes on."""
+        ...
+
+
 def load_runtime(model: Path, settings: RuntimeSettings) -> Runtime:
     """Load `model` with the runtime that `settings` names.
 
@@ -78,15 +96,31 @@ def load_runtime(model: Path, settings: RuntimeSettings) -> Runtime:
         BundleError: it is no network, or none that this runtime takes.
         RuntimeUnavailable: the runtime's library or device is missing on this machine.
     """
+    runtime: Runtime = _factory(settings)(model, settings)
+    return runtime
+
+
+def is_built(model: Path, settings: RuntimeSettings) -> bool:
+    """Tell whether a runtime can be loaded without building something first; raise as `load_runtime`."""
+    factory = _factory(settings)
+    return not isinstance(factory, Buildable) or factory.is_built(model, settings)
+
+
+def build(model: Path, settings: RuntimeSettings, tell: Tell) -> None:
+    """Build what a runtime needs before it can be loaded, if anything; raise as `load_runtime`."""
+    factory = _factory(settings)
+    if isinstance(factory, Buildable):
+        factory.build(model, settings, tell)
+
+
+def _factory(settings: RuntimeSettings) -> Any:
     try:
-        factory = load_plugin("inspector.runtimes", settings.kind, RUNTIMES)
+        return load_plugin("inspector.runtimes", settings.kind, RUNTIMES)
     except ModuleNotFoundError as error:
         advice = f"pip install 'open-inspector[{settings.kind}]'"
         raise RuntimeUnavailable(f"runtime {settings.kind!r} needs {error.name}: {advice}") from error
     except (ImportError, OSError) as error:
         raise RuntimeUnavailable(f"runtime {settings.kind!r}: its library cannot be loaded ({error})") from error
-    runtime: Runtime = factory(model, settings)
-    return runtime
 
 
 def thread_count(settings: RuntimeSettings) -> int:

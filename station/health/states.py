@@ -112,7 +112,7 @@ def _line(state: str) -> Device:
 def _of_words(words: str, busy: tuple[str, ...] = ()) -> Namur:
     if words == "well":
         return Namur.GOOD
-    return Namur.CHECK_FUNCTION if words in busy else Namur.FAILURE
+    return Namur.CHECK_FUNCTION if words.startswith(busy) else Namur.FAILURE
 
 
 def _vision(name: str, vision: VisionState, now_ns: int) -> Device:

@@ -15,10 +15,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from inspector.bundle import load_bundle, write_bundle
+from inspector.bundle import Tiles, load_bundle, write_bundle
 from inspector.cli import main
 from inspector.errors import BundleError, RuntimeUnavailable
-from inspector.runtimes.trt.engines import EngineProof, Order, build_for, profile, with_float_size
+from inspector.runtimes.trt.driver import Gpu
+from inspector.runtimes.trt.engines import EngineProof, Order, build_for, profile, unpacked, with_float_size
+from inspector.runtimes.trt.kept import wanted_engine
 from inspector.runtimes.trt.library import Library, load_library
 from inspector.runtimes.trt.parsing import parse_network
 from inspector.runtimes.trt.progress import make_progress
@@ -84,12 +86,12 @@ def library() -> Library:
     return load_library("tensorrt-rtx")
 
 
-def bundle_of(folder: Path, graph: bytes) -> Path:
+def bundle_of(folder: Path, graph: bytes, **changes: object) -> Path:
     files = bundle_files(graph)
     calibrations = json.loads(files["calibration.json"])
     calibrations["trt-int8"] = calibrations["float"]
     extra = {"model.trt-int8.onnx": graph, "calibration.json": json.dumps(calibrations).encode()}
-    return write_bundle(folder, manifest(), {**files, **extra})
+    return write_bundle(folder, manifest(**changes), {**files, **extra})
 
 
 def test_a_layer_fed_by_int8_on_both_sides_is_int8_and_its_work_is_counted(library: Library, tmp_path: Path) -> None:
@@ -202,14 +204,35 @@ def test_engines_for_several_gpus_are_built_without_one_and_lie_beside_the_bundl
     path = bundle_of(tmp_path, network(SOUND))
     bundle = load_bundle(path)
     assert main(["bundle", "build-engine", str(path), "--target", "sm86,sm89"]) == 0
-    engines = sorted((tmp_path / "engines" / bundle.id[:16]).glob("*.engine"))
+    engines = sorted((tmp_path / "engines" / bundle.id[:16]).glob("*.engine.xz"))
     assert [file.name.partition(".tensorrt-rtx-")[0] for file in engines] == ["trt-int8.sm86", "trt-int8.sm89"]
     proof = EngineProof.model_validate_json(engines[0].with_name(f"{engines[0].name}.json").read_bytes())
-    assert (proof.bundle, proof.int8_share, proof.engine_bytes) == (bundle.id, 1.0, engines[0].stat().st_size)
+    assert (proof.bundle, proof.int8_share, proof.packed_bytes) == (bundle.id, 1.0, engines[0].stat().st_size)
+    assert proof.engine_bytes == len(unpacked(engines[0])) > 2 * proof.packed_bytes
     assert (proof.inputs[0].dtype, proof.inputs[0].shape) == ("uint8", (-1, SIZE, SIZE, 3))
     assert proof.batches == (1, 1, 8)
     assert "100.0 % of 0 M multiply-accumulates in int8" in capsys.readouterr().out
     assert load_bundle(path).id == bundle.id
+
+
+def test_frames_that_are_cut_come_with_all_tiles_at_once_and_engines_are_quickest_for_that(
+    library: Library, tmp_path: Path
+) -> None:
+    whole = bundle_of(tmp_path / "whole", network(SOUND))
+    cut = bundle_of(tmp_path / "cut", network(SOUND), tiles=Tiles(width=64, height=64, overlap=8))
+    gpu = Gpu("Fake 3000", "sm86", "13000")
+    orders = [wanted_engine(path / "model.trt-int8.onnx", library, gpu, 12).order for path in (whole, cut)]
+    assert [(order.best_batch, order.largest_batch) for order in orders] == [(1, 12), (12, 12)]
+
+
+@pytest.mark.parametrize(("capability", "target"), [("sm89", "sm89"), ("sm90", "current")])
+def test_a_gpu_that_the_library_has_no_name_for_is_built_for_where_it_is(
+    library: Library, tmp_path: Path, capability: str, target: str
+) -> None:
+    model = bundle_of(tmp_path, network(SOUND)) / "model.trt-int8.onnx"
+    wanted = wanted_engine(model, library, Gpu("NVIDIA H100", capability, "13000"), 8)
+    assert wanted.here.target == target
+    assert capability in wanted.path.name
 
 
 def test_a_float_network_that_turns_bytes_is_built_with_floats_at_its_door(library: Library, tmp_path: Path) -> None:
@@ -224,6 +247,7 @@ def test_the_engine_is_held_against_the_float_engine_of_the_same_network(library
     assert proof.size_ratio is None
     compared = with_float_size(proof, bundle, library)
     assert compared.size_ratio == proof.engine_bytes / compared.float_engine_bytes  # type: ignore[operator]
+    assert compared.packed_ratio == proof.packed_bytes / compared.float_packed_bytes  # type: ignore[operator]
     _, plain = build_for(bundle, Order("float", "sm86"), library)
     assert with_float_size(plain, bundle, library) == plain
 
@@ -264,6 +288,7 @@ COLLECTED_MEANWHILE = """
 import gc, sys
 from pathlib import Path
 from inspector.errors import BundleError
+from inspector.runtimes.trt.kept import wanted_engine
 from inspector.runtimes.trt.library import load_library
 from inspector.runtimes.trt.parsing import parse_network
 

@@ -18,6 +18,7 @@ from inspector.errors import BundleError, RuntimeFault, RuntimeUnavailable
 from inspector.model import load_model
 from inspector.runtimes import RuntimeSettings, load_runtime
 from inspector.runtimes.trt.driver import CudaDevice, Gpu, open_device
+from inspector.runtimes.trt.engines import unpacked
 from inspector.runtimes.trt.library import load_library
 from inspector.runtimes.trt.runtime import TensorRt
 from tests.conftest import SIZE, brightness_network, bundle_files, manifest
@@ -89,9 +90,12 @@ class FakeContext:
     def __init__(self, device: FakeDevice) -> None:
         self.device, self.addresses, self.shape = device, {}, (0,)
         self.refuses_shape = self.fails = False
+        self.config: FakeRuntimeConfig | None = None
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
         self.shape = shape
+        if self.config is not None and b"%d;" % shape[0] not in self.config.cache.kernels:
+            self.config.cache.kernels += b"%d;" % shape[0]
         return not self.refuses_shape
 
     def set_tensor_address(self, name: str, address: int) -> bool:
@@ -110,14 +114,45 @@ class FakeContext:
         self.device.memories[self.addresses["logits"]][: logits.nbytes] = logits.reshape(-1).view(np.uint8)
 
 
+class FakeRuntimeCache:
+    """Compiled kernels of one make; what another wrote it refuses, as the library does."""
+
+    def __init__(self, make: bytes) -> None:
+        self.make, self.kernels = make, b""
+
+    def deserialize(self, blob: bytes) -> bool:
+        if not blob.startswith(self.make):
+            return False
+        self.kernels = blob.removeprefix(self.make)
+        return True
+
+    def serialize(self) -> bytes:
+        return self.make + self.kernels
+
+
+class FakeRuntimeConfig:
+    def __init__(self, make: bytes) -> None:
+        self.cache = FakeRuntimeCache(make)
+
+    def create_runtime_cache(self) -> FakeRuntimeCache:
+        return self.cache
+
+    def set_runtime_cache(self, cache: FakeRuntimeCache) -> bool:
+        return cache is self.cache
+
+
 class FakeEngine:
     num_io_tensors = 2
     shapes: ClassVar = {"image": (-1, SIZE, SIZE, 3), "logits": (-1, 2)}
 
-    def __init__(self, device: FakeDevice) -> None:
-        self.context = FakeContext(device)
+    def __init__(self, device: FakeDevice, make: bytes = b"this GPU:") -> None:
+        self.context, self.config = FakeContext(device), FakeRuntimeConfig(make)
 
-    def create_execution_context(self) -> FakeContext:
+    def create_runtime_config(self) -> FakeRuntimeConfig:
+        return self.config
+
+    def create_execution_context(self, config: FakeRuntimeConfig | None = None) -> FakeContext:
+        self.context.config = config
         return self.context
 
     def get_tensor_name(self, index: int) -> str:
@@ -161,7 +196,7 @@ def pictures(n: int) -> np.ndarray:
 
 
 def engines(model: Path) -> list[Path]:
-    return sorted((model.parent.parent / "engines").rglob("*.engine"))
+    return sorted((model.parent.parent / "engines").rglob("*.engine.xz"))
 
 
 @pytest.mark.parametrize("n", [1, 3, MOST, MOST + 1, 3 * MOST + 2])
@@ -233,10 +268,12 @@ def test_the_engine_is_built_once_and_again_only_when_gpu_or_content_differ(mode
     assert ".sm89.tensorrt-rtx-" in first.name
     written = first.stat().st_mtime_ns
     adapter(model, device)
-    assert first.stat().st_mtime_ns == written
-    first.write_bytes(first.read_bytes()[:-1])
-    adapter(model, device)
-    assert first.stat().st_mtime_ns != written
+    assert first.stat().st_mtime_ns == written  # not built again
+    whole = first.read_bytes()
+    for broken in (whole[:-1], whole[:500] + bytes([whole[500] ^ 1]) + whole[501:]):
+        first.write_bytes(broken)
+        adapter(model, device)
+        assert first.read_bytes() == whole
     adapter(model, FakeDevice(Gpu("Fake 3000", "sm86", "13000")))
     assert len(engines(model)) == 2
 
@@ -253,11 +290,55 @@ def test_an_engine_just_built_that_cannot_be_loaded_is_a_fault(model: Path, devi
         TensorRt(model, RTX, device, lambda _: None)
 
 
+def test_kernels_compiled_at_the_station_are_kept_for_its_next_start(model: Path, device: FakeDevice) -> None:
+    runtime = adapter(model, device)
+    for n in (1, 3, 1):
+        runtime.run(pictures(n))
+    [kept] = (model.parent.parent / "engines").rglob("*.compiled")
+    assert kept.read_bytes() == b"this GPU:1;3;"
+    again = FakeEngine(device)
+    adapter(model, device, again)
+    assert again.config.cache.kernels == b"1;3;"
+
+
+def test_kernels_of_another_gpu_or_driver_are_compiled_again_and_written_over(model: Path, device: FakeDevice) -> None:
+    adapter(model, device).run(pictures(1))
+    adapter(model, device, FakeEngine(device, b"another GPU:")).run(pictures(2))
+    [kept] = (model.parent.parent / "engines").rglob("*.compiled")
+    assert kept.read_bytes() == b"another GPU:2;"
+
+
+def test_kernels_that_cannot_be_kept_cost_the_next_start_its_time_and_no_part(
+    model: Path, device: FakeDevice, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = adapter(model, device)
+    [engine] = engines(model)
+    (engine.parent / f".{engine.stem}.compiled.new").mkdir()
+    assert runtime.run(pictures(1))["logits"].shape == (1, 2)
+    assert "compiled again at each start" in caplog.text
+
+
 def test_the_library_itself_refuses_to_load_an_engine_without_a_driver(model: Path, device: FakeDevice) -> None:
     if _has_driver():
         pytest.skip("this machine has an NVIDIA driver: `make gpu-check` runs it")
     with pytest.raises(RuntimeFault, match=r"cannot be loaded \(.*[Cc]uda"):
         TensorRt(model, RTX, device)
+
+
+def test_an_engine_is_built_where_none_is_kept_or_the_driver_takes_it_no_more(model: Path, device: FakeDevice) -> None:
+    told: list[str] = []
+    assert not TensorRt.is_built(model, RTX, device, FakeEngine)
+    TensorRt.build(model, RTX, told.append, device)
+    [engine] = engines(model)
+    assert told[0] == "begun, after 0 s"
+    assert TensorRt.is_built(model, RTX, device, lambda content: content == unpacked(engine) or None)
+    assert not TensorRt.is_built(model, RTX, device, lambda _: None)
+
+
+def test_what_must_not_be_written_is_left_to_the_one_that_loads_it(model: Path, device: FakeDevice) -> None:
+    (model.parent.parent / "engines").write_text("a file where the folder should be")
+    TensorRt.build(model, RTX, lambda _: None, device)
+    assert adapter(model, device).run(pictures(1))["logits"].shape == (1, 2)
 
 
 def test_a_network_that_is_in_no_bundle_is_refused(tmp_path: Path, device: FakeDevice) -> None:
@@ -278,6 +359,8 @@ def test_a_machine_without_a_driver_is_told_so_in_one_line(model: Path) -> None:
     [
         ("Runtime", ["deserialize_cuda_engine"]),
         ("IExecutionContext", ["set_input_shape", "set_tensor_address", "execute_async_v3"]),
+        ("IRuntimeConfig", [name for name in vars(FakeRuntimeConfig) if not name.startswith("_")]),
+        ("IRuntimeCache", [name for name in vars(FakeRuntimeCache) if not name.startswith("_")]),
         ("ICudaEngine", [name for name in vars(FakeEngine) if not name.startswith("_") and name != "shapes"]),
     ],
 )

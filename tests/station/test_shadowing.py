@@ -45,7 +45,7 @@ def listener() -> Listener:
 @pytest.fixture
 def shadow(make_config, bundle_path: Path, listener: Listener) -> Iterator[Shadow]:
     config: StationConfig = make_config()
-    made = Shadow(ready_serving(3, bundle_path, Recipe(), config), listener.hear, listener.idle)
+    made = Shadow(ready_serving(3, bundle_path, Recipe(), config, lambda _: None), listener.hear, listener.idle)
     yield made
     made.close()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +20,7 @@ from station.account import Line
 from station.challenges.guard import Guard
 from station.config import StationConfig
 from station.desk import OrderDesk
+from station.groups import VisionGroup
 from station.holding import Holding
 from station.inbox import Inbox
 from station.messages import Declined, Drop, Load, Loaded, SelfTest, SelfTested, Serve, Shade
@@ -163,6 +166,34 @@ def test_bundle_that_is_not_proved_in_time_is_refused_and_may_come_too_late(benc
     bench.all_loaded(1)
     assert bench.ledger.steps[-1] == (1, OrderState.REFUSED, "not loaded and proved within 60 s")
     assert bench.succession.current.number == 0
+
+
+def test_a_bundle_whose_engine_is_being_built_has_its_time_anew_with_every_word_of_it(bench: Bench) -> None:
+    bench.propose()
+    for now_s, news in ((50, "layers: 1 of 9"), (100, None), (150, "layers: 8 of 9")):
+        bench.now_s[0] = now_s
+        bench.succession.builds(1, news)
+        bench.step()
+    assert bench.ledger.steps[-2:] == [(1, OrderState.DOING, "layers: 1 of 9"), (1, OrderState.DOING, "layers: 8 of 9")]
+    bench.now_s[0] = 211
+    bench.step()
+    assert bench.ledger.steps[-1][1] is OrderState.REFUSED
+
+
+def test_what_is_said_of_a_build_that_nobody_waits_for_any_more_changes_nothing(bench: Bench) -> None:
+    bench.propose()
+    bench.succession.builds(0, "layers: 1 of 9")
+    bench.all_loaded(1)
+    bench.succession.builds(1, "layers: 9 of 9")
+    assert all(not actual.startswith("layers") for _, _, actual in bench.ledger.steps)
+
+
+def test_a_process_that_builds_has_its_time_to_become_ready_anew(make_config: Any) -> None:
+    started = SimpleNamespace(started_s=time.monotonic() - 61)
+    group = VisionGroup("top", ["camera-1"], make_config(), lambda *_: started, 0)  # type: ignore[arg-type, return-value]
+    assert group.fault(time.monotonic_ns()) == "vision process was not ready within 60 s"
+    group.builds()
+    assert group.fault(time.monotonic_ns()) is None
 
 
 def test_vision_process_lost_while_it_loads_refuses_the_order_and_restarts_on_what_served(bench: Bench) -> None:

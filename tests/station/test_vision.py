@@ -40,6 +40,9 @@ class OneServing:
     def save(self) -> None:
         return None
 
+    def take_over(self) -> None:
+        return None
+
 
 def test_failure_of_the_inspecting_thread_is_not_told_as_the_end_of_the_camera(make_config: Any, tmp_path: Path):
     config = make_config()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,14 +43,20 @@ class Parsed:
         return str(self.log.last())
 
 
-def parse_network(library: Library, model: Path, *, float_door: bool = False) -> Parsed:
+def parse_network(library: Library, model: Path, *, float_door: bool = False, half: Sequence[str] = ()) -> Parsed:
     """Parse the ONNX file `model`; `float_door` has its bytes become floats first, where `onnx` is installed.
+
+    `half` are the layers that compute in half, for which `onnx` must be installed.
 
     Raises:
         BundleError: no network, or one that TensorRT cannot build; names the node and what to do.
     """
     content = read_bytes(model, BundleError)
     graph = _with_float_door(content) if float_door else content
+    if half:
+        from inspector.runtimes.trt.half import with_half_layers
+
+        graph = with_half_layers(graph, half)
     return alone(lambda: _parsed(library, model, graph))
 
 

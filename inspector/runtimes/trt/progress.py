@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from inspector.runtimes import Tell
+
 PERIOD_S = 2.0
 Clock = Callable[[], float]
-Tell = Callable[[str], None]
 
 
 def make_progress(api: Any, tell: Tell, clock: Clock = time.monotonic) -> Any:

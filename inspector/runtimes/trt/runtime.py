@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.bundle import MODEL_FILES, Bundle, Precision, load_bundle
-from inspector.documents import read_json
-from inspector.errors import BundleError, RuntimeFault
-from inspector.runtimes import Batch, Outputs, RuntimeSettings, require_batch
+from inspector.errors import RuntimeFault
+from inspector.runtimes import Batch, Outputs, RuntimeSettings, Tell, require_batch
 from inspector.runtimes.trt.alone import alone
-from inspector.runtimes.trt.driver import Device, Gpu, Handle, open_device
-from inspector.runtimes.trt.engines import (
-    EngineProof,
-    Order,
-    build_for,
-    engine_path,
-    engines_home,
-    proof_path,
-    store,
-)
+from inspector.runtimes.trt.apart import build_apart, only_builder
+from inspector.runtimes.trt.compiled import compiled_kernels
+from inspector.runtimes.trt.driver import Device, Handle, open_device
+from inspector.runtimes.trt.kept import WantedEngine, wanted_engine
 from inspector.runtimes.trt.library import Library, load_library
 from inspector.runtimes.trt.parsing import make_log
-from inspector.runtimes.trt.timing import timing_path
 
 logger = logging.getLogger(__name__)
 
@@ -73,18 +65,43 @@ class TensorRt:
     ) -> None:
         self._library = load_library(settings.kind)
         self._device = device or open_device(settings.device)
-        bundle, precision = _bundle_of(model)
+        wanted = wanted_engine(model, self._library, self._device.gpu, settings.largest_batch)
         self._log = make_log(self._library.api)
-        engine = self._engine(bundle, precision, settings.largest_batch, deserialise or self._deserialise)
-        self._context = self._made(engine.create_execution_context(), "no execution context")
+        engine = self._engine(wanted, deserialise or self._deserialise)
+        self._compiled = compiled_kernels(wanted.path, self._library)
+        context = self._compiled.context(engine) if self._compiled else engine.create_execution_context()
+        self._context = self._made(context, "no execution context")
         self._engine_object = engine
         self._stream = self._device.stream()
         self._ports = {port.name: port for port in self._make_ports(engine)}
         self._input = next(name for name in self._ports if self._is_input(engine, name))
         self._most = self._ports[self._input].host.size // self._ports[self._input].bytes_of(1)
         self._graphs: dict[int, Handle | None] = {}
+        self._seen: set[int] = set()
         for port in self._ports.values():
             self._context.set_tensor_address(port.name, port.device)
+
+    @classmethod
+    def is_built(
+        cls,
+        model: Path,
+        settings: RuntimeSettings,
+        device: Device | None = None,
+        deserialise: Deserialise | None = None,
+    ) -> bool:
+        """Tell whether an engine is kept that this GPU and its driver take."""
+        library, device = load_library(settings.kind), device or open_device(settings.device)
+        kept = wanted_engine(model, library, device.gpu, settings.largest_batch).read()
+        return kept is not None and (deserialise or partial(_deserialised, library))(kept) is not None
+
+    @classmethod
+    def build(cls, model: Path, settings: RuntimeSettings, tell: Tell, device: Device | None = None) -> None:
+        """Build the engine in a process of its own, behind all others, and keep it."""
+        library, device = load_library(settings.kind), device or open_device(settings.device)
+        wanted = wanted_engine(model, library, device.gpu, settings.largest_batch)
+        with only_builder(wanted.path, tell) as may_write:
+            if may_write and not cls.is_built(model, settings, device):
+                build_apart(wanted, settings.device, tell)
 
     def run(self, batch: Batch) -> Outputs:
         require_batch(batch, self._ports[self._input].shape, self._library.kind)
@@ -109,6 +126,9 @@ class TensorRt:
         for port in outputs:
             self._device.download(port.host, port.device, port.bytes_of(n), self._stream)
         self._device.wait(self._stream)
+        if self._compiled and n not in self._seen:
+            self._compiled.keep()
+        self._seen.add(n)
         return {port.name: port.view(n).astype(np.float32) for port in outputs}
 
     def _infer(self, n: int) -> None:
@@ -138,18 +158,14 @@ class TensorRt:
         if not self._context.execute_async_v3(self._stream):
             raise RuntimeFault(f"{self._library.kind}: inference failed ({self._log.last()})")
 
-    def _engine(self, bundle: Bundle, precision: Precision, batch: int, deserialise: Deserialise) -> Any:
+    def _engine(self, wanted: WantedEngine, deserialise: Deserialise) -> Any:
         """Take the engine that is kept, or build it; one that this driver no longer takes is built again."""
-        order = Order(precision, _target(self._library, self._device.gpu), largest_batch=batch)
-        home = engines_home(bundle.path)
-        path = engine_path(home, bundle.id, order, self._library)
-        if _is_whole(path, bundle, self._library, batch) and (engine := deserialise(path.read_bytes())) is not None:
+        kept = wanted.read()
+        if kept is not None and (engine := deserialise(kept)) is not None:
             return engine
-        logger.info("building %s for %s, which takes a while", bundle.id[:16], self._device.gpu.name)
-        here = order if self._library.targets else replace(order, target="current")
-        timings = timing_path(home, order.target, self._library)
-        content, proof = build_for(bundle, here, self._library, timings)
-        _keep(path, content, proof)
+        logger.info("building %s for %s, which takes a while", wanted.bundle.id[:16], self._device.gpu.name)
+        content, proof = wanted.build()
+        wanted.keep(content, proof)
         return self._made(deserialise(content), "the engine just built cannot be loaded")
 
     def _deserialise(self, content: bytes) -> Any:
@@ -175,33 +191,7 @@ class TensorRt:
         return bool(engine.get_tensor_mode(name) == self._library.api.TensorIOMode.INPUT)
 
 
-def _bundle_of(model: Path) -> tuple[Bundle, Precision]:
-    for precision, file in MODEL_FILES.items():
-        if model.name == file:
-            return load_bundle(model.parent), precision
-    raise BundleError(f"{model}: TensorRT runs networks of bundles; expected one of {', '.join(MODEL_FILES.values())}")
-
-
-def _target(library: Library, gpu: Gpu) -> str:
-    """RTX engines fit a GPU's architecture; those of `tensorrt` fit one GPU and one driver."""
-    return gpu.capability if gpu.capability in library.targets else gpu.slug
-
-
-def _is_whole(path: Path, bundle: Bundle, library: Library, batch: int) -> bool:
-    """Is there an engine for batches of that size, with a proof of this bundle, which is written last?"""
-    if not proof_path(path).is_file() or not path.is_file():
-        return False
-    try:
-        proof = read_json(proof_path(path), EngineProof, BundleError)
-    except BundleError as error:
-        logger.warning("%s; built again", error)
-        return False
-    fits = proof.bundle == bundle.id and proof.library == library.name and proof.batches[-1] >= batch
-    return fits and proof.engine_bytes == path.stat().st_size
-
-
-def _keep(path: Path, content: bytes, proof: EngineProof) -> None:
-    try:
-        store(path, content, proof)
-    except BundleError as error:
-        logger.warning("%s; it is built at each start", error)
+def _deserialised(library: Library, content: bytes) -> Any:
+    """Only to see whether the driver takes it; the engine goes with its runtime."""
+    runtime = library.api.Runtime(make_log(library.api))
+    return alone(lambda: runtime.deserialize_cuda_engine(content))
