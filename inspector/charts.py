@@ -76,7 +76,7 @@ def fit_chart(counts: Sequence[int], subgroup: int, risk: float) -> PrimeChart:
 
 
 def fit_chart_in_pieces(counts: Sequence[int], subgroup: int, risk: float) -> Pieces[PrimeChart]:
-    """Fit as `fit_chart` does, in less pieces than the smallest subgroup of a recipe has parts."""
+    """Fit as `fit_chart` does, in at most 24 pieces of work."""
     if len(counts) < 2 or subgroup < 1:
         raise ReferenceFault(f"a p' chart needs at least two subgroups of parts, got {len(counts)}")
     if not all(0 <= count <= subgroup for count in counts):
@@ -85,6 +85,7 @@ def fit_chart_in_pieces(counts: Sequence[int], subgroup: int, risk: float) -> Pi
     binomial = math.sqrt(total.value * (1 - total.value) / subgroup)
     sigma_z = _sigma_z([(count / subgroup - total.value) / binomial for count in counts]) if binomial > 0 else 1.0
     spread = max(1.0, sigma_z)
+    yield
     above = yield from _limit(subgroup, total, risk / 2)
     below = subgroup - (yield from _limit(subgroup, Rate(total.n - total.count, total.n), risk / 2))
     centre = subgroup * total.value
@@ -101,7 +102,9 @@ def fit_chart_in_pieces(counts: Sequence[int], subgroup: int, risk: float) -> Pi
 def _limit(subgroup: int, learnt: Rate, risk: float) -> Pieces[int]:
     highest = yield from _highest_rate(learnt.count, learnt.n)
     yield
-    return _first_beyond(subgroup, highest, risk)
+    first = yield from _first_beyond(subgroup, highest, risk)
+    yield
+    return first
 
 
 def _sigma_z(z: Sequence[float]) -> float:
@@ -134,12 +137,13 @@ def _highest_rate(count: int, n: int) -> Pieces[float]:
     return 1 / (1 + math.exp(-log_odds))
 
 
-def _first_beyond(n: int, p: float, risk: float) -> int:
+def _first_beyond(n: int, p: float, risk: float) -> Pieces[int]:
     """Return the least k of 0..n+1 for which P(X >= k) <= risk, X ~ Binomial(n, p)."""
     if p >= 1:
         return n + 1
     k = np.arange(n + 1)
     terms = np.exp(_log_chosen(n) + k * math.log(p) + (n - k) * math.log1p(-p))
+    yield
     tails = np.cumsum(terms[::-1])  # P(X >= n), P(X >= n - 1), ...
     return n + 1 - int(np.searchsorted(tails, risk, side="right"))
 

@@ -102,7 +102,7 @@ class DriftWatch:
             name: FigureChart(settings.learn_parts, limit, figure.may_be_constant, state.figures.get(name))
             for name, figure in FIGURES.items()
         }
-        self._learning = [name for name, chart in self._figures.items() if chart.learning]
+        self._unsettled = [name for name, chart in self._figures.items() if not chart.settled]
         risk = settings.subgroup / limit
         self._rates = {name: RateChart(settings.subgroup, risk, state.rates.get(name)) for name in RATES}
         self._register = Register(state.profiles, state.profiled)
@@ -121,7 +121,7 @@ class DriftWatch:
         """Take a part's figures by name; one that is absent or None is left out.
 
         Figures that have learnt enough are made ready to watch one after the other, a piece of the work with each part;
-        their values wait until then.
+        values that have to wait for that are then taken, a few with each.
         """
         self.parts = part = self.parts + 1
         safe_mode = self._settings.safe_mode
@@ -130,22 +130,27 @@ class DriftWatch:
             value = values.get(name)
             if value is not None and (told := chart.note(value, part)) is not None:
                 said.append(figure_alarm(name, told, part, safe_mode))
-        said.extend(self._end_learning(part))
         for name, event in RATES.items():
             if (change := self._rates[name].take(outcome is event, part)) is not None:
                 said.append(rate_alarm(name, change, part, safe_mode))
+        said.extend(self._work_off(part))
         if part <= self._settings.learn_parts:
             said.extend(self._compare_with_bundle(values.get("novelty")))
         self.alarms += tuple(each for each in said if each.severity == "ALARM")
         return tuple(said)
 
-    def _end_learning(self, part: int) -> tuple[Alarm, ...]:
-        name = next((each for each in self._learning if self._figures[each].learnt_all), None)
-        if name is None:
+    def _work_off(self, part: int) -> tuple[Alarm, ...]:
+        """Let one chart that is behind work off a piece: rates first, then learnings to end, then values that wait."""
+        if (rate := next((rate for rate in self._rates.values() if rate.behind), None)) is not None:
+            rate.work_off()
             return ()
-        told = self._figures[name].end_learning()
-        if not self._figures[name].learning:
-            self._learning.remove(name)
+        behind = [name for name in self._unsettled if self._figures[name].behind]
+        if not behind:
+            return ()
+        name = next((name for name in behind if self._figures[name].learnt_all), behind[0])
+        told = self._figures[name].work_off(part)
+        if self._figures[name].settled:
+            self._unsettled.remove(name)
         return () if told is None else (figure_alarm(name, told, part, self._settings.safe_mode),)
 
     def _compare_with_bundle(self, novelty: float | None) -> tuple[Alarm, ...]:

@@ -15,12 +15,14 @@ from inspector.charts import REMEMBERED, SUBGROUPS_LEARNT, PrimeChart, broken_ru
 from inspector.documents import Document
 from inspector.drift_learning import Learnt, Reference, make_reference
 from inspector.martingale import Detector, ReferenceFault
-from inspector.piecework import Pieces, next_piece
+from inspector.piecework import Pieces, all_pieces, next_piece
 
 _LEVEL_WEIGHT = 0.02
 """Of the newest part in the level that people see: an EWMA over some 100 parts."""
-_AT_ONCE = 2
-"""Values taken with one part by a figure that is behind; one of them is new."""
+_AT_ONCE = 6
+"""Values that waited, taken in one piece of work."""
+_PIECES = 48
+"""Of work, at most, to fit the charts of both rates; there is time for it until the next subgroup's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class FigureState(Document):
 class FigureChart:
     """Learns `learn_parts` values, then watches their distribution, or that of the means of blocks of them.
 
-    Ending the learning takes pieces of work, so values that come meanwhile wait; then two are taken with each new one.
+    Ending the learning takes pieces of work, for which somebody calls `work_off`; values that come meanwhile wait.
     """
 
     def __init__(self, learn_parts: int, limit: float, may_be_constant: bool, state: FigureState | None = None) -> None:
@@ -102,26 +104,41 @@ class FigureChart:
         return self._detector.strength if self._detector else 0.0
 
     @property
+    def settled(self) -> bool:
+        """Does it watch, with no value waiting?"""
+        return not (self.learning or self._waiting)
+
+    @property
+    def behind(self) -> bool:
+        """Is there anything to work off?"""
+        return bool(self._waiting) or self.learnt_all
+
+    @property
     def learnt_all(self) -> bool:
         """Has it as many values as it needs, and still learns?"""
         return len(self._learnt) >= self._learn_parts
 
     def note(self, value: float, part: int) -> Change | NoNumber | None:
-        """Take the value of the part of that number, in microseconds; what has to wait is taken with a later one."""
+        """Take the value of the part of that number, or that which has waited for the longest time, in microseconds."""
         if not math.isfinite(value):
             alarmed, self.alarmed = self.alarmed, True
             return None if alarmed else NoNumber(value)
-        if self._waiting or self.learnt_all:
-            self._waiting.append(value)
-            return self._catch_up(part)
-        return self._take(value, part)
+        if not self.behind:
+            return self._take(value, part)
+        self._waiting.append(value)
+        return None if self.learnt_all else self._take_waiting(part)
 
-    def _catch_up(self, part: int) -> Change | None:
+    def work_off(self, part: int) -> Change | Unfit | None:
+        """Do one piece of what ends the learning, or take some of the values that waited for it."""
+        if self.learnt_all:
+            return self._end_learning()
         told = None
         for _ in range(min(_AT_ONCE, len(self._waiting))):
-            if told is None and not self.learnt_all:
-                told = self._take(self._waiting.popleft(), part - len(self._waiting))
+            told = told or self._take_waiting(part)
         return told
+
+    def _take_waiting(self, part: int) -> Change | None:
+        return self._take(self._waiting.popleft(), part - len(self._waiting))
 
     def _take(self, value: float, part: int) -> Change | None:
         if self._detector is None:
@@ -130,7 +147,7 @@ class FigureChart:
         self.level += _LEVEL_WEIGHT * (value - self.level)
         return None if self.alarmed else self._watch(self._detector, value, part)
 
-    def end_learning(self) -> Unfit | None:
+    def _end_learning(self) -> Unfit | None:
         """Do the next piece of making what was learnt the reference; where it cannot teach, learn again."""
         self._ending = self._ending or make_reference(self._learnt, self._may_be_constant)
         try:
@@ -213,26 +230,35 @@ class RateChart:
         learnt_all = len(self._learnt) == SUBGROUPS_LEARNT
         self.chart: PrimeChart | None = fit_chart(self._learnt, subgroup, risk) if learnt_all else None
         self._fitting: Pieces[PrimeChart] | None = None
+        self._pieces_at_once = math.ceil(_PIECES / subgroup)
 
     def take(self, is_event: bool, part: int) -> Change | RuleBroken | None:
-        """Take one part; something is said at the end of a subgroup only.
-
-        The chart is fitted piece by piece, with the parts of the first subgroup that it will judge.
-        """
+        """Take one part; something is said at the end of a subgroup only."""
         self._parts += 1
-        if self._fitting is not None and (chart := next_piece(self._fitting)) is not None:
-            self.chart, self._fitting = chart, None
         self._events += is_event
         if self._parts < self._subgroup:
             return None
         events, self._parts, self._events = self._events, 0, 0
         self.rate = events / self._subgroup
+        if self._fitting is not None:
+            self.chart, self._fitting = all_pieces(self._fitting), None
         if self.chart is not None:
             return self._judge(self.chart, events, part)
         self._learnt.append(events)
         if len(self._learnt) == SUBGROUPS_LEARNT:
             self._fitting = fit_chart_in_pieces(self._learnt, self._subgroup, self._risk)
         return None
+
+    @property
+    def behind(self) -> bool:
+        """Is there anything to work off?"""
+        return self._fitting is not None
+
+    def work_off(self) -> None:
+        """Do a piece or two of fitting the chart; what is left at the end of the next subgroup is done there."""
+        for _ in range(self._pieces_at_once):
+            if self._fitting is not None and (chart := next_piece(self._fitting)) is not None:
+                self.chart, self._fitting = chart, None
 
     def _judge(self, chart: PrimeChart, events: int, part: int) -> Change | RuleBroken | None:
         if self.alarmed:

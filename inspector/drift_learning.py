@@ -33,6 +33,8 @@ _BLOCK = 5
 """A block is so many correlation times long; the means of neighbouring blocks then hardly hang together."""
 _LAGS = 8
 """Of the autocorrelation, in one piece of work."""
+_LISTED = 1000
+"""Values of a list, made in one piece of work."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,12 +71,20 @@ class Learnt:
         ordered = np.array(self.ordered)
         ends = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, [len(ordered)]])
         yield
-        summed, counts = _summed_scores(len(ordered)), np.diff(ends)
-        shared = np.repeat((summed[ends[1:]] - summed[ends[:-1]]) / counts, counts)
+        counts = np.diff(ends)
+        shared = np.diff(_summed_scores(len(ordered))[ends]) / counts
         yield
         scores = np.empty(len(ordered))
-        scores[np.array(self._places)] = shared
+        scores[np.array(self._places)] = np.repeat(shared, counts)
         return scores
+
+    def by_size(self) -> Pieces[list[float]]:
+        """The values by their size, as a list, in which places are found faster than in an array."""
+        listed: list[float] = []
+        for start in range(0, len(self), _LISTED):
+            listed += self.ordered[start : start + _LISTED].tolist()
+            yield
+        return listed
 
     def block_means(self, block: int) -> list[float]:
         """Means of whole blocks of consecutive values, added up one by one as those of watched values are."""
@@ -88,7 +98,13 @@ def make_reference(learnt: Learnt, may_be_constant: bool) -> Pieces[Reference]:
     require_ordered(learnt.ordered, may_be_constant)
     block = block_length((yield from correlation_time(learnt)), len(learnt))
     yield
-    ordered = learnt.ordered.tolist() if block == 1 else require_reference(learnt.block_means(block), may_be_constant)
+    if block == 1:
+        ordered = yield from learnt.by_size()
+    else:
+        means = learnt.block_means(block)
+        yield
+        ordered = require_reference(means, may_be_constant)
+        yield
     return Reference(block, ordered, float(np.array(learnt.values).mean()))
 
 
@@ -101,14 +117,15 @@ def correlation_time(learnt: Learnt) -> Pieces[float]:
     if learnt.ordered[0] == learnt.ordered[-1]:
         return 1.0
     scores = yield from learnt.scores()
+    yield
     power = float(scores @ scores)
     time = 1.0
     for lag in range(1, len(scores) // 2):
-        if lag % _LAGS == 1:
-            yield
         time += 2 * float(scores[lag:] @ scores[:-lag]) / power
         if lag >= 5 * time:
             break
+        if lag % _LAGS == 0:
+            yield
     return max(time, 1.0)
 
 

@@ -233,9 +233,9 @@ def test_memory_does_not_grow_with_the_parts() -> None:
 
 def test_a_point_has_every_chart() -> None:
     watch = DriftWatch(DriftSettings(learn_parts=300, subgroup=50), KEY)
-    fed(watch, parts(50 * SUBGROUPS_LEARNT + 20))
+    fed(watch, parts(50 * SUBGROUPS_LEARNT + 40))
     point = watch.point()
-    assert (point.camera, point.part) == ("top", 1270)
+    assert (point.camera, point.part) == ("top", 1290)
     assert set(point.levels) == set(point.usual) == set(USUAL) | set(RATES)
     assert set(point.evidence) == set(USUAL)
     assert point.levels["review rate"] == 0.0
@@ -283,7 +283,7 @@ def test_a_part_whose_picture_was_not_measured_leaves_colour_grain_and_position_
 def test_a_view_s_outcome_counts_in_the_rates_and_its_picture_in_the_figures() -> None:
     watch = DriftWatch(DriftSettings(learn_parts=100, subgroup=20), KEY)
     picture = measure(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8))
-    for _ in range(20 * SUBGROUPS_LEARNT + 20):
+    for _ in range(20 * SUBGROUPS_LEARNT + 40):
         watch.see(view(Outcome.REJECT), picture)
     point = watch.point()
     assert (point.levels["reject rate"], point.levels["review rate"]) == (1.0, 0.0)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from inspector.charts import SUBGROUPS_LEARNT
+from inspector.charts import SUBGROUPS_LEARNT, fit_chart
 from inspector.drift_charts import (
     Change,
     FigureChart,
@@ -38,7 +38,7 @@ def take(chart: FigureChart, value: float, part: int) -> object:
     """Take a value, and end the learning with the last one needed."""
     told: object = chart.note(value, part)
     while told is None and chart.learnt_all:
-        told = chart.end_learning()
+        told = chart.work_off(part)
     return told
 
 
@@ -179,8 +179,6 @@ def subgroups(chart: RateChart, counts: list[int], subgroup: int = 50) -> list[o
     return said
 
 
-SMALLEST_SUBGROUP = 20
-"""That a recipe may ask for: the chart that will judge it must be ready by its end."""
 EVEN = [4, 6, 5, 5, 4, 6, 5, 5, 4, 6] * 2 + [5, 4, 6, 5, 5]
 
 
@@ -190,10 +188,24 @@ def test_a_rate_learns_its_subgroups() -> None:
     assert chart.chart is None
     assert subgroups(chart, EVEN[-1:]) == []
     assert chart.chart is None
-    assert [chart.take(False, part) for part in range(SMALLEST_SUBGROUP)] == [None] * SMALLEST_SUBGROUP
+    assert chart.behind
+    while chart.behind:
+        chart.work_off()
     assert chart.chart is not None
     assert chart.chart.centre == pytest.approx(sum(EVEN) / (50 * SUBGROUPS_LEARNT))
     assert chart.rate == 5 / 50
+
+
+@pytest.mark.parametrize("subgroup", [20, 21, 40, 200])
+@pytest.mark.parametrize("share", [0, 0.1, 1])
+def test_the_charts_of_both_rates_are_fitted_by_the_end_of_the_next_subgroup(subgroup: int, share: float) -> None:
+    chart, pieces = RateChart(subgroup, 1e-6), 0
+    subgroups(chart, [round(share * subgroup)] * SUBGROUPS_LEARNT, subgroup)
+    while chart.behind:
+        chart.work_off()
+        pieces += 1
+    assert 2 * pieces <= subgroup
+    assert chart.chart == fit_chart([round(share * subgroup)] * SUBGROUPS_LEARNT, subgroup, 1e-6)
 
 
 @pytest.mark.parametrize(("count", "rose"), [(40, True)])
