@@ -3,13 +3,14 @@
     python -m benchmarks.watch_time --json FILE
 
 The stream is made: every figure of every part, half of the figures hanging together from part to part, a fifth of the
-parts to review, positions from edge profiles. It is watched several times over; a part's time is the least of its times,
-since the rest is the machine's: `raw_...` are all of them. The rates end their learning after 25 subgroups.
+parts to review, positions from edge profiles. It is watched several times over; a part's time is the least of its
+times, since the rest is the machine's: `raw_...` are all of them. The rates end their learning after 25 subgroups.
 """
 
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
@@ -81,6 +82,24 @@ def figures_of(spent: np.ndarray, settings: DriftSettings) -> dict[str, float]:
     }
 
 
+def memory_of(settings: DriftSettings, seen: Sequence[Seen], settled: int) -> dict[str, float]:
+    """What a watch takes once all its charts watch, what that grows by with the parts after, and its state on disk."""
+    tracemalloc.start()
+    watch = DriftWatch(settings, WatchKey(bundle="b", recipe="r", camera="c"))
+    for view, imaging in seen[:settled]:
+        watch.see(view, imaging)
+    learnt_bytes = tracemalloc.get_traced_memory()[0]
+    for view, imaging in seen[settled:]:
+        watch.see(view, imaging)
+    grown_bytes = tracemalloc.get_traced_memory()[0] - learnt_bytes
+    tracemalloc.stop()
+    return {
+        "memory_kib": round(learnt_bytes / 1024, 1),
+        f"memory_grown_over_{len(seen) - settled}_parts_kib": round(grown_bytes / 1024, 1),
+        "state_kib": round(len(watch.state().model_dump_json()) / 1024, 1),
+    }
+
+
 def main() -> None:
     parser = report.arguments("time of the drift watch for one part")
     parser.add_argument("--learn", type=int, default=DriftSettings().learn_parts, help="parts learnt")
@@ -100,6 +119,7 @@ def main() -> None:
         "slowest_parts": ", ".join(map(str, slowest.tolist())),
         "raw_p99_us": round(1e6 * float(np.quantile(rounds, 0.99)), 2),
         "raw_max_us": round(1e6 * float(rounds.max()), 2),
+        **memory_of(settings, seen, last_end + ENDING_PARTS),
         "parts": len(seen),
         "learn_parts": args.learn,
         "subgroup": args.subgroup,

@@ -414,11 +414,11 @@ def test_a_change_while_values_wait_is_dated_to_the_part_it_began_with() -> None
     watch = DriftWatch(DriftSettings(learn_parts=1000), KEY)
     last = list(FIGURES)[-1]
     said: list[Alarm] = []
-    for part, (values, outcome) in enumerate(eventful(1200)):
+    for part, (values, outcome) in enumerate(eventful(1400)):
         said += watch.update({**values, last: 30.0 if part >= 1005 else values[last]}, outcome)
     (alarm,) = (each for each in said if each.figure == last)
     assert alarm.severity == "ALARM"
-    assert 970 <= alarm.since_part <= 1020 < alarm.part < 1200
+    assert 970 <= alarm.since_part <= 1020 < alarm.part < 1400
 
 
 def test_no_part_costs_the_inspecting_thread_much() -> None:
