@@ -122,6 +122,17 @@ def test_parts_that_hang_together_are_watched_in_blocks() -> None:
     assert 24_800 <= told[0].since_part <= 25_200
 
 
+@pytest.mark.parametrize("usual", [0.1, 0.3, 0.7])
+def test_parts_that_are_mostly_alike_are_no_change_however_their_blocks_are_rounded(usual: float) -> None:
+    """A sum of 21 times 0.3, over 21, is not 0.3: reference and watched blocks must be off by the same."""
+    values = np.full(8000, usual)
+    for start in np.flatnonzero(np.random.default_rng(0).random(len(values)) < 0.006):
+        values[start : start + 4] = usual + 0.2
+    chart = FigureChart(2000, 3e7, may_be_constant=True)
+    assert fed(chart, values.tolist()) == []
+    assert chart.state().block > 10
+
+
 def test_a_change_seen_in_blocks_is_dated_in_parts() -> None:
     chart = FigureChart(5000, LIMIT, may_be_constant=False)
     fed(chart, correlated(5000, 0.6))
