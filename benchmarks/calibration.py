@@ -8,10 +8,10 @@ means over the cuts; `ece_lower_share` is the share of cuts with an ECE of at mo
 with such an ECE or a bootstrap interval (by group, basic) that reaches down to it, and `ece_met_percentile_share` the
 same with plain percentiles, which add the upward bias of an ECE once more instead of taking it off. `NAME_ideal_...`
 is what a perfectly calibrated model would show on these parts: truths drawn from the chosen probabilities, each part
-by itself; `NAME_ideal_together_ece` the same where the parts of a group hang together as the residuals of one sigmoid for
-all parts do (`residual_correlation`; normal scores with one share for all parts of a group). `fitted_on_test_ece` is that
-of a sigmoid fitted on the half it is measured on, which nobody may do; `defect_share_gap` how far apart the halves'
-shares of defective parts are on average.
+by itself; `NAME_ideal_together_ece` the same where the parts of a group hang together as the residuals of one sigmoid
+for all parts do (`residual_correlation`; normal scores with one share for all parts of a group). `fitted_on_test_ece`
+is that of a sigmoid fitted on the half it is measured on, which nobody may do; `defect_share_gap` how far apart the
+halves' shares of defective parts are on average.
 """
 
 from __future__ import annotations
