@@ -134,7 +134,8 @@ class FigureChart:
             return self._end_learning()
         told = None
         for _ in range(min(_AT_ONCE, len(self._waiting))):
-            told = told or self._take_waiting(part)
+            if told is None and not self.learnt_all:
+                told = self._take_waiting(part)
         return told
 
     def _take_waiting(self, part: int) -> Change | None:

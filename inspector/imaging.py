@@ -93,7 +93,8 @@ def _shifted(reference: Profile) -> Profile:
     """(33, 255) the reference, moved by -16 to 16 bins."""
     padded = np.zeros(len(reference) + 2 * REACH_BINS)
     padded[REACH_BINS:-REACH_BINS] = reference
-    return padded[_WINDOWS]
+    shifted: Profile = padded[_WINDOWS]
+    return shifted
 
 
 def _shift_bins(shifted: Profile, profile: Profile) -> float:

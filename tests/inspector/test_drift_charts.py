@@ -101,6 +101,16 @@ def test_a_constant_figure_cannot_teach_and_says_so_once() -> None:
     assert not chart.learning
 
 
+def test_a_figure_that_learns_again_from_what_waited_takes_no_more_than_it_needs() -> None:
+    chart = FigureChart(100, LIMIT, may_be_constant=False)
+    for part in range(303):
+        chart.note(7.0, part)
+    while chart.behind:
+        chart.work_off(303)
+    assert chart.learning
+    assert chart.state().learnt == (7.0,) * 3
+
+
 def test_a_constant_figure_that_may_be_is_watched() -> None:
     chart = FigureChart(100, LIMIT, may_be_constant=True)
     assert fed(chart, [0.0] * 200) == []
