@@ -44,11 +44,11 @@ def stream(parts: int, seed: int) -> list[Seen]:
 
 
 def _seen(figures: Sequence[float], profiles: np.ndarray, review: bool) -> Seen:
-    score, novelty, *quality = figures[:6]
+    score, novelty, focus, brightness, dark, saturated = figures[:6]
     probability = 1 / (1 + np.exp(2 - score))
     prediction = Prediction("good", (1 - probability, probability), probability, (), novelty=0.4 + 0.1 * novelty)
     verdict = Verdict(Outcome.REVIEW if review else Outcome.PASS)
-    view = ViewInspection("made", 0, "", Quality(*quality), prediction, verdict)
+    view = ViewInspection("made", 0, "", Quality(focus, brightness, dark, saturated), prediction, verdict)
     redness, blueness, *grain = figures[6:]
     return view, Imaging(redness, blueness, Grain(*grain), profiles[0], profiles[1], 640, 480)
 
