@@ -7,8 +7,11 @@ the one that counts as good. Keys are `NAME_METHOD_FIGURE`: `ece` (equal-mass, 1
 means over the cuts; `ece_lower_share` is the share of cuts with an ECE of at most 0.02, `ece_met_share` that of cuts
 with such an ECE or a bootstrap interval (by group, basic) that reaches down to it, and `ece_met_percentile_share` the
 same with plain percentiles, which add the upward bias of an ECE once more instead of taking it off. `NAME_ideal_...`
-is what a perfectly calibrated model would show on these parts: truths drawn from the chosen probabilities;
-`defect_share_gap` how far apart the halves' shares of defective parts are on average.
+is what a perfectly calibrated model would show on these parts: truths drawn from the chosen probabilities, each part
+by itself; `NAME_ideal_together_ece` the same where the parts of a group hang together as the residuals of one sigmoid
+for all parts do (`residual_correlation`; normal scores with one share for all parts of a group). `fitted_on_test_ece`
+is that of a sigmoid fitted on the half it is measured on, which nobody may do; `defect_share_gap` how far apart the
+halves' shares of defective parts are on average.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +88,11 @@ def measure(held: Held, good: str, count: int, draws: int, seed: int) -> dict[st
     ideal: list[tuple[float, ...]] = []
     classes: list[tuple[float, ...]] = []
     gaps: list[float] = []
+    together: list[float] = []
+    own: list[float] = []
+    whole = _platt(scores, is_defect, scores)
+    residual = residual_correlation(whole, is_defect, held.groups)
+    latent = latent_correlation(whole, held.groups, residual, seed)
     for number, cut in enumerate(cuts(held.groups, is_defect, count, seed)):
         said, method = _said(scores, is_defect, held.groups, cut, seed)
         groups = [held.groups[i] for i in cut[1]]
@@ -92,12 +101,18 @@ def measure(held: Held, good: str, count: int, draws: int, seed: int) -> dict[st
         chosen.append(method)
         gaps.append(abs(float(is_defect[cut[0]].mean() - is_defect[cut[1]].mean())))
         ideal.append(_ideal(said["chosen"], groups, draws, number).figures())
+        alike = truths_together(said["chosen"], groups, latent, np.random.default_rng(number))
+        together.append(binned_ece(said["chosen"], alike))
+        own.append(binned_ece(_platt(scores[cut[1]], is_defect[cut[1]], scores[cut[1]]), is_defect[cut[1]]))
         classes.append(_classes(held, good, cut, seed))
     means = {f"{name}_{key}": round(value, 5) for name, found in rows.items() for key, value in _means(found).items()}
     return {
         **means,
         "chosen_to_uncalibrated_ece_ratio": round(means["chosen_ece"] / means["uncalibrated_ece"], 4),
         **{f"ideal_{key}": round(value, 5) for key, value in _means(ideal).items()},
+        "ideal_together_ece": round(float(np.mean(together)), 5),
+        "fitted_on_test_ece": round(float(np.mean(own)), 5),
+        "residual_correlation": round(residual, 5),
         **{f"chose_{name}": chosen.count(name) for name in FITS},
         **dict(zip(CLASS_NAMES, _rounded(classes), strict=True)),
         "defect_share_gap": round(float(np.mean(gaps)), 5),
@@ -141,6 +156,38 @@ def _ideal(said: Floats, groups: Sequence[str], draws: int, seed: int) -> Measur
     """The same figures of these probabilities (N,) were they perfect, every part a draw of its own."""
     truth = np.random.default_rng(seed).random(len(said)) < said
     return _measured(said, truth, groups, draws, seed)
+
+
+def _platt(scores: Floats, is_defect: NDArray[np.bool_], asked: Floats) -> Floats:
+    return _calibration(fit_as("platt", scores, is_defect).fields()).part_probability(asked)
+
+
+def residual_correlation(said: Floats, is_defect: NDArray[np.bool_], groups: Sequence[str]) -> float:
+    """Mean product of the standardised residuals of two parts of one group, in shares of their mean square."""
+    residuals = (is_defect - said) / np.sqrt(said * (1 - said))
+    numbers = group_numbers(groups, len(said))
+    sums, sizes = np.bincount(numbers, residuals), np.bincount(numbers)
+    squares = float(residuals @ residuals)
+    return (float(sums @ sums) - squares) / float(sizes @ (sizes - 1)) / (squares / len(said))
+
+
+def truths_together(said: Floats, groups: Sequence[str], latent: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Draw truths (N,) that these probabilities are right of, with normal scores that a group's parts share partly."""
+    numbers = group_numbers(groups, len(said))
+    shared = rng.normal(size=int(numbers.max()) + 1)[numbers]
+    scores = np.sqrt(latent) * shared + np.sqrt(1 - latent) * rng.normal(size=len(said))
+    limits = [NormalDist().inv_cdf(each) for each in np.clip(said, 1e-12, 1 - 1e-12).tolist()]
+    return np.asarray(scores < np.array(limits))
+
+
+def latent_correlation(said: Floats, groups: Sequence[str], residual: float, seed: int) -> float:
+    """Return the least of 0, 0.05, ... whose truths have at least that correlation of residuals, in the mean of 40."""
+    rng = np.random.default_rng(seed)
+    for latent in np.arange(0, 0.95, 0.05).tolist():
+        drawn = [residual_correlation(said, truths_together(said, groups, latent, rng), groups) for _ in range(40)]
+        if np.mean(drawn) >= residual:
+            return float(latent)
+    return 0.95
 
 
 def _rounded(rows: Sequence[tuple[float, ...]]) -> list[float]:

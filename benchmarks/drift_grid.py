@@ -1,16 +1,21 @@
 """Held parts scored once at each degree of each degradation, for `benchmarks.drift` to draw streams from.
 
 Each held part is degraded, given sensor noise, and inspected as the line would, three times with other noise.
-A degradation of no degree is no change, and is stored once, at the place of each kind's first degree.
+A degradation of no degree is no change, and is stored once, at the place of each kind's first degree. Each degree has a
+file of its own, written as soon as it is scored: scoring goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -114,53 +119,83 @@ class Held:
     grids: Mapping[str, Grid]
 
 
-def held_parts(bundle: Path, dataset: Path, split: str, cache: Path) -> Held:
-    """Score the held parts, or read what was scored before with the same bundle and degradations."""
-    loaded = load_bundle(bundle)
-    key = json.dumps([loaded.id, str(dataset), split, NOISE_LEVELS, DRAWS, [d for _, d in DEGRADATIONS.values()], 4])
-    file = cache / f"drift-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
-    if not file.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        np.savez(file, **_score(Inspector(loaded), dataset, split))
+def grid_folder(bundle: Path, dataset: Path, split: str, cache: Path) -> Path:
+    """Return where the scores of this bundle, data set and these degradations are kept."""
+    degrees = [degrees for _, degrees in DEGRADATIONS.values()]
+    key = json.dumps([load_bundle(bundle).id, str(dataset), split, NOISE_LEVELS, DRAWS, degrees, 5])
+    return cache / f"drift-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def score_all(bundle: Path, dataset: Path, split: str, folder: Path, workers: int) -> None:
+    """Score the held parts at each degree that is not yet in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    places = [(name, place) for name, (_, degrees) in DEGRADATIONS.items() for place in range(len(degrees))]
+    missing = [each for each in places if not _file(folder, *each).is_file()]
+    with pool(min(workers, len(missing))) as scorers:
+        tasks = [scorers.submit(_score, bundle, dataset, split, folder, *each) for each in missing]
+        for done, task in enumerate(as_completed(tasks), len(places) - len(missing) + 1):
+            task.result()
+            progress(f"scored {done} of {len(places)} degrees")
+
+
+def pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        max(1, workers), mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
+    )
+
+
+def progress(text: str) -> None:
+    print(f"{datetime.now(UTC):%H:%M:%S} {text}", file=sys.stderr, flush=True)
+
+
+def held_parts(folder: Path) -> Held:
+    """Read what `score_all` has scored."""
+    grids = {}
+    for name, (_, degrees) in DEGRADATIONS.items():
+        scored = [dict(_arrays(_file(folder, name, place))) for place in range(len(degrees))]
+        arrays = (np.stack([each[array] for each in scored]) for array in ("values", "looks", "profiles"))
+        grids[name] = Grid(degrees, *arrays)
+    return Held(scored[0]["is_defect"], scored[0]["sizes_px"], grids)
+
+
+def _arrays(file: Path) -> Iterator[tuple[str, NDArray[Any]]]:
     with np.load(file) as stored:
-        grids = {
-            name: Grid(degrees, *(stored[f"{name}_{array}"] for array in ("values", "looks", "profiles")))
-            for name, (_, degrees) in DEGRADATIONS.items()
-        }
-        return Held(stored["is_defect"], stored["sizes_px"], grids)
+        yield from stored.items()
 
 
-def _score(inspector: Inspector, dataset: Path, split: str) -> dict[str, Any]:
+def _file(folder: Path, name: str, place: int) -> Path:
+    return folder / f"{name.replace(' ', '-')}-{place:02d}.npz"
+
+
+@lru_cache(maxsize=1)
+def _pictures(bundle: Path, dataset: Path, split: str) -> tuple[Inspector, list[Image], NDArray[np.bool_]]:
+    inspector = Inspector(load_bundle(bundle))
     samples = [sample for sample in read_dataset(dataset).rows if sample.split == split]
-    images = [read_image(sample.path) for sample in samples]
-    arrays: dict[str, Any] = {
-        "is_defect": np.array([inspector.is_defect(sample.label) for sample in samples]),
-        "sizes_px": np.array([(image.shape[1], image.shape[0]) for image in images]),
-    }
-    rng = np.random.default_rng(7)
-    for name, (degrade, degrees) in DEGRADATIONS.items():
-        arrays |= _score_kind(inspector, images, name, degrade, degrees, rng)
-    return arrays
+    is_defect = np.array([inspector.is_defect(sample.label) for sample in samples])
+    return inspector, [read_image(sample.path) for sample in samples], is_defect
 
 
-def _score_kind(
-    inspector: Inspector,
-    images: list[Image],
-    name: str,
-    degrade: Callable[[Image, float], Image],
-    degrees: tuple[float, ...],
-    rng: np.random.Generator,
-) -> dict[str, Any]:
-    shape = (len(degrees), len(images), DRAWS)
+def _score(bundle: Path, dataset: Path, split: str, folder: Path, name: str, place: int) -> None:
+    """Score every held part at one degree, each with noise of its own."""
+    inspector, images, is_defect = _pictures(bundle, dataset, split)
+    degrade, degrees = DEGRADATIONS[name]
+    shape = (len(images), DRAWS)
     values, looks = np.empty((*shape, len(VALUES))), np.empty((*shape, len(LOOKS)))
     profiles = np.empty((*shape, 2, 255), np.float32)
-    for place in np.ndindex(*shape):
-        picture = degrade(images[place[1]], degrees[place[0]])
-        noisy = np.clip(picture + rng.normal(0.5, NOISE_LEVELS, picture.shape), 0, 255).astype(np.uint8)
-        values[place], imaging = _inspect(inspector, noisy), measure(noisy)
-        looks[place] = imaging.redness, imaging.blueness, *astuple(imaging.grain)
-        profiles[place] = imaging.along_x, imaging.along_y
-    return {f"{name}_values": values, f"{name}_looks": looks, f"{name}_profiles": profiles}
+    rng = np.random.default_rng([7, list(DEGRADATIONS).index(name), place])
+    for number, image in enumerate(images):
+        picture = degrade(image, degrees[place]).astype(np.float32)
+        for draw in range(DRAWS):
+            noise = NOISE_LEVELS * rng.standard_normal(picture.shape, np.float32)
+            noisy = np.clip(picture + noise + np.float32(0.5), 0, 255).astype(np.uint8)
+            values[number, draw], imaging = _inspect(inspector, noisy), measure(noisy)
+            looks[number, draw] = imaging.redness, imaging.blueness, *astuple(imaging.grain)
+            profiles[number, draw] = imaging.along_x, imaging.along_y
+    sizes_px = np.array([(image.shape[1], image.shape[0]) for image in images])
+    target = _file(folder, name, place)
+    new = target.with_suffix(".new.npz")
+    np.savez(new, values=values, looks=looks, profiles=profiles, is_defect=is_defect, sizes_px=sizes_px)
+    new.replace(target)
 
 
 def _inspect(inspector: Inspector, image: Image) -> list[float]:

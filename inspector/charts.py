@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.martingale import ReferenceFault
+from inspector.piecework import Pieces, all_pieces
 from inspector.risk import Rate
 
 SUBGROUPS_LEARNT = 25
@@ -71,6 +72,11 @@ def fit_chart(counts: Sequence[int], subgroup: int, risk: float) -> PrimeChart:
     Raises:
         ReferenceFault: fewer than two subgroups, or a count that no subgroup can have.
     """
+    return all_pieces(fit_chart_in_pieces(counts, subgroup, risk))
+
+
+def fit_chart_in_pieces(counts: Sequence[int], subgroup: int, risk: float) -> Pieces[PrimeChart]:
+    """Fit as `fit_chart` does, in at most 24 pieces of work."""
     if len(counts) < 2 or subgroup < 1:
         raise ReferenceFault(f"a p' chart needs at least two subgroups of parts, got {len(counts)}")
     if not all(0 <= count <= subgroup for count in counts):
@@ -79,8 +85,9 @@ def fit_chart(counts: Sequence[int], subgroup: int, risk: float) -> PrimeChart:
     binomial = math.sqrt(total.value * (1 - total.value) / subgroup)
     sigma_z = _sigma_z([(count / subgroup - total.value) / binomial for count in counts]) if binomial > 0 else 1.0
     spread = max(1.0, sigma_z)
-    above = _first_beyond(subgroup, _highest_rate(total.count, total.n), risk / 2)
-    below = subgroup - _first_beyond(subgroup, _highest_rate(total.n - total.count, total.n), risk / 2)
+    yield
+    above = yield from _limit(subgroup, total, risk / 2)
+    below = subgroup - (yield from _limit(subgroup, Rate(total.n - total.count, total.n), risk / 2))
     centre = subgroup * total.value
     return PrimeChart(
         subgroup,
@@ -92,13 +99,21 @@ def fit_chart(counts: Sequence[int], subgroup: int, risk: float) -> PrimeChart:
     )
 
 
+def _limit(subgroup: int, learnt: Rate, risk: float) -> Pieces[int]:
+    highest = yield from _highest_rate(learnt.count, learnt.n)
+    yield
+    first = yield from _first_beyond(subgroup, highest, risk)
+    yield
+    return first
+
+
 def _sigma_z(z: Sequence[float]) -> float:
     """Return the subgroups' standard deviation in binomial ones, from the mean moving range."""
     ranges = [abs(after - before) for before, after in pairwise(z)]
     return math.fsum(ranges) / len(ranges) / _SPREAD_OF_RANGE
 
 
-def _highest_rate(count: int, n: int) -> float:
+def _highest_rate(count: int, n: int) -> Pieces[float]:
     """Return the exact upper limit of the rate with `count` events in `n` parts; 1 less that of the rest is the lower.
 
     Newton's method, from Wilson's limit, on the log of P(X <= count), which is a concave function of the log odds. Of
@@ -112,6 +127,7 @@ def _highest_rate(count: int, n: int) -> float:
     wilson = (seen + _Z**2 / 2 + _Z * math.sqrt(seen * (n - seen) / n + _Z**2 / 4)) / (n + _Z**2)
     log_odds = math.log(wilson / (1 - wilson))
     for _ in range(_NEWTON_STEPS):
+        yield
         rate = 1 / (1 + math.exp(-log_odds))
         log_terms = log_chosen + k * log_odds - n * math.log1p(math.exp(log_odds))
         top = float(log_terms.max())
@@ -121,14 +137,21 @@ def _highest_rate(count: int, n: int) -> float:
     return 1 / (1 + math.exp(-log_odds))
 
 
-def _first_beyond(n: int, p: float, risk: float) -> int:
+def _first_beyond(n: int, p: float, risk: float) -> Pieces[int]:
     """Return the least k of 0..n+1 for which P(X >= k) <= risk, X ~ Binomial(n, p)."""
     if p >= 1:
         return n + 1
     k = np.arange(n + 1)
     terms = np.exp(_log_chosen(n) + k * math.log(p) + (n - k) * math.log1p(-p))
+    yield
     tails = np.cumsum(terms[::-1])  # P(X >= n), P(X >= n - 1), ...
     return n + 1 - int(np.searchsorted(tails, risk, side="right"))
+
+
+def prepare(subgroup: int) -> None:
+    """Make the tables that fitting a chart of so large subgroups needs: they take too long for a part on the line."""
+    _log_chosen(subgroup)
+    _log_chosen(SUBGROUPS_LEARNT * subgroup)
 
 
 @lru_cache(maxsize=64)

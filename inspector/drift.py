@@ -19,9 +19,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from inspector import charts, drift_learning
 from inspector.documents import Document
 from inspector.drift_alarms import FIGURES, RATES, Alarm, alarm, figure_alarm, rate_alarm
-from inspector.drift_charts import FigureChart, FigureState, RateChart, RateState, prepare
+from inspector.drift_charts import FigureChart, FigureState, RateChart, RateState
 from inspector.imaging import Imaging, Profiles, Register
 from inspector.risk import binomial_cdf
 from inspector.values import Outcome, PartResult, ViewInspection
@@ -95,11 +96,13 @@ class DriftWatch:
         state = state if state is not None and state.key == key else WatchState(key=key)
         self._settings, self.key, self._certified = settings, key, certified
         limit = settings.false_alarm_parts * (len(FIGURES) + len(RATES))
-        prepare(settings.learn_parts)
+        drift_learning.prepare(settings.learn_parts)
+        charts.prepare(settings.subgroup)
         self._figures = {
             name: FigureChart(settings.learn_parts, limit, figure.may_be_constant, state.figures.get(name))
             for name, figure in FIGURES.items()
         }
+        self._unsettled = [name for name, chart in self._figures.items() if not chart.settled]
         risk = settings.subgroup / limit
         self._rates = {name: RateChart(settings.subgroup, risk, state.rates.get(name)) for name in RATES}
         self._register = Register(state.profiles, state.profiled)
@@ -117,8 +120,8 @@ class DriftWatch:
     def update(self, values: Mapping[str, float | None], outcome: Outcome) -> tuple[Alarm, ...]:
         """Take a part's figures by name; one that is absent or None is left out.
 
-        Where several figures have learnt enough by one part, one is made ready to watch with each part: the others'
-        values wait for their turn.
+        Figures that have learnt enough are made ready to watch one after the other, a piece of the work with each part;
+        values that have to wait for that are then taken, a few with each.
         """
         self.parts = part = self.parts + 1
         safe_mode = self._settings.safe_mode
@@ -127,21 +130,28 @@ class DriftWatch:
             value = values.get(name)
             if value is not None and (told := chart.note(value, part)) is not None:
                 said.append(figure_alarm(name, told, part, safe_mode))
-        said.extend(self._end_one_learning(part))
         for name, event in RATES.items():
             if (change := self._rates[name].take(outcome is event, part)) is not None:
                 said.append(rate_alarm(name, change, part, safe_mode))
+        said.extend(self._work_off(part))
         if part <= self._settings.learn_parts:
             said.extend(self._compare_with_bundle(values.get("novelty")))
         self.alarms += tuple(each for each in said if each.severity == "ALARM")
         return tuple(said)
 
-    def _end_one_learning(self, part: int) -> tuple[Alarm, ...]:
-        for name, chart in self._figures.items():
-            if chart.learnt_all:
-                told = chart.end_learning(part)
-                return () if told is None else (figure_alarm(name, told, part, self._settings.safe_mode),)
-        return ()
+    def _work_off(self, part: int) -> tuple[Alarm, ...]:
+        """Let one chart that is behind work off a piece: rates first, then learnings to end, then values that wait."""
+        if (rate := next((rate for rate in self._rates.values() if rate.behind), None)) is not None:
+            rate.work_off()
+            return ()
+        behind = [name for name in self._unsettled if self._figures[name].behind]
+        if not behind:
+            return ()
+        name = next((name for name in behind if self._figures[name].learnt_all), behind[0])
+        told = self._figures[name].work_off(part)
+        if self._figures[name].settled:
+            self._unsettled.remove(name)
+        return () if told is None else (figure_alarm(name, told, part, self._settings.safe_mode),)
 
     def _compare_with_bundle(self, novelty: float | None) -> tuple[Alarm, ...]:
         """While learning, count parts unlike the training set; at its end, alarm where they are too many."""
@@ -185,15 +195,15 @@ class DriftWatch:
 
     def point(self) -> WatchPoint:
         watching = {name: chart for name, chart in self._figures.items() if not chart.learning}
-        charts = {name: rate.chart for name, rate in self._rates.items() if rate.chart is not None}
+        rates = {name: rate.chart for name, rate in self._rates.items() if rate.chart is not None}
         levels = {name: chart.level for name, chart in watching.items()}
-        levels |= {name: self._rates[name].rate for name in charts}
+        levels |= {name: self._rates[name].rate for name in rates}
         usual = {name: chart.usual for name, chart in watching.items()}
         return WatchPoint(
             camera=self.key.camera,
             part=self.parts,
             levels=_rounded(levels),
-            usual=_rounded(usual | {name: chart.centre for name, chart in charts.items()}),
+            usual=_rounded(usual | {name: chart.centre for name, chart in rates.items()}),
             evidence=_rounded({name: chart.strength for name, chart in watching.items()}),
             learning=tuple(name for name in self._figures if name not in watching),
         )

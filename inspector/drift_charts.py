@@ -6,29 +6,23 @@ learning -> watching -> alarmed. Both kinds are serialisable at any moment, and 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
-from statistics import fmean
 
 from pydantic import Field
 
-from inspector.charts import REMEMBERED, SUBGROUPS_LEARNT, PrimeChart, broken_rule, fit_chart
+from inspector.charts import REMEMBERED, SUBGROUPS_LEARNT, PrimeChart, broken_rule, fit_chart, fit_chart_in_pieces
 from inspector.documents import Document
-from inspector.martingale import (
-    LEAST_REFERENCE,
-    Detector,
-    ReferenceFault,
-    correlation_time,
-    normal_scores,
-    payments,
-    require_reference,
-)
+from inspector.drift_learning import Learnt, Reference, make_reference
+from inspector.martingale import Detector, ReferenceFault
+from inspector.piecework import Pieces, all_pieces, next_piece
 
 _LEVEL_WEIGHT = 0.02
 """Of the newest part in the level that people see: an EWMA over some 100 parts."""
-_TOGETHER = 1.6
-"""Independent parts have a correlation time of 1; estimated on a thousand of them, it stays below this."""
-_BLOCK = 5
-"""A block is so many correlation times long; the means of neighbouring blocks then hardly hang together."""
+_AT_ONCE = 6
+"""Values that waited, taken in one piece of work."""
+_PIECES = 48
+"""Of work, at most, to fit the charts of both rates; there is time for it until the next subgroup's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +52,9 @@ class NoNumber:
 class FigureState(Document):
     """What a restart of the station must not forget of a figure."""
 
-    learnt: tuple[float, ...] = Field(default=(), description="values of the parts learnt, in their order")
+    learnt: tuple[float, ...] = Field(
+        default=(), description="values in their order: those learnt, then those that wait"
+    )
     reference: tuple[float, ...] = Field(default=(), description="means of blocks of parts, sorted; empty: learning")
     block: int = Field(default=1, ge=1, description="parts in a block")
     block_sum: float = Field(default=0.0, description="of the block begun")
@@ -74,11 +70,9 @@ class FigureState(Document):
 
 
 class FigureChart:
-    """Learns `learn_parts` values, then watches their distribution.
+    """Learns `learn_parts` values, then watches their distribution, or that of the means of blocks of them.
 
-    Parts that hang together (a material's lot, a lamp's warmth) are no independent witnesses: the detector then sees
-    the means of blocks long enough to be nearly independent (Runger and Willemain, "Batch-means control charts for
-    autocorrelated data", IIE Transactions 28, 1996).
+    Ending the learning takes pieces of work, for which somebody calls `work_off`; values that come meanwhile wait.
     """
 
     def __init__(self, learn_parts: int, limit: float, may_be_constant: bool, state: FigureState | None = None) -> None:
@@ -86,15 +80,17 @@ class FigureChart:
         self._limit = limit
         self._may_be_constant = may_be_constant
         state = state or FigureState()
-        self._learnt = list(state.learnt)
         self._block, self._sum, self._count = state.block, state.block_sum, state.block_count
-        self._reference = state.reference
         self._detector = self._detect(state) if state.reference else None
+        learnt = 0 if self._detector else learn_parts
+        self._learnt, self._waiting = Learnt(state.learnt[:learnt]), deque(state.learnt[learnt:])
+        self._ending: Pieces[Reference] | None = None
         self.usual, self.level = state.usual, state.level
         self.alarmed, self._unfit = state.alarmed, state.unfit
 
     def _detect(self, state: FigureState) -> Detector:
-        return Detector(state.reference, self._limit, state.stakes, state.steps, state.halfway, state.sum_after)
+        past = (state.stakes, state.steps, state.halfway, state.sum_after)
+        return Detector(list(state.reference), self._limit, *past)
 
     @property
     def learning(self) -> bool:
@@ -108,41 +104,64 @@ class FigureChart:
         return self._detector.strength if self._detector else 0.0
 
     @property
+    def settled(self) -> bool:
+        """Does it watch, with no value waiting?"""
+        return not (self.learning or self._waiting)
+
+    @property
+    def behind(self) -> bool:
+        """Is there anything to work off?"""
+        return bool(self._waiting) or self.learnt_all
+
+    @property
     def learnt_all(self) -> bool:
         """Has it as many values as it needs, and still learns?"""
         return len(self._learnt) >= self._learn_parts
 
-    def take(self, value: float, part: int) -> Change | Unfit | NoNumber | None:
-        """Take the value of the part of that number, and end the learning with the last value needed."""
-        told = self.note(value, part)
-        return self.end_learning(part) if told is None and self.learnt_all else told
-
     def note(self, value: float, part: int) -> Change | NoNumber | None:
-        """Take a value in microseconds: one that comes before the learning is ended waits for that."""
+        """Take the value of the part of that number, or that which has waited for the longest time, in microseconds."""
         if not math.isfinite(value):
             alarmed, self.alarmed = self.alarmed, True
             return None if alarmed else NoNumber(value)
+        if not self.behind:
+            return self._take(value, part)
+        self._waiting.append(value)
+        return None if self.learnt_all else self._take_waiting(part)
+
+    def work_off(self, part: int) -> Change | Unfit | None:
+        """Do one piece of what ends the learning, or take some of the values that waited for it."""
+        if self.learnt_all:
+            return self._end_learning()
+        told = None
+        for _ in range(min(_AT_ONCE, len(self._waiting))):
+            if told is None and not self.learnt_all:
+                told = self._take_waiting(part)
+        return told
+
+    def _take_waiting(self, part: int) -> Change | None:
+        return self._take(self._waiting.popleft(), part - len(self._waiting))
+
+    def _take(self, value: float, part: int) -> Change | None:
         if self._detector is None:
-            self._learnt.append(value)
+            self._learnt.add(value)
             return None
         self.level += _LEVEL_WEIGHT * (value - self.level)
         return None if self.alarmed else self._watch(self._detector, value, part)
 
-    def end_learning(self, part: int) -> Change | Unfit | NoNumber | None:
-        """Make what was learnt the reference, in a fraction of a millisecond, and watch what came after it."""
-        learnt, waiting = self._learnt[: self._learn_parts], self._learnt[self._learn_parts :]
-        self._learnt = []
+    def _end_learning(self) -> Unfit | None:
+        """Do the next piece of making what was learnt the reference; where it cannot teach, learn again."""
+        self._ending = self._ending or make_reference(self._learnt, self._may_be_constant)
         try:
-            self._block = block_length(learnt, self._may_be_constant)
-            self._reference = tuple(require_reference(block_means(learnt, self._block), self._may_be_constant))
+            reference = next_piece(self._ending)
         except ReferenceFault as fault:
-            self._learnt = waiting
+            self._learnt, self._ending = Learnt(), None
             told, self._unfit = self._unfit, True
             return None if told else Unfit(str(fault))
-        self._detector = Detector(self._reference, self._limit)
-        self.usual = self.level = fmean(learnt)
-        said = [self.note(value, part) for value in waiting]
-        return next((each for each in said if each is not None), None)
+        if reference is not None:
+            self._learnt, self._ending = Learnt(), None
+            self._detector = Detector(reference.ordered, self._limit)
+            self._block, self.usual, self.level = reference.block, reference.usual, reference.usual
+        return None
 
     def _watch(self, detector: Detector, value: float, part: int) -> Change | None:
         self._sum += value
@@ -161,8 +180,8 @@ class FigureChart:
     def state(self) -> FigureState:
         watching = self._detector
         return FigureState(
-            learnt=tuple(self._learnt),
-            reference=self._reference if watching else (),
+            learnt=(*self._learnt.values, *self._waiting),
+            reference=tuple(watching.reference) if watching else (),
             block=self._block,
             block_sum=self._sum,
             block_count=self._count,
@@ -175,35 +194,6 @@ class FigureChart:
             alarmed=self.alarmed,
             unfit=self._unfit,
         )
-
-
-def block_length(values: list[float], may_be_constant: bool) -> int:
-    """Return how many parts make a block, 1 of independent parts; raise ReferenceFault where blocks would be few."""
-    require_reference(values, may_be_constant)
-    if (time := correlation_time(values)) < _TOGETHER:
-        return 1
-    block = math.ceil(_BLOCK * time)
-    if len(values) // block < LEAST_REFERENCE:
-        raise ReferenceFault(
-            f"not steady while learning: parts hang together over {time:.0f} parts, and {len(values)} are too few for "
-            f"that; expected learn_parts of at least {block * LEAST_REFERENCE}, or a line that has warmed up"
-        )
-    return block
-
-
-def block_means(values: list[float], block: int) -> list[float]:
-    """Return the means of whole blocks of consecutive values."""
-    if block == 1:
-        return list(values)
-    return [fmean(values[start : start + block]) for start in range(0, len(values) - block + 1, block)]
-
-
-def prepare(learn_parts: int) -> None:
-    """Make the tables of every reference that so many parts can teach: they take too long for a part on the line."""
-    normal_scores(learn_parts - 1)
-    payments(learn_parts)
-    for block in range(math.ceil(_BLOCK * _TOGETHER), learn_parts // LEAST_REFERENCE + 1):
-        payments(learn_parts // block)
 
 
 class RateState(Document):
@@ -238,10 +228,10 @@ class RateChart:
         self._recent = list(state.recent)
         self._rule = state.rule
         self.rate, self.alarmed = state.rate, state.alarmed
-        self.chart: PrimeChart | None = self._fit() if len(self._learnt) == SUBGROUPS_LEARNT else None
-
-    def _fit(self) -> PrimeChart:
-        return fit_chart(self._learnt, self._subgroup, self._risk)
+        learnt_all = len(self._learnt) == SUBGROUPS_LEARNT
+        self.chart: PrimeChart | None = fit_chart(self._learnt, subgroup, risk) if learnt_all else None
+        self._fitting: Pieces[PrimeChart] | None = None
+        self._pieces_at_once = math.ceil(_PIECES / subgroup)
 
     def take(self, is_event: bool, part: int) -> Change | RuleBroken | None:
         """Take one part; something is said at the end of a subgroup only."""
@@ -251,12 +241,25 @@ class RateChart:
             return None
         events, self._parts, self._events = self._events, 0, 0
         self.rate = events / self._subgroup
+        if self._fitting is not None:
+            self.chart, self._fitting = all_pieces(self._fitting), None
         if self.chart is not None:
             return self._judge(self.chart, events, part)
         self._learnt.append(events)
         if len(self._learnt) == SUBGROUPS_LEARNT:
-            self.chart = self._fit()
+            self._fitting = fit_chart_in_pieces(self._learnt, self._subgroup, self._risk)
         return None
+
+    @property
+    def behind(self) -> bool:
+        """Is there anything to work off?"""
+        return self._fitting is not None
+
+    def work_off(self) -> None:
+        """Do a piece or two of fitting the chart; what is left at the end of the next subgroup is done there."""
+        for _ in range(self._pieces_at_once):
+            if self._fitting is not None and (chart := next_piece(self._fitting)) is not None:
+                self.chart, self._fitting = chart, None
 
     def _judge(self, chart: PrimeChart, events: int, part: int) -> Change | RuleBroken | None:
         if self.alarmed:

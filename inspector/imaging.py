@@ -24,6 +24,8 @@ REACH_BINS = 16
 PARTS_LEARNT = 64
 """Pictures that the reference profiles are the mean of."""
 _LINES = 32
+_WINDOWS = np.arange(2 * REACH_BINS, -1, -1)[:, None] + np.arange(BINS - 1)
+"""(33, 255) places in a padded profile: the profile moved by -16 to 16 bins."""
 Profile = NDArray[np.float64]
 """(255,) edges along one axis, of unit length; all zero where the picture has none."""
 Profiles = tuple[tuple[float, ...], tuple[float, ...]]
@@ -89,8 +91,10 @@ class Register:
 
 def _shifted(reference: Profile) -> Profile:
     """(33, 255) the reference, moved by -16 to 16 bins."""
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(reference, REACH_BINS), len(reference))
-    return np.ascontiguousarray(windows[::-1])
+    padded = np.zeros(len(reference) + 2 * REACH_BINS)
+    padded[REACH_BINS:-REACH_BINS] = reference
+    shifted: Profile = padded[_WINDOWS]
+    return shifted
 
 
 def _shift_bins(shifted: Profile, profile: Profile) -> float:

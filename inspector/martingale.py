@@ -46,14 +46,19 @@ class ReferenceFault(ValueError):
 
 def require_reference(values: Sequence[float], may_be_constant: bool = False) -> list[float]:
     """Return the values sorted; raise ReferenceFault saying what is wrong with them."""
-    if len(values) < LEAST_REFERENCE:
-        raise ReferenceFault(f"too few reference parts: {len(values)}, expected at least {LEAST_REFERENCE}")
     if not all(map(math.isfinite, values)):
         raise ReferenceFault("reference holds a value that is no finite number")
     ordered = sorted(values)
-    if ordered[0] == ordered[-1] and not may_be_constant:
-        raise ReferenceFault(f"constant reference: all {len(values)} parts have {ordered[0]:g}")
+    require_ordered(ordered, may_be_constant)
     return ordered
+
+
+def require_ordered(ordered: Sequence[float], may_be_constant: bool = False) -> None:
+    """Raise ReferenceFault saying what is wrong with values that are finite and sorted."""
+    if len(ordered) < LEAST_REFERENCE:
+        raise ReferenceFault(f"too few reference parts: {len(ordered)}, expected at least {LEAST_REFERENCE}")
+    if ordered[0] == ordered[-1] and not may_be_constant:
+        raise ReferenceFault(f"constant reference: all {len(ordered)} parts have {ordered[0]:g}")
 
 
 @lru_cache(maxsize=_KEPT)
@@ -108,33 +113,12 @@ def _least_bound(values: NDArray[np.float64], risk: float) -> float:
     return top + excess - 1 / float((1 / (excess + gaps)).mean())
 
 
-def correlation_time(values: Sequence[float]) -> float:
-    """Return over how many parts values hang together: 1 + 2 * (sum of autocorrelations) of their normal scores.
-
-    Equal values have one score, the mean of theirs; values that are all equal hang together over 1 part. The sum ends
-    at the first lag of five times itself (Sokal, "Monte Carlo methods in statistical mechanics", 1997).
-    """
-    _, place, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
-    ends = np.concatenate([[0], np.cumsum(counts)])
-    summed = np.concatenate([[0.0], np.cumsum(normal_scores(len(values) - 1))])
-    scores = ((summed[ends[1:]] - summed[ends[:-1]]) / counts)[place]
-    power = float(scores @ scores)
-    time = 1.0
-    if len(counts) == 1:
-        return time
-    for lag in range(1, len(values) // 2):
-        time += 2 * float(scores[lag:] @ scores[:-lag]) / power
-        if lag >= 5 * time:
-            break
-    return max(time, 1.0)
-
-
 class Detector:
     """Evidence on one figure, in memory that does not grow. `update` takes a microsecond."""
 
     def __init__(
         self,
-        reference: Sequence[float],
+        reference: list[float],
         limit: float,
         stakes: Sequence[float] = (),
         steps: int = 0,
@@ -145,8 +129,8 @@ class Detector:
 
         The others are the attributes of an earlier detector of the same reference, which this one goes on.
         """
-        self._reference = list(reference)
-        self._rises, self._falls = payments(len(self._reference))
+        self.reference = reference
+        self._rises, self._falls = payments(len(reference))
         self._limit = limit * _BETS
         self._half_limit = math.sqrt(limit) * _BETS
         self.stakes = tuple(stakes) or (0.0,) * _BETS
@@ -157,7 +141,7 @@ class Detector:
     def update(self, value: float) -> bool:
         """Take one value; True when the evidence of a change has reached the limit."""
         self.steps += 1
-        paid = self._rises[bisect_left(self._reference, value)] + self._falls[bisect_right(self._reference, value)]
+        paid = self._rises[bisect_left(self.reference, value)] + self._falls[bisect_right(self.reference, value)]
         self.stakes = tuple([(stake + 1.0) * pay for stake, pay in zip(self.stakes, paid, strict=True)])
         evidence = sum(self.stakes)
         if evidence < self._half_limit:

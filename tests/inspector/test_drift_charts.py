@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from inspector.charts import SUBGROUPS_LEARNT
+from inspector.charts import SUBGROUPS_LEARNT, fit_chart
 from inspector.drift_charts import (
     Change,
     FigureChart,
@@ -17,10 +17,7 @@ from inspector.drift_charts import (
     RateState,
     RuleBroken,
     Unfit,
-    block_length,
-    block_means,
 )
-from inspector.martingale import ReferenceFault
 
 LIMIT = 1e7
 
@@ -37,8 +34,17 @@ def correlated(n: int, memory: float, seed: int = 0) -> list[float]:
     return values
 
 
+def take(chart: FigureChart, value: float, part: int) -> object:
+    """Take a value, and end the learning with the last one needed."""
+    told: object = chart.note(value, part)
+    while told is None and chart.learnt_all:
+        told = chart.work_off(part)
+    return told
+
+
 def fed(chart: FigureChart, values: list[float], start: int = 0) -> list[object]:
-    return [told for place, value in enumerate(values) if (told := chart.take(value, start + place + 1)) is not None]
+    taken = (take(chart, value, start + place + 1) for place, value in enumerate(values))
+    return [told for told in taken if told is not None]
 
 
 def watching() -> FigureChart:
@@ -52,7 +58,7 @@ def test_a_figure_learns_and_then_watches() -> None:
     assert fed(chart, normal(499)) == []
     assert chart.learning
     assert chart.strength == 0.0
-    chart.take(0.0, 500)
+    take(chart, 0.0, 500)
     assert not chart.learning
     assert chart.usual == chart.level == pytest.approx(np.mean([*normal(499), 0.0]))
 
@@ -95,6 +101,16 @@ def test_a_constant_figure_cannot_teach_and_says_so_once() -> None:
     assert not chart.learning
 
 
+def test_a_figure_that_learns_again_from_what_waited_takes_no_more_than_it_needs() -> None:
+    chart = FigureChart(100, LIMIT, may_be_constant=False)
+    for part in range(303):
+        chart.note(7.0, part)
+    while chart.behind:
+        chart.work_off(303)
+    assert chart.learning
+    assert chart.state().learnt == (7.0,) * 3
+
+
 def test_a_constant_figure_that_may_be_is_watched() -> None:
     chart = FigureChart(100, LIMIT, may_be_constant=True)
     assert fed(chart, [0.0] * 200) == []
@@ -116,6 +132,17 @@ def test_parts_that_hang_together_are_watched_in_blocks() -> None:
     assert 24_800 <= told[0].since_part <= 25_200
 
 
+@pytest.mark.parametrize("usual", [0.1, 0.3, 0.7])
+def test_parts_that_are_mostly_alike_are_no_change_however_their_blocks_are_rounded(usual: float) -> None:
+    """A sum of 21 times 0.3, over 21, is not 0.3: reference and watched blocks must be off by the same."""
+    values = np.full(8000, usual)
+    for start in np.flatnonzero(np.random.default_rng(0).random(len(values)) < 0.006):
+        values[start : start + 4] = usual + 0.2
+    chart = FigureChart(2000, 3e7, may_be_constant=True)
+    assert fed(chart, values.tolist()) == []
+    assert chart.state().block > 10
+
+
 def test_a_change_seen_in_blocks_is_dated_in_parts() -> None:
     chart = FigureChart(5000, LIMIT, may_be_constant=False)
     fed(chart, correlated(5000, 0.6))
@@ -123,7 +150,7 @@ def test_a_change_seen_in_blocks_is_dated_in_parts() -> None:
     part, told = 5000, None
     for value in correlated(20_000, 0.6, seed=4):
         part += 1
-        if (told := chart.take(value + 0.8, part)) is not None:
+        if (told := take(chart, value + 0.8, part)) is not None:
             break
     assert isinstance(told, Change)
     assert (part - told.since_part) % block == 0
@@ -137,14 +164,6 @@ def test_a_line_that_warms_up_while_learning_cannot_teach() -> None:
     assert isinstance(told[0], Unfit)
     assert "not steady while learning: parts hang together over" in told[0].why
     assert "expected learn_parts of at least" in told[0].why
-
-
-def test_blocks_are_whole_ones() -> None:
-    assert block_means([1.0, 3.0, 5.0, 7.0, 100.0], 2) == [2.0, 6.0]
-    assert block_means([1.0, 2.0], 1) == [1.0, 2.0]
-    assert block_length(normal(500), False) == 1
-    with pytest.raises(ReferenceFault, match="too few"):
-        block_length(normal(10), False)
 
 
 @pytest.mark.parametrize("stop", [200, 500, 900, 2040])
@@ -189,9 +208,25 @@ def test_a_rate_learns_its_subgroups() -> None:
     assert subgroups(chart, EVEN[:-1]) == []
     assert chart.chart is None
     assert subgroups(chart, EVEN[-1:]) == []
+    assert chart.chart is None
+    assert chart.behind
+    while chart.behind:
+        chart.work_off()
     assert chart.chart is not None
     assert chart.chart.centre == pytest.approx(sum(EVEN) / (50 * SUBGROUPS_LEARNT))
     assert chart.rate == 5 / 50
+
+
+@pytest.mark.parametrize("subgroup", [20, 21, 40, 200])
+@pytest.mark.parametrize("share", [0, 0.1, 1])
+def test_the_charts_of_both_rates_are_fitted_by_the_end_of_the_next_subgroup(subgroup: int, share: float) -> None:
+    chart, pieces = RateChart(subgroup, 1e-6), 0
+    subgroups(chart, [round(share * subgroup)] * SUBGROUPS_LEARNT, subgroup)
+    while chart.behind:
+        chart.work_off()
+        pieces += 1
+    assert 2 * pieces <= subgroup
+    assert chart.chart == fit_chart([round(share * subgroup)] * SUBGROUPS_LEARNT, subgroup, 1e-6)
 
 
 @pytest.mark.parametrize(("count", "rose"), [(40, True)])

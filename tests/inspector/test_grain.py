@@ -103,3 +103,17 @@ def test_mirroring_turns_the_slant_and_a_quarter_turn_swaps_the_axes(seed: int, 
     assert (turned.along_x, turned.along_y) == pytest.approx(
         (measure_grain(square).along_y, measure_grain(square).along_x), abs=1e-5
     )
+
+
+def test_the_middle_rows_of_each_band_count_and_whole_blocks_of_columns() -> None:
+    """A frame of 256 rows has four bands of 64, of which the rows 24 to 39 are measured."""
+    image = noise((256, 79))
+    other = noise((256, 79), seed=1)
+    measured = np.arange(256) % 64 // 8
+    middle = (measured == 3) | (measured == 4)
+    other[middle] = image[middle]
+    assert measure_grain(other) == measure_grain(image) == measure_grain(np.ascontiguousarray(image[:, :64]))
+
+
+def test_the_slightest_structure_has_a_grain() -> None:
+    assert measure_grain(rows() // 250) == Grain(1.0, 0.0, 0.0)

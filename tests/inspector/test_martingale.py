@@ -15,7 +15,6 @@ from inspector.martingale import (
     SLOPES,
     Detector,
     ReferenceFault,
-    correlation_time,
     greatest_mean,
     normal_scores,
     payments,
@@ -174,27 +173,3 @@ def test_nothing_began_before_the_first_step() -> None:
     while not detector.update(9.0):
         continue
     assert 0 <= detector.since <= 2
-
-
-@pytest.mark.parametrize("memory", [0.0, 0.5, 0.8])
-def test_correlation_time_is_that_of_an_autoregressive_process(memory: float) -> None:
-    """(1 + a) / (1 - a) of x[t] = a x[t - 1] + noise (Sokal 1997)."""
-    rng = np.random.default_rng(2)
-    values = np.zeros(20_000)
-    for place in range(1, len(values)):
-        values[place] = memory * values[place - 1] + rng.normal()
-    assert correlation_time(values.tolist()) == pytest.approx((1 + memory) / (1 - memory), rel=0.15)
-
-
-def test_a_trend_hangs_together_over_very_many_parts() -> None:
-    assert correlation_time([float(n) for n in range(500)]) > 50
-
-
-def test_alternating_values_count_as_independent_ones() -> None:
-    assert correlation_time([float(n % 2) for n in range(200)]) == 1.0
-
-
-def test_equal_values_do_not_hang_together_by_their_order() -> None:
-    rare = (np.random.default_rng(6).random(2000) < 0.05).astype(float).tolist()
-    assert correlation_time(rare) < 1.4
-    assert correlation_time([3.0] * 100) == 1.0
