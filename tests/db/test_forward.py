@@ -144,7 +144,7 @@ def test_a_migration_that_moved_a_table_took_its_trigger_and_all_is_noted_again(
     moved.dispose()
     station.inspect(2)
     with Forwarder(station.path, database) as forwarder:
-        assert forwarder.state().unforwarded == 7
+        assert forwarder.state().unforwarded == 6
         forwarder.drain()
     same(station, engine)
 
