@@ -248,7 +248,7 @@ def _two_views(connection: Connection, days: Days, said: tuple[str, ...]) -> Any
     part = replace(passed, part_id=new_id(), trigger=5000 + len(said), tag=PartTag())
     view = part.views[0]
     part = replace(part, views=(view, replace(view, camera="side")))
-    row = opening_row(part) | completion_row(part)
+    row = opening_row(replace(part, outcome=None, completed_at=None, views=())) | completion_row(part)
     connection.execute(insert(INSPECTIONS), {name: row[name] for name in row if name in INSPECTIONS.c})
     connection.execute(insert(FINDINGS), finding_rows(part))
     cameras = ("top", "side")[: len(said)]
