@@ -198,13 +198,6 @@ class InspectionRow(Base):
         Index("ix_inspections_by_station", *BY_STATION),
         Index("ix_inspections_review", "triggered_at", sqlite_where=IS_REVIEW, postgresql_where=IS_REVIEW),
         Index("ix_inspections_stopped", "triggered_at", sqlite_where=IS_STOPPED, postgresql_where=IS_STOPPED),
-        Index(
-            "ix_inspections_stopped_by_station",
-            "station",
-            "triggered_at",
-            sqlite_where=IS_STOPPED,
-            postgresql_where=IS_STOPPED,
-        ),
         Index("ix_inspections_open", "run_id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
         Index(None, "image_sha256", sqlite_where=HAS_IMAGE, postgresql_where=HAS_IMAGE),
         Index(None, "lot", sqlite_where=HAS_LOT, postgresql_where=HAS_LOT),

@@ -10,7 +10,7 @@ from db.history.scope import Scope, judged
 from db.tables import BUNDLES, INSPECTIONS, RECIPES, RUNS, STATIONS
 
 LOTS = 100
-LOOKED_AT = 20_000
+LOOKED_AT = 10_000
 """Lots are those of so many of the newest parts: of all parts they would be long gone, and long to look for."""
 
 

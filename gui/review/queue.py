@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, exists, func, literal_column, select, true
+from sqlalchemy import Connection, Select, exists, func, literal_column, select
 
 from db.labels import OpenTask, TaskKind, open_tasks
 from db.leases import held_by_others
@@ -63,10 +63,11 @@ def review_queue(connection: Connection, person: str, holder: UUID, now: datetim
     return tuple(part for part in waiting if part.part_id not in held)
 
 
-def waiting_count(connection: Connection, station: str | None = None) -> int:
-    """How many parts were stopped and labelled by nobody; counted up to `NEWEST`."""
-    found = _unlabelled(station).subquery()
-    return connection.execute(select(func.count(found.c.part_id))).scalar_one()
+def waiting_counts(connection: Connection) -> dict[str, int]:
+    """How many parts of each station were stopped and labelled by nobody, among the newest that were stopped."""
+    waiting = _unlabelled().subquery()
+    query = select(waiting.c.station, func.count(waiting.c.part_id).label("waiting")).group_by(waiting.c.station)
+    return {row.station: row.waiting for row in connection.execute(query)}
 
 
 def _of_task(task: OpenTask) -> QueuedPart:
@@ -75,8 +76,10 @@ def _of_task(task: OpenTask) -> QueuedPart:
 
 def _diverted(connection: Connection) -> list[QueuedPart]:
     """Parts that were stopped and nobody labelled, the most doubtful first."""
-    rows = connection.execute(_unlabelled()).all()
-    placed = sorted(((_place(row), row.part_id) for row in rows), key=lambda pair: pair[0])
+    newest = _unlabelled().limit(NEWEST).subquery()
+    columns = (newest.c.part_id, newest.c.outcome, newest.c.defect_probability, BUNDLES.c.manifest)
+    query = select(*columns).join(BUNDLES, BUNDLES.c.bundle_id == newest.c.bundle_id)
+    placed = sorted(((_place(row), row.part_id) for row in connection.execute(query)), key=lambda pair: pair[0])
     return [QueuedPart(part_id, need) for (_, _, need), part_id in placed]
 
 
@@ -94,20 +97,15 @@ def _place(row: Any) -> tuple[int, float, Need]:
     return _RANK[need], distance, need
 
 
-def _unlabelled(station: str | None = None) -> Any:
-    """Of the newest parts that were stopped, those with a picture that nobody labelled.
+def _unlabelled() -> Select[Any]:
+    """Of the newest parts that were stopped, those with a picture that nobody labelled, newest first.
 
     The inner limit keeps PostgreSQL to the index of stopped parts, and the question as quick however many there are.
     """
-    names = ("part_id", "outcome", "defect_probability", "bundle_id", "image_sha256", "triggered_at")
-    parts = [INSPECTIONS.c[name] for name in names]
-    here = true() if station is None else INSPECTIONS.c.station == station
-    newest = select(*parts).where(INSPECTIONS.c.outcome.in_(_STOPPED), here, IS_PRODUCTION)
+    names = ("part_id", "station", "outcome", "defect_probability", "bundle_id", "image_sha256", "triggered_at")
+    newest = select(*(INSPECTIONS.c[name] for name in names)).where(INSPECTIONS.c.outcome.in_(_STOPPED), IS_PRODUCTION)
     stopped = newest.order_by(INSPECTIONS.c.triggered_at.desc()).limit(LOOKED_AT).subquery("stopped")
+    unlabelled = ~exists().where(LABELS.c.part_id == stopped.c.part_id)
     return (
-        select(stopped.c.part_id, stopped.c.outcome, stopped.c.defect_probability, BUNDLES.c.manifest)
-        .join(BUNDLES, BUNDLES.c.bundle_id == stopped.c.bundle_id)
-        .where(stopped.c.image_sha256.is_not(None), ~exists().where(LABELS.c.part_id == stopped.c.part_id))
-        .order_by(stopped.c.triggered_at.desc())
-        .limit(NEWEST)
+        select(stopped).where(stopped.c.image_sha256.is_not(None), unlabelled).order_by(stopped.c.triggered_at.desc())
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -11,45 +12,51 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from db.check import check
-from db.engine import open_engine, writing
+from db.engine import open_engine
 from db.images import ImageStore
+from db.ledger import Ledger
 from db.queries import events
 from db.records import Event, Severity
 from db.retention import RetentionPolicy
 from db.tables import IMAGES, INSPECTIONS
 from inspector.errors import ConfigError
+from inspector.values import Outcome
 from station.config import Retention, StationConfig, station_config
 from station.retaining import NOT_SWEPT, SWEPT, Sweeper, retaining
 from station.running import run_station
+from tests.db.conftest import Line
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-HEADROOM = RetentionPolicy(headroom_hours=100)
-"""At the pace of `old`, in which a day brings all images there are, it asks for four times their size."""
+HEADROOM = RetentionPolicy(headroom_hours=240)
+NEEDED = 120_000
+"""Bytes that this headroom asks for, as twelve images of 1000 bytes come in a day."""
 
 
 @pytest.fixture
 def config(make_config: Any) -> StationConfig:
-    """A station that has run: eight passes and four rejects, each with its image, all of the day before `NOW`."""
-    made: StationConfig = make_config(keep_images="all", realtime=False)
-    run_station(made, threading.Event())
-    old(made)
-    return made
+    """A station that has run, with eight passes and four rejects, each with an image, all of the day before `NOW`."""
+    return filled(make_config())
 
 
-def old(config: StationConfig) -> None:
-    """All images come from the day before `NOW`, one an hour; their files were put long ago."""
-    engine = open_engine(config.database_url)
-    with writing(engine) as connection:
-        hashes = list(connection.execute(select(IMAGES.c.sha256).order_by(IMAGES.c.sha256)).scalars())
-        for hour, sha256 in enumerate(hashes):
-            at = NOW - timedelta(hours=23 - hour)
-            connection.execute(update(IMAGES).where(IMAGES.c.sha256 == sha256).values(stored_at=at))
-    engine.dispose()
-    for path in files(config).values():
-        os.utime(path, (1e9, 1e9))
+def filled(config: StationConfig, image_bytes: int = 1000) -> StationConfig:
+    """One part an hour; the files were put long ago."""
+    line, store = Line(), ImageStore(config.images)
+    config.station.folder.mkdir(exist_ok=True)
+    with Ledger(config.database_url) as ledger:
+        run_id = ledger.start_run(line.run(station=config.station.name))
+    for number in range(12):
+        image = store.put(bytes([number]) * image_bytes, ".png")
+        os.utime(store.root / image.path, (1e9, 1e9))
+        at = NOW - timedelta(hours=23 - number)
+        part = line.part(run_id, number + 1, station=config.station.name, triggered_at=at)
+        verdict = {"outcome": Outcome.REJECT if number % 3 == 0 else Outcome.PASS, "image_sha256": image.sha256}
+        with Ledger(config.database_url, clock=lambda at=at: at) as ledger:
+            ledger.open_part(part)
+            ledger.complete_part(line.judged(part, **verdict), image).result(30)
+    return config
 
 
 def files(config: StationConfig) -> dict[str, Path]:
@@ -87,10 +94,6 @@ def sweeper(config: StationConfig, policy: RetentionPolicy, free_bytes: int, *, 
     return Sweeper(name, database, config.images, retention, lambda _: free_bytes, lambda: NOW)
 
 
-def size(config: StationConfig) -> int:
-    return sum(path.stat().st_size for path in files(config).values())
-
-
 def test_a_station_sweeps_beside_its_line_and_keeps_what_is_kept(config: StationConfig) -> None:
     kept = rejects(config)
     policy = RetentionPolicy(pass_days=1)
@@ -114,25 +117,31 @@ def until(holds: Callable[[], bool]) -> None:
     raise AssertionError("did not come to hold within thirty seconds")
 
 
-def test_a_run_with_retention_inspects_every_part(make_config: Any) -> None:
-    config = make_config(keep_images="all", realtime=False)
+def test_a_line_runs_with_a_sweeper_beside_it(make_config: Any) -> None:
+    config = make_config(realtime=False, deadline_ms=60_000)
     retention = Retention(policy=RetentionPolicy(pass_days=1), every_s=1)
     summary = run_station(config.model_copy(update={"retention": retention}), threading.Event())
     assert summary.status.accounted == 12
-    assert len(files(config)) == 12
 
 
 def test_for_headroom_passes_go_oldest_first_until_there_is_enough(config: StationConfig) -> None:
-    needed = int(100 * 3600 * size(config) / 86400)
-    before, kept = files(config), rejects(config)
-    sizes = {sha256: path.stat().st_size for sha256, path in before.items()}
-    passes = sorted(set(before) - kept)
-    sweeper(config, HEADROOM, needed - sizes[passes[0]] - 1).step()
-    assert set(files(config)) == set(before) - set(passes[:2])
+    before = by_age(config)
+    sweeper(config, HEADROOM, NEEDED - 1001).step()
+    assert by_age(config) == [before[0], *before[3:]]
     (event,) = said(config)
     assert event.message.startswith("dropped 2 images,")
-    sweeper(config, HEADROOM, needed).step()
+    sweeper(config, HEADROOM, NEEDED).step()
     assert len(said(config)) == 1
+
+
+def by_age(config: StationConfig) -> list[str]:
+    """Images that are there, oldest first; of three the first is a reject's."""
+    there = files(config)
+    engine = open_engine(config.database_url)
+    with engine.connect() as connection:
+        hashes = connection.execute(select(IMAGES.c.sha256).order_by(IMAGES.c.stored_at)).scalars().all()
+    engine.dispose()
+    return [sha256 for sha256 in hashes if sha256 in there]
 
 
 def test_no_room_is_an_alarm_once_until_there_was_room_again(config: StationConfig) -> None:
@@ -192,20 +201,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_was_nearly_full_has_room_again(make_config: Any, small_disk: Path) -> None:
-    config = make_config(keep_images="all", realtime=False, folder=str(small_disk / "station"), image_format="png")
-    run_station(config, threading.Event())
-    old(config)
-    free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
-    filler, size_bytes = small_disk / "filler", size(config)
-    filler.write_bytes(bytes(free - 200_000))  # of other programs: the headroom is far away
-    hours = 24 * 400_000 / size_bytes
-    retention = Retention(policy=RetentionPolicy(headroom_hours=hours), every_s=1)
+    config = filled(make_config(folder=str(small_disk / "station")), 100_000)
+    filler = small_disk / "filler"  # of other programs
+    filler.write_bytes(bytes(free(small_disk) - 300_000))
+    policy = RetentionPolicy(headroom_hours=24 * 700_000 / 1_200_000)
+    retention = Retention(policy=policy, every_s=1)
     Sweeper("test-1", config.database_url, config.images, retention, clock=lambda: NOW).step()
-    left = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
-    assert rejects(config) < set(files(config)) or set(files(config)) == rejects(config)
-    assert len(files(config)) < 12
-    assert left > 200_000
+    assert rejects(config) < set(files(config))
+    assert len(files(config)) < 9
+    assert free(small_disk) > 600_000
     assert faults(config) == ()
+
+
+def free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 @pytest.mark.parametrize(

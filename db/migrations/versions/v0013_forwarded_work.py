@@ -18,16 +18,13 @@ down_revision: str | None = "0012"
 KINDS = "kind IN ('run', 'part', 'event', 'end', 'shadow', 'lot', 'seen')"
 FORMER_KINDS = "kind IN ('run', 'part', 'event', 'end')"
 IS_STOPPED = sa.text("outcome IN ('REJECT', 'REVIEW')")
-STOPPED = {
-    "ix_inspections_stopped": ["triggered_at"],
-    "ix_inspections_stopped_by_station": ["station", "triggered_at"],
-}
 LOTS = sa.table("lots", sa.column("code", sa.String), sa.column("recipe", sa.String), sa.column("lot_id", Key()))
 
 
 def upgrade() -> None:
-    for name, columns in STOPPED.items():
-        op.create_index(name, "inspections", columns, sqlite_where=IS_STOPPED, postgresql_where=IS_STOPPED)
+    op.create_index(
+        "ix_inspections_stopped", "inspections", ["triggered_at"], sqlite_where=IS_STOPPED, postgresql_where=IS_STOPPED
+    )
     _allow_kinds(KINDS)
     op.add_column("lots", sa.Column("lot_id", Key(), nullable=True))
     for code, recipe in op.get_bind().execute(sa.select(LOTS.c.code, LOTS.c.recipe)).all():
@@ -60,8 +57,7 @@ def downgrade() -> None:
         lots.drop_column("lot_id")
     op.execute(f"DELETE FROM dispatch WHERE NOT ({FORMER_KINDS})")
     _allow_kinds(FORMER_KINDS)
-    for name in STOPPED:
-        op.drop_index(name, table_name="inspections")
+    op.drop_index("ix_inspections_stopped", table_name="inspections")
 
 
 def _allow_kinds(kinds: str) -> None:
