@@ -66,6 +66,12 @@ _Key = tuple[str, float]
 
 def audit(connection: Connection, window: Among) -> Audit:
     """Count, by stratum and probability, the passes, the drawn ones, and what was said of them blind."""
+    strata, found = audited_strata(connection, window)
+    return Audit(strata, found, _beyond(connection, window), _caught(connection, window))
+
+
+def audited_strata(connection: Connection, window: Among) -> tuple[tuple[AuditedStratum, ...], tuple[FoundEscape, ...]]:
+    """What an estimate of escapes is made of, and the escapes that were found."""
     population = _counts(connection, _population(window))
     drawn = _counts(connection, _drawn(window))
     answers = _answers(connection, window)
@@ -73,8 +79,7 @@ def audit(connection: Connection, window: Among) -> Audit:
         _stratum(key, population.get(key, 0), drawn.get(key, 0), [row for row in answers if _key(row) == key])
         for key in sorted({*population, *drawn})
     ]
-    found = tuple(_escape(row) for row in answers if row.is_defect)
-    return Audit(tuple(strata), found, _beyond(connection, window), _caught(connection, window))
+    return tuple(strata), tuple(_escape(row) for row in answers if row.is_defect)
 
 
 def ratings(connection: Connection, window: Among) -> list[Rating]:
