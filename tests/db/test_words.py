@@ -21,6 +21,7 @@ AS_RULES_ASK: dict[str, dict[str, Any]] = {
     "inspections": {"outcome": "REJECT", "completed_at": NOW, "challenge_met": None},
     "orders": {"state": "DONE", "settled_at": NOW},
     "lots": {"closed_at": NOW},
+    "recipe_revisions": {"second_person": EVIL[1:60]},
     "training_jobs": {"state": "RUNNING", "lease_until": NOW, "bundle_id": None},
     "label_tasks": {"kind": "REVIEW"},
     "audit_strata": {"score_below": 0.75},
