@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, exists, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, literal_column, select
 
 from db.labels import OpenTask, TaskKind, open_tasks
 from db.leases import held_by_others
@@ -34,7 +34,7 @@ class Need(StrEnum):
     REJECTED = "rejected"
 
 
-_STOPPED = literal_column("'REJECT'"), literal_column("'REVIEW'")
+_STOPPED: tuple[ColumnElement[str], ...] = literal_column("'REJECT'"), literal_column("'REVIEW'")
 """Written out as in the index of stopped parts: a bound value would hide from SQLite that it serves."""
 _RANK = {need: rank for rank, need in enumerate(Need)}
 _NEED_OF_TASK = {TaskKind.REVIEW: Need.ASKED, TaskKind.REPEAT: Need.REPEAT, TaskKind.AUDIT: Need.AUDIT}
