@@ -20,23 +20,32 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psutil
 from sqlalchemy import Connection, Engine, text
 
 from benchmarks import report
-from benchmarks.history import END, RIVAL, SERVING, SHIFT, Past, grow
+from benchmarks.history import END, RIVAL, SERVING, SHADOW, SHIFT, Past, grow
 from benchmarks.report import percentile_ms
 from db import queries
+from db.acknowledgements import open_alarms
 from db.engine import open_engine
-from db.history.comparison import comparison
+from db.history.choices import choices
+from db.history.comparison import comparison, shadow_comparison
 from db.history.control import control
 from db.history.defects import pareto
+from db.history.labelled import escapes, truths
 from db.history.latencies import latency
+from db.history.over_time import Measure, even_edges, means_over_time, stopped_over_time
 from db.history.parts import part_history
 from db.history.queue import queue
 from db.history.scope import Scope
 from db.history.tallies import By, hours, periods, tallies, tally
+from gui.figures.numbers import STRETCHES, Question, read_numbers
+from gui.live.figures import all_figures
+from gui.live.figures import figures as station_figures
+from gui.review.queue import review_queue
 from inspector.errors import UndefinedFigure
 from inspector.verdict import Policy
 
@@ -45,6 +54,7 @@ STATIONS = {"postgresql": 30, "sqlite": 1}
 PARTS_PER_DAY = {"postgresql": 50_000, "sqlite": 20_000}
 """A plant of 30 stations has 10 million parts in 200 days; a station's file 2 million in 100."""
 POLICY = Policy(pass_below=0.2, reject_above=0.8)
+NOBODY = UUID(int=0)
 DAY, WEEK, MONTH = timedelta(days=1), timedelta(days=7), timedelta(days=30)
 
 Screen = Callable[[Connection, "Drawn"], Any]
@@ -91,6 +101,28 @@ def _chart(connection: Connection, drawn: Drawn) -> object:
         return None
 
 
+def _stopped_of_station(connection: Connection, drawn: Drawn) -> object:
+    scope = drawn.window(WEEK, drawn.station)
+    return stopped_over_time(connection, scope, even_edges(_moment(scope.since), _moment(scope.until), STRETCHES))
+
+
+def _means_of_station(connection: Connection, drawn: Drawn) -> object:
+    scope = drawn.window(WEEK, drawn.station)
+    edges = even_edges(_moment(scope.since), _moment(scope.until), STRETCHES)
+    return means_over_time(connection, scope, edges, Measure.BRIGHTNESS)
+
+
+def _escapes_of_station(connection: Connection, drawn: Drawn) -> object:
+    try:
+        return escapes(connection, drawn.window(WEEK, drawn.station))
+    except UndefinedFigure:
+        return None
+
+
+def _live_station(connection: Connection, drawn: Drawn) -> object:
+    return station_figures(connection, drawn.station, END, 0)
+
+
 def _month_by_day(connection: Connection, drawn: Drawn) -> object:
     scope = drawn.window(MONTH)
     return periods(connection, scope, [_moment(scope.since) + DAY * n for n in range(31)])
@@ -119,12 +151,28 @@ SCREENS: Mapping[str, Screen] = {
     "week_bundles_of_station": lambda connection, drawn: comparison(
         connection, drawn.window(WEEK, drawn.station), SERVING, RIVAL
     ),
+    "week_shadow_of_station": lambda connection, drawn: shadow_comparison(
+        connection, drawn.window(WEEK, drawn.station), SHADOW
+    ),
+    "week_stopped_of_station": _stopped_of_station,
+    "week_means_of_station": _means_of_station,
+    "week_latency_of_station": lambda connection, drawn: latency(connection, drawn.window(WEEK, drawn.station)),
+    "week_labels_of_station": lambda connection, drawn: truths(connection, drawn.window(WEEK, drawn.station)),
+    "week_escapes_of_station": _escapes_of_station,
+    "choices_in_a_week": lambda connection, drawn: choices(connection, drawn.window(WEEK, drawn.station)),
+    "desktop_review_queue": lambda connection, _: review_queue(connection, "ann", NOBODY, END),
+    "desktop_live_station": _live_station,
+    "open_alarms": lambda connection, _: open_alarms(connection, 20),
 }
 REPORTS: Mapping[str, Screen] = {
     "week_pareto_of_plant": lambda connection, drawn: pareto(connection, drawn.window(WEEK)),
     "month_by_day_of_plant": _month_by_day,
+    "desktop_figures_week_of_station": lambda connection, drawn: read_numbers(
+        connection, Question(WEEK, Scope(station=drawn.station)), END
+    ),
+    "desktop_live_every_station": lambda connection, _: all_figures(connection, END),
 }
-"""Nobody waits for these at a screen; they are measured all the same."""
+"""Many queries together, or of the whole plant for long: no screen waits for one of these as for a click."""
 ALL = {**SCREENS, **REPORTS}
 
 

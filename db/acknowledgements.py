@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, exists, insert, literal_column, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    exists,
+    insert,
+    literal_column,
+    select,
+    true,
+    union_all,
+)
 
 from db.audit_log import Change, record_change
 from db.records import Event, Severity, storable, utc_now
 from db.tables import EVENTS
-from db.work_tables import ACKNOWLEDGEMENTS
+from db.work_tables import ACKNOWLEDGEMENTS, STATION_ACKNOWLEDGEMENTS
 from inspector.errors import PlantRefused
 
 _ALARM: ColumnElement[str] = literal_column(f"'{Severity.ALARM.value}'")
 """Written out, since a bound value would hide from SQLite that the index of alarms serves."""
+
+_SEEN = (ACKNOWLEDGEMENTS, STATION_ACKNOWLEDGEMENTS)
+"""Here, and at the station's own screen, which has its audit row in the station's file (`db.dispatch`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +63,21 @@ def acknowledge(connection: Connection, seen: Acknowledgement) -> None:
 def open_alarms(connection: Connection, most: int, station: str | None = None) -> list[Event]:
     """Alarms that nobody has acknowledged, newest first."""
     here = true() if station is None else EVENTS.c.station == station
-    seen = exists().where(ACKNOWLEDGEMENTS.c.event_id == EVENTS.c.event_id)
+    unseen = [~exists().where(table.c.event_id == EVENTS.c.event_id) for table in _SEEN]
     newest = (EVENTS.c.at.desc(), EVENTS.c.event_id.desc())
-    query = select(EVENTS).where(EVENTS.c.severity == _ALARM, here, ~seen).order_by(*newest).limit(most)
+    query = select(EVENTS).where(EVENTS.c.severity == _ALARM, here, *unseen).order_by(*newest).limit(most)
     rows = connection.execute(query).mappings()
     return [Event(**{**row, "severity": Severity(row["severity"])}) for row in rows]
 
 
 def acknowledgements(connection: Connection, event_id: UUID) -> list[Acknowledgement]:
-    """Who has seen an event, first to last."""
-    names = [ACKNOWLEDGEMENTS.c[name] for name in Acknowledgement.__slots__]
-    query = select(*names).where(ACKNOWLEDGEMENTS.c.event_id == event_id).order_by(ACKNOWLEDGEMENTS.c.audit_sequence)
+    """Who has seen an event, first to last; also those who did at the station's own screen."""
+    seen = union_all(*(_of_event(table, event_id) for table in _SEEN)).subquery("seen")
+    names = [seen.c[name] for name in Acknowledgement.__slots__]
+    query = select(*names).order_by(seen.c.at, seen.c.audit_sequence)
     return [Acknowledgement(**row) for row in connection.execute(query).mappings()]
+
+
+def _of_event(table: Table, event_id: UUID) -> Select[Any]:
+    names = (*Acknowledgement.__slots__, "audit_sequence")
+    return select(*(table.c[name] for name in names)).where(table.c.event_id == event_id)

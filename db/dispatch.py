@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, and_, delete, func, select, text
 
+from db.order_tables import SHADOW_VERDICTS
 from db.plant_tables import DISPATCH
 from db.records import Row
 from db.tables import (
@@ -28,23 +29,7 @@ from db.tables import (
     RECIPES,
     RUNS,
 )
-
-TRIGGERS = {
-    "dispatch_run": "AFTER INSERT ON runs BEGIN INSERT INTO dispatch (kind, key) VALUES ('run', NEW.run_id); END",
-    "dispatch_end": "AFTER UPDATE OF ended_at ON runs WHEN OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL "
-    "BEGIN INSERT INTO dispatch (kind, key) VALUES ('end', NEW.run_id); END",
-    "dispatch_part": "AFTER UPDATE OF outcome ON inspections WHEN OLD.outcome IS NULL AND NEW.outcome IS NOT NULL "
-    "BEGIN INSERT INTO dispatch (kind, key) VALUES ('part', NEW.part_id); END",
-    "dispatch_event": "AFTER INSERT ON events "
-    "BEGIN INSERT INTO dispatch (kind, key) VALUES ('event', NEW.event_id); END",
-}
-_ALL_ROWS = (
-    "SELECT 'run', run_id FROM runs ORDER BY started_at",
-    "SELECT 'part', part_id FROM inspections WHERE outcome IS NOT NULL ORDER BY rowid",
-    "SELECT 'event', event_id FROM events ORDER BY rowid",
-    "SELECT 'end', run_id FROM runs WHERE ended_at IS NOT NULL ORDER BY started_at",
-)
-
+from db.work_tables import ACKNOWLEDGEMENTS, LOTS
 
 _IMAGE_COLUMNS = ("sha256", "path", "size_bytes", "stored_at")
 
@@ -55,7 +40,73 @@ class Kind(StrEnum):
     RUN = "run"
     PART = "part"
     EVENT = "event"
+    SHADOW = "shadow"
+    """What a bundle in the shadow said of a part that was complete; said before, it goes with the part."""
+    LOT = "lot"
+    """A lot that was closed: open ones stay, as open parts do."""
+    SEEN = "seen"
+    """An event that a person has acknowledged."""
     END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class _Noting:
+    """When rows of a kind are noted, and which are there already. A note's key is the column `key`."""
+
+    kind: Kind
+    key: str
+    table: str
+    when: str
+    """After what; of the row as `NEW`."""
+    there: str
+    """In which order those that are there already are noted, and which of them."""
+
+    @property
+    def name(self) -> str:
+        return f"dispatch_{self.kind}"
+
+    def noted_from_now_on(self) -> str:
+        note = f"INSERT INTO dispatch (kind, key) VALUES ('{self.kind}', NEW.{self.key})"
+        return f"CREATE TRIGGER {self.name} AFTER {self.when} BEGIN {note}; END"
+
+    def noted_at_once(self) -> str:
+        return f"INSERT INTO dispatch (kind, key) SELECT '{self.kind}', {self.key} FROM {self.table} {self.there}"
+
+
+_NOTINGS = (
+    _Noting(Kind.RUN, "run_id", "runs", "INSERT ON runs", "ORDER BY started_at"),
+    _Noting(
+        Kind.PART,
+        "part_id",
+        "inspections",
+        "UPDATE OF outcome ON inspections WHEN OLD.outcome IS NULL AND NEW.outcome IS NOT NULL",
+        "WHERE outcome IS NOT NULL ORDER BY rowid",
+    ),
+    _Noting(
+        Kind.SHADOW,
+        "part_id",
+        "shadow_verdicts",
+        "INSERT ON shadow_verdicts WHEN (SELECT outcome FROM inspections WHERE part_id = NEW.part_id) IS NOT NULL",
+        "WHERE part_id IN (SELECT part_id FROM inspections WHERE outcome IS NOT NULL) ORDER BY rowid",
+    ),
+    _Noting(Kind.EVENT, "event_id", "events", "INSERT ON events", "ORDER BY rowid"),
+    _Noting(Kind.SEEN, "event_id", "acknowledgements", "INSERT ON acknowledgements", "ORDER BY audit_sequence"),
+    _Noting(
+        Kind.LOT,
+        "lot_id",
+        "lots",
+        "UPDATE OF closed_at ON lots WHEN OLD.closed_at IS NULL AND NEW.closed_at IS NOT NULL",
+        "WHERE closed_at IS NOT NULL ORDER BY closed_at",
+    ),
+    _Noting(
+        Kind.END,
+        "run_id",
+        "runs",
+        "UPDATE OF ended_at ON runs WHEN OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL",
+        "WHERE ended_at IS NOT NULL ORDER BY started_at",
+    ),
+)
+"""In the order in which rows that are there already are noted: none before what it refers to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +128,25 @@ class Parcel:
 
 
 def keep(connection: Connection) -> bool:
-    """Have each further row noted, and all rows that are there if that was not done before; True if it was not.
+    """Have each further row noted, and all that are there of kinds that were not noted before; True if there are such.
 
-    Triggers go where a migration moves a table. Then all rows are noted again: the plant knows those it has.
+    Triggers go where a migration moves a table. Then all rows of it are noted again: the plant knows those it has.
     """
-    found = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'dispatch~_%' ESCAPE '~'"
-    if connection.execute(text(found)).scalar_one() == len(TRIGGERS):
-        return False
-    stop_keeping(connection)
-    for query in _ALL_ROWS:
-        connection.exec_driver_sql(f"INSERT INTO dispatch (kind, key) {query}")
-    for name, body in TRIGGERS.items():
-        connection.exec_driver_sql(f"CREATE TRIGGER {name} {body}")
-    return True
+    found = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'dispatch~_%' ESCAPE '~'"
+    kept = set(connection.execute(text(found)).scalars())
+    missing = [noting for noting in _NOTINGS if noting.name not in kept]
+    for noting in missing:
+        connection.exec_driver_sql(noting.noted_at_once())
+        connection.exec_driver_sql(noting.noted_from_now_on())
+    return bool(missing)
 
 
 def stop_keeping(connection: Connection) -> None:
     """Note no further rows, and forget the notes."""
     if connection.dialect.name != "sqlite":
         return
-    for name in TRIGGERS:
-        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
+    for noting in _NOTINGS:
+        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {noting.name}")
     connection.exec_driver_sql("DELETE FROM dispatch")
 
 
@@ -132,6 +181,9 @@ def parcels(connection: Connection, notes: Sequence[Note]) -> list[Parcel]:
         Kind.END: _ends(connection, of_kind[Kind.END]),
         Kind.PART: _parts(connection, of_kind[Kind.PART]),
         Kind.EVENT: _events(connection, of_kind[Kind.EVENT]),
+        Kind.SHADOW: _shadows(connection, of_kind[Kind.SHADOW]),
+        Kind.LOT: _lots(connection, of_kind[Kind.LOT]),
+        Kind.SEEN: _seen(connection, of_kind[Kind.SEEN]),
     }
     found = [(note, made[note.kind].get(note.key)) for note in notes]
     return [Parcel(note, *rows) for note, rows in found if rows is not None]
@@ -169,9 +221,35 @@ def _events(connection: Connection, keys: Sequence[UUID]) -> _Made:
     }
 
 
+def _shadows(connection: Connection, keys: Sequence[UUID]) -> _Made:
+    said = _by_part(_rows(connection, SHADOW_VERDICTS, "part_id", keys))
+    station = {row["part_id"]: row["station"] for row in _rows(connection, INSPECTIONS, "part_id", list(said))}
+    return {part_id: (station[part_id], (("shadow_verdicts", tuple(rows)),)) for part_id, rows in said.items()}
+
+
+def _lots(connection: Connection, keys: Sequence[UUID]) -> _Made:
+    """A lot names no station: what sends it is called by the one that ran last."""
+    newest = select(RUNS.c.station).order_by(RUNS.c.started_at.desc()).limit(1)
+    station = connection.execute(newest).scalar() or ""
+    return {row["lot_id"]: (station, (("lots", (row,)),)) for row in _rows(connection, LOTS, "lot_id", keys)}
+
+
+def _seen(connection: Connection, keys: Sequence[UUID]) -> _Made:
+    """As copies: the rows themselves refer to the audit log of this file."""
+    station = {row["event_id"]: row["station"] for row in _rows(connection, EVENTS, "event_id", keys)}
+    by_event: dict[UUID, list[Row]] = {}
+    for row in _rows(connection, ACKNOWLEDGEMENTS, "event_id", keys):
+        by_event.setdefault(row["event_id"], []).append(row)
+    return {
+        event_id: (station[event_id], (("station_acknowledgements", tuple(rows)),))
+        for event_id, rows in by_event.items()
+    }
+
+
 def _parts(connection: Connection, keys: Sequence[UUID]) -> _Made:
     inspections = _rows(connection, INSPECTIONS, "part_id", keys)
     views = _by_part(_rows(connection, FINDINGS, "part_id", keys))
+    shadows = _by_part(_rows(connection, SHADOW_VERDICTS, "part_id", keys))
     tasks = _by_part([row for row in _rows(connection, LABEL_TASKS, "part_id", keys) if row["kind"] == "AUDIT"])
     pointing = [*inspections, *(row for rows in views.values() for row in rows)]
     images = {sha256: _of_image(row) for sha256, row in _named(connection, IMAGES, "sha256", pointing, "image_sha256")}
@@ -186,6 +264,7 @@ def _parts(connection: Connection, keys: Sequence[UUID]) -> _Made:
                 ("challenge_parts", _each_once(challenges, [row["challenge_id"]])),
                 ("inspections", (row,)),
                 ("findings", tuple(own)),
+                ("shadow_verdicts", tuple(shadows.get(row["part_id"], ()))),
                 ("label_tasks", tuple(tasks.get(row["part_id"], ()))),
             ),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -66,15 +67,21 @@ _Key = tuple[str, float]
 
 def audit(connection: Connection, window: Among) -> Audit:
     """Count, by stratum and probability, the passes, the drawn ones, and what was said of them blind."""
+    strata, found = audited_strata(connection, window)
+    return Audit(strata, found, _beyond(connection, window), _caught(connection, window))
+
+
+def audited_strata(connection: Connection, window: Among) -> tuple[tuple[AuditedStratum, ...], tuple[FoundEscape, ...]]:
+    """What an estimate of escapes is made of, and the escapes that were found."""
     population = _counts(connection, _population(window))
-    drawn = _counts(connection, _drawn(window))
-    answers = _answers(connection, window)
+    tasks = _drawn(connection, window)
+    drawn = Counter(_key(row) for row in {row.task_id: row for row in tasks}.values())
+    answers = list({row.task_id: row for row in tasks if row.label_id is not None}.values())
     strata = [
-        _stratum(key, population.get(key, 0), drawn.get(key, 0), [row for row in answers if _key(row) == key])
+        _stratum(key, population.get(key, 0), drawn[key], [row for row in answers if _key(row) == key])
         for key in sorted({*population, *drawn})
     ]
-    found = tuple(_escape(row) for row in answers if row.is_defect)
-    return Audit(tuple(strata), found, _beyond(connection, window), _caught(connection, window))
+    return tuple(strata), tuple(_escape(row) for row in answers if row.is_defect)
 
 
 def ratings(connection: Connection, window: Among) -> list[Rating]:
@@ -109,40 +116,37 @@ def _population(window: Among) -> Select[Any]:
     return query.where(_PASSED, window.holds()).group_by(*columns)
 
 
-def _drawn(window: Among) -> Select[Any]:
-    columns = (LABEL_TASKS.c.stratum, LABEL_TASKS.c.inclusion_probability)
-    joined = LABEL_TASKS.join(INSPECTIONS, INSPECTIONS.c.part_id == LABEL_TASKS.c.part_id)
-    query = select(*columns, func.count()).select_from(joined)
-    return query.where(LABEL_TASKS.c.kind == TaskKind.AUDIT.value, window.holds()).group_by(*columns)
-
-
 def _counts(connection: Connection, query: Select[Any]) -> dict[_Key, int]:
     return {(stratum, share): count for stratum, share, count in connection.execute(query)}
 
 
-def _answers(connection: Connection, window: Among) -> list[Any]:
-    """The last blind label of each audit task that has one. A label given in sight of the verdict is no answer."""
+def _drawn(connection: Connection, window: Among) -> list[Any]:
+    """Every audit task with its blind labels, the last one last; a label given in sight of the verdict is no answer.
+
+    Asked together, since each question goes through all parts of the window.
+    """
+    labels, tasks, parts = LABELS.c, LABEL_TASKS.c, INSPECTIONS.c
+    answers = (labels.part_id == tasks.part_id) & (labels.task_id == tasks.task_id) & labels.blind.is_(True)
     query = (
         select(
-            LABELS.c.label_id,
-            LABELS.c.task_id,
-            LABELS.c.label,
-            LABELS.c.is_defect,
-            LABELS.c.person,
-            LABEL_TASKS.c.stratum,
-            LABEL_TASKS.c.inclusion_probability,
-            INSPECTIONS.c.part_id,
-            INSPECTIONS.c.trigger,
-            INSPECTIONS.c.source,
-            INSPECTIONS.c.triggered_at,
-            INSPECTIONS.c.defect_probability,
+            labels.label_id,
+            tasks.task_id,
+            labels.label,
+            labels.is_defect,
+            labels.person,
+            tasks.stratum,
+            tasks.inclusion_probability,
+            parts.part_id,
+            parts.trigger,
+            parts.source,
+            parts.triggered_at,
+            parts.defect_probability,
         )
-        .join(LABEL_TASKS, LABEL_TASKS.c.task_id == LABELS.c.task_id)
-        .join(INSPECTIONS, INSPECTIONS.c.part_id == LABELS.c.part_id)
-        .where(LABEL_TASKS.c.kind == TaskKind.AUDIT.value, LABELS.c.blind.is_(True), window.holds())
-        .order_by(LABELS.c.at, LABELS.c.label_id)
+        .select_from(LABEL_TASKS.join(INSPECTIONS, parts.part_id == tasks.part_id).outerjoin(LABELS, answers))
+        .where(tasks.kind == TaskKind.AUDIT.value, window.holds())
+        .order_by(labels.at, labels.label_id)
     )
-    return list({row.task_id: row for row in connection.execute(query)}.values())
+    return list(connection.execute(query))
 
 
 def _key(row: Any) -> _Key:

@@ -22,6 +22,8 @@ from inspector.ids import new_id
 
 GOOD = "good"
 LONGEST_NAME = 64
+MOST_TASKS = 2000
+"""A person is shown so many open tasks at a time."""
 
 
 class TaskKind(StrEnum):
@@ -116,13 +118,17 @@ def add_tasks(connection: Connection, tasks: Sequence[LabelTask]) -> None:
 
 
 def open_tasks(connection: Connection, person: str) -> list[OpenTask]:
-    """The tasks without an answer that `person` may answer, oldest first."""
+    """The tasks without an answer that `person` may answer, oldest first; at most `MOST_TASKS`, drawn ones last."""
+    drawn_last = (LABEL_TASKS.c.kind == TaskKind.AUDIT.value, LABEL_TASKS.c.created_at, LABEL_TASKS.c.task_id)
+    # The limit keeps PostgreSQL from reading all parts, as it thinks that most tasks are open.
+    first = select(LABEL_TASKS).where(_is_open(), _may_answer(person)).order_by(*drawn_last).limit(MOST_TASKS)
+    tasks = first.subquery("tasks")
     query = (
-        select(LABEL_TASKS.c.task_id, LABEL_TASKS.c.part_id, LABEL_TASKS.c.kind, IMAGES.c.path.label("image"))
-        .join(INSPECTIONS, INSPECTIONS.c.part_id == LABEL_TASKS.c.part_id)
+        select(tasks.c.task_id, tasks.c.part_id, tasks.c.kind, IMAGES.c.path.label("image"))
+        .join(INSPECTIONS, INSPECTIONS.c.part_id == tasks.c.part_id)
         .outerjoin(IMAGES, IMAGES.c.sha256 == INSPECTIONS.c.image_sha256)
-        .where(_is_open(), _may_answer(person), IS_PRODUCTION)
-        .order_by(LABEL_TASKS.c.created_at, LABEL_TASKS.c.task_id)
+        .where(IS_PRODUCTION)
+        .order_by(tasks.c.created_at, tasks.c.task_id)
     )
     rows = connection.execute(query).mappings()
     return [OpenTask(**{**row, "kind": TaskKind(row["kind"])}) for row in rows]
@@ -201,8 +207,13 @@ def _task_for(connection: Connection, label: Label) -> UUID | None:
 
 
 def _is_open() -> Any:
-    # By part too, which labels lie by: without it each task would look through all labels.
-    return ~exists().where(LABELS.c.part_id == LABEL_TASKS.c.part_id, LABELS.c.task_id == LABEL_TASKS.c.task_id)
+    # As the index of answers has it: whatever corrects an answer supersedes it.
+    is_answer = (
+        LABELS.c.task_id == LABEL_TASKS.c.task_id,
+        LABELS.c.task_id.is_not(None),
+        LABELS.c.supersedes.is_(None),
+    )
+    return ~exists().where(*is_answer)
 
 
 def _may_answer(person: str) -> Any:

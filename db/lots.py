@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -12,6 +13,7 @@ from db.history.tallies import Tally, tally
 from db.records import utc_now
 from db.work_tables import LOTS
 from inspector.errors import PlantRefused
+from inspector.ids import new_id
 
 _LONGEST_CODE, _LONGEST_RECIPE, _LONGEST_PERSON = 128, 200, 64
 
@@ -27,6 +29,7 @@ class Lot:
     opened_at: datetime = field(default_factory=utc_now)
     closed_by: str | None = None
     closed_at: datetime | None = None
+    lot_id: UUID = field(default_factory=new_id, compare=False)
 
 
 def open_lot(connection: Connection, lot: Lot) -> None:

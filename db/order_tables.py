@@ -1,6 +1,6 @@
 """The tables of what is wanted of a station from outside, what it serves, and what a shadow bundle says.
 
-They stay at the station: no row of them is forwarded.
+Orders and servings stay at the station; shadow verdicts are forwarded (`db.dispatch`).
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class DispatchRow(Base):
 
     __tablename__ = "dispatch"
     __table_args__ = (
-        CheckConstraint("kind IN ('run', 'part', 'event', 'end')", name="kind"),
+        CheckConstraint("kind IN ('run', 'part', 'event', 'end', 'shadow', 'lot', 'seen')", name="kind"),
         {"sqlite_autoincrement": True},  # numbers never come twice, also when all rows are gone
     )
 

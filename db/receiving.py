@@ -15,6 +15,7 @@ from db.bulk import add_new
 from db.dispatch import Kind, Parcel
 from db.entries import first_line, insert_new
 from db.migrations import HEAD
+from db.order_tables import SHADOW_VERDICTS
 from db.part_entries import RowRefused
 from db.plant_tables import FORWARDING_TERMS, PARKED_ROWS
 from db.records import Row
@@ -31,6 +32,7 @@ from db.tables import (
     RUNS,
     STATIONS,
 )
+from db.work_tables import LOTS, STATION_ACKNOWLEDGEMENTS
 from inspector.errors import DatabaseError
 
 # In the order in which rows refer to each other.
@@ -44,10 +46,13 @@ TABLES = (
     CHALLENGE_PARTS,
     INSPECTIONS,
     FINDINGS,
+    SHADOW_VERDICTS,
     LABEL_TASKS,
     EVENTS,
+    STATION_ACKNOWLEDGEMENTS,
+    LOTS,
 )
-COMPARED = {RUNS: "run_id", INSPECTIONS: "part_id", EVENTS: "event_id"}
+COMPARED = {RUNS: ("run_id",), INSPECTIONS: ("part_id",), EVENTS: ("event_id",), LOTS: ("code", "recipe")}
 """Tables whose rows exist once: a row of the same id that says something else is refused, and not left out."""
 _OPENED = ("run_id", "station", "recipe", "recipe_revision", "bundle_id", "started_at")
 
@@ -136,15 +141,17 @@ def _add(connection: Connection, table: Table, rows: list[Row], as_documents: bo
         _compare(connection, table, COMPARED[table], rows)
 
 
-def _compare(connection: Connection, table: Table, key: str, rows: list[Row]) -> None:
+def _compare(connection: Connection, table: Table, key: tuple[str, ...], rows: list[Row]) -> None:
     """Some rows were there already: the very same ones?"""
-    sent = {row[key]: row for row in rows}
-    stored = connection.execute(select(table).where(table.c[key].in_(list(sent)))).mappings()
+    sent = {tuple(row[name] for name in key): row for row in rows}
+    first = table.c[key[0]].in_(list({row[key[0]] for row in rows}))
     columns = _OPENED if table is RUNS else [column.name for column in table.columns]
-    for row in stored:
+    for row in connection.execute(select(table).where(first)).mappings():
+        here = tuple(row[name] for name in key)
         for name in columns:
-            if name in sent[row[key]] and row[name] != sent[row[key]][name]:
-                raise RowRefused(f"{table.name} {row[key]}: the plant has one of this id with another {name}")
+            if name in sent.get(here, ()) and row[name] != sent[here][name]:
+                said = " ".join(map(str, here))
+                raise RowRefused(f"{table.name} {said}: the plant has one of this id with another {name}")
 
 
 def _close_run(connection: Connection, row: Row) -> None:

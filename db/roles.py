@@ -11,7 +11,7 @@ from db.partitions import MAKE_PARTITIONS
 
 FORWARDED = (
     "stations, recipes, bundles, runs, audit_strata, images, challenge_parts, inspections, findings, label_tasks, "
-    "events, parked_rows"
+    "shadow_verdicts, lots, station_acknowledgements, events, parked_rows"
 )
 _PERSONS = {"accounts", "sessions"}
 _LOG = {"audit_log", "audit_checkpoints"}

@@ -39,6 +39,7 @@ HAS_IMAGE = text("image_sha256 IS NOT NULL")
 HAS_LOT = text("lot IS NOT NULL")
 HAS_SERIAL = text("serial IS NOT NULL")
 IS_REVIEW = text("outcome = 'REVIEW'")
+IS_STOPPED = text("outcome IN ('REJECT', 'REVIEW')")
 IS_WAITING = text("uploaded_at IS NULL AND drop_reason IS NULL")
 IS_CHALLENGE = text("challenge_id IS NOT NULL")
 IS_AUDIT = text("kind = 'AUDIT'")
@@ -196,6 +197,7 @@ class InspectionRow(Base):
         Index(None, "triggered_at"),
         Index("ix_inspections_by_station", *BY_STATION),
         Index("ix_inspections_review", "triggered_at", sqlite_where=IS_REVIEW, postgresql_where=IS_REVIEW),
+        Index("ix_inspections_stopped", "triggered_at", sqlite_where=IS_STOPPED, postgresql_where=IS_STOPPED),
         Index("ix_inspections_open", "run_id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
         Index(None, "image_sha256", sqlite_where=HAS_IMAGE, postgresql_where=HAS_IMAGE),
         Index(None, "lot", sqlite_where=HAS_LOT, postgresql_where=HAS_LOT),

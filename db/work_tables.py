@@ -48,6 +48,7 @@ class LotRow(Base):
     __table_args__ = (
         CheckConstraint("code <> '' AND recipe <> '' AND opened_by <> ''", name="words"),
         CheckConstraint("(closed_at IS NULL) = (closed_by IS NULL)", name="closed_by_somebody"),
+        UniqueConstraint("lot_id"),
         Index(None, "opened_at"),
     )
 
@@ -55,6 +56,8 @@ class LotRow(Base):
     """What `inspections.lot` says."""
     recipe: Mapped[str] = mapped_column(String(200), primary_key=True)
     """A lot that passes stations of several recipes is opened for each."""
+    lot_id: Mapped[UUID]
+    """Tells a lot that was opened here from one of the same code that was opened elsewhere."""
     opened_at: Mapped[datetime]
     opened_by: Mapped[str] = mapped_column(String(64))
     closed_at: Mapped[datetime | None]
@@ -72,6 +75,20 @@ class AcknowledgementRow(Base):
     )
     """No acknowledgement without its row in the audit log."""
     event_id: Mapped[UUID] = mapped_column(ForeignKey("events.event_id"))
+    person: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    note: Mapped[str]
+
+
+class StationAcknowledgementRow(Base):
+    """A person has seen an event at the station's own screen; a copy at the plant. Append-only."""
+
+    __tablename__ = "station_acknowledgements"
+    __table_args__ = (CheckConstraint("person <> ''", name="person"),)
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.event_id"), primary_key=True)
+    audit_sequence: Mapped[int] = mapped_column(BigCount, primary_key=True, autoincrement=False)
+    """Of its row in the audit log of that station's file."""
     person: Mapped[str] = mapped_column(String(64))
     at: Mapped[datetime]
     note: Mapped[str]
@@ -144,5 +161,5 @@ class TrainingJobRow(Base):
 
 
 LINES, LINE_PLACES, LOTS = table_of(LineRow), table_of(LinePlaceRow), table_of(LotRow)
-ACKNOWLEDGEMENTS = table_of(AcknowledgementRow)
+ACKNOWLEDGEMENTS, STATION_ACKNOWLEDGEMENTS = table_of(AcknowledgementRow), table_of(StationAcknowledgementRow)
 DATASET_SNAPSHOTS, TRAINING_JOBS = table_of(SnapshotRow), table_of(TrainingJobRow)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from db.retention import RetentionPolicy, load_policy
 from inspector.documents import Document, parse, read_bytes
 from inspector.draws import AuditSettings
 from inspector.errors import ConfigError
@@ -32,6 +33,7 @@ _PATHS_OF = {
     "trigger": ("token_file", "password_file"),
     "recipe": ("file", "bundle"),
     "health": ("token_file",),
+    "retention": ("policy",),
 }
 
 
@@ -81,6 +83,22 @@ class PlantSettings(Document):
     database: str = Field(min_length=1, description="URL of the plant's database; rows are forwarded to it")
 
 
+class RetentionBlock(Document):
+    """The `[retention]` table: images go while the station runs; without it none goes."""
+
+    policy: Path = Field(description="which images are kept: a file as retention.example.toml")
+    every_s: float = Field(default=3600, ge=1, le=604_800, description="a sweep so often, the first one at the start")
+    dry_run: bool = Field(default=False, description="say in an event what would be dropped, and drop nothing")
+
+
+class Retention(Document):
+    """A `[retention]` table with its policy read."""
+
+    policy: RetentionPolicy
+    every_s: float
+    dry_run: bool = False
+
+
 class SelfTestSettings(Document):
     """The `[self_test]` table: golden samples are judged at the start and on every change whatever it says."""
 
@@ -117,6 +135,7 @@ class StationConfig(Document):
     plant: PlantSettings | None = None
     shifts: ShiftSettings | None = None
     health: HealthSettings | None = None
+    retention: Retention | None = None
     self_test: SelfTestSettings = SelfTestSettings()
     recipes: dict[str, ListedRecipe] = Field(default_factory=dict)
     """Every recipe that can serve, by name; the one that the station begins with is among them."""
@@ -169,6 +188,7 @@ class _File(Document):
     audit: AuditSettings | None = None
     challenge: ChallengeSettings | None = None
     plant: PlantSettings | None = None
+    retention: RetentionBlock | None = None
     self_test: SelfTestSettings = SelfTestSettings()
     recipe: tuple[RecipeBlock, ...] = ()
     shifts: ShiftSettings | None = None
@@ -202,11 +222,18 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
         audit=file.audit,
         challenge=file.challenge,
         plant=file.plant,
+        retention=_retention(file.retention),
         self_test=file.self_test,
         recipes=_recipes(recipe, file, source),
         shifts=file.shifts,
         health=file.health,
     )
+
+
+def _retention(block: RetentionBlock | None) -> Retention | None:
+    if block is None:
+        return None
+    return Retention(policy=load_policy(block.policy), every_s=block.every_s, dry_run=block.dry_run)
 
 
 def _recipes(first: Recipe, file: _File, source: str) -> dict[str, ListedRecipe]:

@@ -38,6 +38,7 @@ from station.outputs import act_outputs, tell_settings
 from station.outputs.base import About, Output
 from station.parts import Identity
 from station.preview import PreviewSlot
+from station.retaining import retaining
 from station.scheduling import line_first
 from station.service import service_heart
 from station.status import ServingNow, StationStatus, Tally
@@ -101,6 +102,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         _listening(config.health) as listening,
         forwarding(config, tally),
         Ledger(config.database_url) as ledger,
+        retaining(config),
         act_outputs(config.outputs, service_heart()) as output,
         screen(tally) if screen else nullcontext(),
     ):

@@ -26,6 +26,7 @@ from station.cameras import CAMERAS, camera_factory
 from station.config import (
     PlantSettings,
     RecipeBlock,
+    RetentionBlock,
     SelfTestSettings,
     StationBlock,
     load_station_config,
@@ -122,6 +123,7 @@ def tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (TriggerSettings, station["trigger"]),
         *[(type(trigger_settings(table, "example")), table) for table in shown("trigger").values()],
         (PlantSettings, station["plant"]),
+        (RetentionBlock, station["retention"]),
         (SelfTestSettings, station["self_test"]),
         (RecipeBlock, station["recipe"][0]),
         (ShiftSettings, station["shifts"]),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections import Counter
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +13,9 @@ from inspector.errors import StorageFault
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from db.retention import Drop, Plan, RetentionPolicy
+    from db.retention import RetentionPolicy
 
 HELP = "drop images by class, by age and for room on the disk, as a policy says"
-NO_ROOM = "image headroom"
-"""Kind of the event that says so."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,29 +27,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Return 1 where the disk is full too soon though all that may go has gone: an alarm."""
-    from db import sweep
     from db.images import ImageStore
-    from db.records import utc_now
     from db.remote_images import open_images
     from db.retention import load_policy
-    from inspector.draws import read_key
+    from db.sweeping import sweep_once
 
     policy = load_policy(args.policy)
-    key = read_key(policy.key_file) if policy.key_file else None
     images = open_images(args.images)
-    local = isinstance(images, ImageStore)
-    with opened(args) as engine, images.sweeping() if isinstance(images, ImageStore) else nullcontext():
-        now = utc_now()
-        if not args.dry_run:
-            sweep.settle(engine, images, now)
-        plan = sweep.plan(engine, policy, key, now, _free_bytes(args.images) if local else None)
-        if args.dry_run:
-            print(f"would drop {_counted(plan.drops)}")
-        else:
-            swept = sweep.carry_out(engine, images, plan, policy, key, now)
-            spared = f"; {swept.spared} spared: put again meanwhile, or not there" if swept.spared else ""
-            print(f"dropped {_counted(swept.dropped)}{spared}")
-        return _alarm(engine, plan, policy, args) if plan.short_bytes else 0
+    free_bytes = _free_bytes(args.images) if isinstance(images, ImageStore) else None
+    with opened(args) as engine:
+        done = sweep_once(engine, images, policy, free_bytes, dry_run=args.dry_run)
+        print(done.text())
+        return _alarm(engine, done.plan.short_bytes, policy, args) if done.plan.short_bytes else 0
 
 
 def _free_bytes(folder: str) -> int:
@@ -63,20 +48,11 @@ def _free_bytes(folder: str) -> int:
         raise StorageFault(f"--images {folder}: {error.strerror}; expected the root of the image store") from error
 
 
-def _counted(drops: tuple[Drop, ...]) -> str:
-    size_mb = sum(drop.image.size_bytes for drop in drops) / 1e6
-    by_worth = Counter(drop.worth.name.lower() for drop in drops)
-    each = ", ".join(f"{count} {worth}" for worth, count in sorted(by_worth.items()))
-    return f"{len(drops)} images, {size_mb:.1f} MB" + (f" ({each})" if each else "")
-
-
-def _alarm(engine: Engine, plan: Plan, policy: RetentionPolicy, args: argparse.Namespace) -> int:
+def _alarm(engine: Engine, short_bytes: int, policy: RetentionPolicy, args: argparse.Namespace) -> int:
     from db.sweep import record_alarm
+    from db.sweeping import NO_ROOM, no_room
 
-    words = (
-        f"{plan.short_bytes / 1e6:.1f} MB are missing on the disk of {args.images} to {policy.headroom_hours:g} hours "
-        "of headroom, and what is left is rejects and audited parts: make room"
-    )
+    words = no_room(short_bytes, policy, args.images)
     print(f"alarm: {words}")
     if not args.dry_run:
         record_alarm(engine, NO_ROOM, words)

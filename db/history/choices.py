@@ -10,6 +10,8 @@ from db.history.scope import Scope, judged
 from db.tables import BUNDLES, INSPECTIONS, RECIPES, RUNS, STATIONS
 
 LOTS = 100
+LOOKED_AT = 10_000
+"""Lots are those of so many of the newest parts: of all parts they would be long gone, and long to look for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,10 @@ class Choices:
 def choices(connection: Connection, scope: Scope) -> Choices:
     """Names on record; lots are those of the scope, whichever of them it names."""
     parts, scope = INSPECTIONS.c, replace(scope, lot=None)
-    newest = func.max(parts.triggered_at).desc()
-    lots = select(parts.lot).where(judged(scope), parts.lot.is_not(None)).group_by(parts.lot).order_by(newest)
+    looked_at = select(parts.lot, parts.triggered_at).where(judged(scope)).order_by(parts.triggered_at.desc())
+    found = looked_at.limit(LOOKED_AT).subquery()
+    newest = func.max(found.c.triggered_at).desc()
+    lots = select(found.c.lot).where(found.c.lot.is_not(None)).group_by(found.c.lot).order_by(newest)
     served = select(RUNS.c.bundle_id).group_by(RUNS.c.bundle_id).order_by(func.max(RUNS.c.started_at).desc())
     classes = connection.execute(select(BUNDLES.c.classes)).scalars()
     return Choices(

@@ -1,4 +1,7 @@
-"""Two bundles on the same parts: where do their verdicts differ?"""
+"""Two bundles on the same parts: where do their verdicts differ?
+
+Either both served, and parts are known by their serial numbers; or one said in the shadow what it would have done.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Subquery, case, func, select
 
 from db.history.scope import Scope, judged
-from db.tables import INSPECTIONS
+from db.order_tables import SHADOW_VERDICTS
+from db.tables import FINDINGS, INSPECTIONS
 from inspector.risk import Rate
 from inspector.values import Outcome
 
 MOST_FLIPS = 200
+_BY_URGENCY = (Outcome.REJECT, Outcome.NOT_INSPECTED, Outcome.REVIEW, Outcome.PASS)
+"""As `inspector.verdict.combine` has it: the most urgent of a part's views is the part's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
     """A part that one bundle passes and the other stops."""
 
-    serial: str
+    serial: str | None
     first: Outcome
     second: Outcome
     first_probability: float | None
     second_probability: float | None
     at: datetime
     """When the later one of them judged it."""
+    part_id: UUID | None = None
+    """The inspection, where both judged the very same one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,18 @@ def comparison(connection: Connection, scope: Scope, first: str, second: str) ->
 
     Quickest where `second` is the one that judged fewer.
     """
-    pairs = _pairs(scope, first, second)
+    return _compared(connection, _pairs(scope, first, second))
+
+
+def shadow_comparison(connection: Connection, scope: Scope, shadow: str) -> Comparison:
+    """Compare the verdicts of parts, first, with what bundle `shadow` said in the shadow of the same exposures.
+
+    Parts count that were inspected and of which it saw every view: it skips views where the line has no time for it.
+    """
+    return _compared(connection, _shadowed(scope, shadow))
+
+
+def _compared(connection: Connection, pairs: Subquery) -> Comparison:
     alike = (pairs.c.first, pairs.c.second)
     place = func.row_number().over(partition_by=alike, order_by=(pairs.c.at.desc(), pairs.c.serial))
     parts = func.count().over(partition_by=alike)
@@ -80,7 +100,7 @@ def compared(counts: Iterable[tuple[str, str, int]], pairs: Iterable[Mapping[Any
 
 
 def _flip(row: Mapping[Any, Any]) -> Flip:
-    named = {name: row[name] for name in Flip.__slots__ if name not in ("first", "second")}
+    named = {name: row[name] for name in Flip.__slots__ if name not in ("first", "second") and name in row}
     return Flip(first=Outcome(row["first"]), second=Outcome(row["second"]), **named)
 
 
@@ -113,3 +133,22 @@ def _pairs(scope: Scope, first: str, second: str) -> Subquery:
         .having(func.count() == 2)
         .subquery("pairs")
     )
+
+
+def _shadowed(scope: Scope, shadow: str) -> Subquery:
+    parts, said = INSPECTIONS.c, SHADOW_VERDICTS.c
+    own = (parts.part_id, parts.serial, parts.outcome, parts.defect_probability, parts.triggered_at)
+    views = select(func.count()).where(FINDINGS.c.part_id == parts.part_id).scalar_subquery()
+    urgency = case({outcome.value: place for place, outcome in enumerate(_BY_URGENCY)}, value=said.outcome)
+    worst = case({place: outcome.value for place, outcome in enumerate(_BY_URGENCY)}, value=func.min(urgency))
+    query = select(
+        parts.part_id,
+        parts.serial,
+        parts.outcome.label("first"),
+        worst.label("second"),
+        parts.defect_probability.label("first_probability"),
+        func.max(said.defect_probability).label("second_probability"),
+        parts.triggered_at.label("at"),
+    ).select_from(INSPECTIONS.join(SHADOW_VERDICTS, said.part_id == parts.part_id))
+    seen = query.where(judged(scope), parts.outcome != Outcome.NOT_INSPECTED.value, said.bundle_id == shadow)
+    return seen.group_by(*own).having(func.count() == views).subquery("shadowed")

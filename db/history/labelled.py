@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from db.history.scope import Scope, counted, judged
-from db.label_queries import audit
+from db.label_queries import audited_strata
 from db.labels import current
 from db.tables import INSPECTIONS, LABELS
 from inspector.audit import EscapeEstimate, estimate_escapes
@@ -18,7 +18,7 @@ from inspector.values import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The parts of a scope that count, for `db.label_queries.audit`."""
+    """The parts of a scope that count, for `db.label_queries`."""
 
     scope: Scope
 
@@ -62,8 +62,8 @@ def escapes(connection: Connection, scope: Scope) -> Escapes:
     Raises:
         UndefinedFigure: nothing passed that could be drawn, or no drawn part has a blind label.
     """
-    known = audit(connection, Counted(scope))
-    return Escapes(estimate_escapes(known.strata), tuple(one.part_id for one in known.found))
+    strata, found = audited_strata(connection, Counted(scope))
+    return Escapes(estimate_escapes(strata), tuple(one.part_id for one in found))
 
 
 def truths(connection: Connection, scope: Scope) -> tuple[Truth, ...]:

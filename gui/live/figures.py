@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from db.queries import events, part
 from db.records import Event, Severity
 from db.tables import INSPECTIONS, IS_PRODUCTION, RUNS, STATIONS
 from gui.limits import Limits, limits_of
-from gui.review.queue import waiting_count
+from gui.review.queue import waiting_counts
 from inspector.risk import Rate
 from inspector.values import InspectionRecord, Outcome
 
@@ -59,32 +59,33 @@ class StationFigures:
 def all_figures(connection: Connection, now: datetime) -> tuple[StationFigures, ...]:
     """Every station that ever ran, by name."""
     names = connection.execute(select(STATIONS.c.name).order_by(STATIONS.c.name)).scalars().all()
-    found = [figures(connection, name, now) for name in names]
+    waiting = waiting_counts(connection)
+    found = [figures(connection, name, now, waiting.get(name, 0)) for name in names]
     return tuple(each for each in found if each is not None)
 
 
-def figures(connection: Connection, station: str, now: datetime) -> StationFigures | None:
-    """None where it never ran."""
+def figures(connection: Connection, station: str, now: datetime, waiting: int) -> StationFigures | None:
+    """None where it never ran. `waiting`: how many of its parts are for `gui.review`."""
     run = connection.execute(
         select(RUNS).where(RUNS.c.station == station).order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc()).limit(1)
     ).first()
     if run is None:
         return None
     rows = _newest(connection, run.run_id)
-    judged = [row for row in rows if row.outcome is not None]
-    kept = next((row for row in judged if row.image_sha256 is not None), None)
+    latest = next((row.part_id for row in rows if row.outcome is not None), None)
+    pictured = _pictured(connection, run.run_id)
     return StationFigures(
         station=station,
         recipe=run.recipe,
         started_at=run.started_at,
         ended_at=run.ended_at,
         clean=run.clean,
-        strip=tuple(_glance(row) for row in reversed(rows[:STRIP])),
-        latest=part(connection, judged[0].part_id) if judged else None,
-        pictured=part(connection, kept.part_id) if kept else None,
-        passed=_passed(judged),
-        rate_hz=rate_hz([row.triggered_at for row in rows], now),
-        waiting=waiting_count(connection, station),
+        strip=tuple(_glance(row) for row in reversed(rows)),
+        latest=None if latest is None else part(connection, latest),
+        pictured=None if pictured is None else part(connection, pictured),
+        passed=_passed(connection, run),
+        rate_hz=rate_hz(_recent(connection, run, now), now),
+        waiting=waiting,
         limits=limits_of(connection, run.run_id),
         trouble=_trouble(connection, station, run.started_at),
     )
@@ -99,26 +100,40 @@ def rate_hz(triggered: list[datetime], now: datetime) -> float:
 
 
 def _newest(connection: Connection, run_id: UUID) -> list[Any]:
-    columns = (
-        INSPECTIONS.c.part_id,
-        INSPECTIONS.c.trigger,
-        INSPECTIONS.c.outcome,
-        INSPECTIONS.c.triggered_at,
-        INSPECTIONS.c.image_sha256,
-        IS_PRODUCTION.label("counts"),
-    )
-    query = select(*columns).where(INSPECTIONS.c.run_id == run_id).order_by(INSPECTIONS.c.trigger.desc()).limit(WINDOW)
+    columns = (INSPECTIONS.c.part_id, INSPECTIONS.c.trigger, INSPECTIONS.c.outcome)
+    query = select(*columns).where(INSPECTIONS.c.run_id == run_id).order_by(INSPECTIONS.c.trigger.desc()).limit(STRIP)
     return list(connection.execute(query))
+
+
+def _pictured(connection: Connection, run_id: UUID) -> UUID | None:
+    """Of the newest parts, the first with a verdict and a kept picture."""
+    columns = (INSPECTIONS.c.part_id, INSPECTIONS.c.trigger, INSPECTIONS.c.outcome, INSPECTIONS.c.image_sha256)
+    newest = select(*columns).where(INSPECTIONS.c.run_id == run_id).order_by(INSPECTIONS.c.trigger.desc())
+    among = newest.limit(WINDOW).subquery()
+    kept = among.c.image_sha256.is_not(None) & among.c.outcome.is_not(None)
+    return connection.execute(select(among.c.part_id).where(kept).order_by(among.c.trigger.desc()).limit(1)).scalar()
+
+
+def _recent(connection: Connection, run: Any, now: datetime) -> list[datetime]:
+    """When the parts of the last minute were triggered, read from the index by station alone; at most `WINDOW`."""
+    at = INSPECTIONS.c.triggered_at
+    mine = (INSPECTIONS.c.station == run.station, at >= max(run.started_at, now - RATE_OVER))
+    return list(connection.execute(select(at).where(*mine).order_by(at.desc()).limit(WINDOW)).scalars())
 
 
 def _glance(row: Any) -> Glance:
     return Glance(row.part_id, row.trigger, None if row.outcome is None else Outcome(row.outcome))
 
 
-def _passed(judged: list[Any]) -> Rate | None:
-    """Parts of known truth show in the strip and count in no figure."""
-    counted = [row for row in judged if row.counts]
-    return Rate(sum(row.outcome == Outcome.PASS.value for row in counted), len(counted)) if counted else None
+def _passed(connection: Connection, run: Any) -> Rate | None:
+    """Of the newest parts that count, read from the index by station alone; parts of known truth count in no figure."""
+    parts = INSPECTIONS.c
+    mine = (parts.station == run.station, parts.triggered_at >= run.started_at, parts.outcome.is_not(None))
+    newest = select(parts.outcome).where(*mine, IS_PRODUCTION).order_by(parts.triggered_at.desc()).limit(WINDOW)
+    outcome = newest.subquery().c.outcome
+    found = connection.execute(select(outcome, func.count().label("parts")).group_by(outcome)).all()
+    counts: dict[str, int] = {row.outcome: row.parts for row in found}
+    return Rate(counts.get(Outcome.PASS.value, 0), sum(counts.values())) if counts else None
 
 
 def _trouble(connection: Connection, station: str, since: datetime) -> Event | None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, literal_column, select
 
 from db.labels import OpenTask, TaskKind, open_tasks
 from db.leases import held_by_others
@@ -16,7 +16,9 @@ from db.tables import BUNDLES, INSPECTIONS, IS_PRODUCTION, LABELS
 from inspector.values import Outcome
 
 NEWEST = 400
-"""Of parts that nobody asked about, so many of the newest are looked at."""
+"""Of parts that nobody asked about, so many of the newest are in the queue."""
+LOOKED_AT = 5000
+"""They are looked for among so many of the newest that were stopped."""
 DOUBTFUL = 0.05
 """So near a limit, a verdict could as well have been the other one."""
 
@@ -32,7 +34,8 @@ class Need(StrEnum):
     REJECTED = "rejected"
 
 
-_STOPPED = (Outcome.REVIEW.value, Outcome.REJECT.value)
+_STOPPED: tuple[ColumnElement[str], ...] = literal_column("'REJECT'"), literal_column("'REVIEW'")
+"""Written out as in the index of stopped parts: a bound value would hide from SQLite that it serves."""
 _RANK = {need: rank for rank, need in enumerate(Need)}
 _NEED_OF_TASK = {TaskKind.REVIEW: Need.ASKED, TaskKind.REPEAT: Need.REPEAT, TaskKind.AUDIT: Need.AUDIT}
 
@@ -60,9 +63,11 @@ def review_queue(connection: Connection, person: str, holder: UUID, now: datetim
     return tuple(part for part in waiting if part.part_id not in held)
 
 
-def waiting_count(connection: Connection, station: str | None = None) -> int:
-    """How many parts were stopped and labelled by nobody; counted up to `NEWEST`."""
-    return len(connection.execute(_unlabelled(station)).all())
+def waiting_counts(connection: Connection) -> dict[str, int]:
+    """How many parts of each station were stopped and labelled by nobody, among the newest that were stopped."""
+    waiting = _unlabelled().subquery()
+    query = select(waiting.c.station, func.count(waiting.c.part_id).label("waiting")).group_by(waiting.c.station)
+    return {row.station: row.waiting for row in connection.execute(query)}
 
 
 def _of_task(task: OpenTask) -> QueuedPart:
@@ -71,8 +76,10 @@ def _of_task(task: OpenTask) -> QueuedPart:
 
 def _diverted(connection: Connection) -> list[QueuedPart]:
     """Parts that were stopped and nobody labelled, the most doubtful first."""
-    rows = connection.execute(_unlabelled()).all()
-    placed = sorted(((_place(row), row.part_id) for row in rows), key=lambda pair: pair[0])
+    newest = _unlabelled().limit(NEWEST).subquery()
+    columns = (newest.c.part_id, newest.c.outcome, newest.c.defect_probability, BUNDLES.c.manifest)
+    query = select(*columns).join(BUNDLES, BUNDLES.c.bundle_id == newest.c.bundle_id)
+    placed = sorted(((_place(row), row.part_id) for row in connection.execute(query)), key=lambda pair: pair[0])
     return [QueuedPart(part_id, need) for (_, _, need), part_id in placed]
 
 
@@ -90,18 +97,15 @@ def _place(row: Any) -> tuple[int, float, Need]:
     return _RANK[need], distance, need
 
 
-def _unlabelled(station: str | None = None) -> Any:
-    query = (
-        select(
-            INSPECTIONS.c.part_id,
-            INSPECTIONS.c.outcome,
-            INSPECTIONS.c.defect_probability,
-            BUNDLES.c.manifest,
-        )
-        .join(BUNDLES, BUNDLES.c.bundle_id == INSPECTIONS.c.bundle_id)
-        .where(INSPECTIONS.c.outcome.in_(_STOPPED), INSPECTIONS.c.image_sha256.is_not(None), IS_PRODUCTION)
-        .where(~exists().where(LABELS.c.part_id == INSPECTIONS.c.part_id))
-        .order_by(INSPECTIONS.c.triggered_at.desc())
-        .limit(NEWEST)
+def _unlabelled() -> Select[Any]:
+    """Of the newest parts that were stopped, those with a picture that nobody labelled, newest first.
+
+    The inner limit keeps PostgreSQL to the index of stopped parts, and the question as quick however many there are.
+    """
+    names = ("part_id", "station", "outcome", "defect_probability", "bundle_id", "image_sha256", "triggered_at")
+    newest = select(*(INSPECTIONS.c[name] for name in names)).where(INSPECTIONS.c.outcome.in_(_STOPPED), IS_PRODUCTION)
+    stopped = newest.order_by(INSPECTIONS.c.triggered_at.desc()).limit(LOOKED_AT).subquery("stopped")
+    unlabelled = ~exists().where(LABELS.c.part_id == stopped.c.part_id)
+    return (
+        select(stopped).where(stopped.c.image_sha256.is_not(None), unlabelled).order_by(stopped.c.triggered_at.desc())
     )
-    return query if station is None else query.where(INSPECTIONS.c.station == station)

@@ -6,12 +6,15 @@ import argparse
 from collections.abc import Callable
 from importlib import import_module
 
-HELP = "what the records say: of a shift, a lot, a part, an audit, of persons' agreement and the line's drift"
+HELP = (
+    "what the records say: of a shift, a lot, a part, two bundles, an audit, of persons' agreement and the line's drift"
+)
 
 VERBS = {
     "shift": "station.reports.shift",
     "lot": "station.reports.lot",
     "part": "station.reports.part",
+    "bundles": "station.reports.bundles",
     "audit": "station.reports.audit",
     "agreement": "station.reports.agreement",
     "drift": "station.reports.drift",

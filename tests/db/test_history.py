@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, insert, update
 from db import labels
 from db.engine import WRITES
 from db.history.choices import choices
-from db.history.comparison import comparison
+from db.history.comparison import comparison, shadow_comparison
 from db.history.control import control
 from db.history.defects import pareto
 from db.history.labelled import escapes, overkill, truths
@@ -30,11 +30,13 @@ from db.history.scores import scores
 from db.history.tallies import By, Tally, hours, interval, periods, tallies, tally
 from db.leases import take
 from db.ledger import Ledger
-from db.tables import CHALLENGE_PARTS, INSPECTIONS, LABEL_TASKS
+from db.records import completion_row, finding_rows, opening_row
+from db.shadow import ShadowVerdict, write_shadow
+from db.tables import CHALLENGE_PARTS, FINDINGS, INSPECTIONS, LABEL_TASKS
 from inspector.errors import UndefinedFigure
 from inspector.ids import new_id
 from inspector.risk import Rate
-from inspector.values import InspectionRecord, Outcome, PartTag, Prediction
+from inspector.values import InspectionRecord, Outcome, PartTag, Prediction, Verdict
 from inspector.verdict import Policy
 
 SIX = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -215,6 +217,47 @@ def test_two_bundles_are_compared_on_the_parts_that_both_judged(connection: Conn
     assert len(found.flips) == found.differ.count > 0
     assert {(flip.first is Outcome.PASS) for flip in found.flips} == {True, False}
     assert comparison(connection, Scope(), "d" * 64, OTHER_BUNDLE).parts == 0
+
+
+def test_a_bundle_in_the_shadow_is_compared_on_the_parts_of_which_it_saw_every_view(
+    connection: Connection, days: Days, database: str
+) -> None:
+    seen = [part for part in days.parts if part.trigger % 3]
+    said = {part.part_id: Verdict(days.chance.choice(OUTCOMES), (), 0.25, "good") for part in seen}
+    rows = [ShadowVerdict(part_id, "top", "s" * 64, verdict, SIX) for part_id, verdict in said.items()]
+    write_shadow(connection, [*rows, ShadowVerdict(seen[0].part_id, "top", "t" * 64, rows[0].verdict, SIX)])
+    wide = _two_views(connection, days, ("PASS", "REJECT"))
+    half = _two_views(connection, days, ("PASS",))
+    found = shadow_comparison(connection, Scope(), "s" * 64)
+    inspected = [part for part in seen if part.outcome is not Outcome.NOT_INSPECTED]
+    expected = Counter((part.outcome is Outcome.PASS, said[part.part_id].outcome is Outcome.PASS) for part in inspected)
+    assert (found.both_pass, found.both_stop) == (expected[True, True], expected[False, False])
+    assert (found.first_stops, found.second_stops) == (expected[False, True], expected[True, False] + 1)
+    flips = {flip.part_id: flip for flip in found.flips}
+    assert (flips[wide].first, flips[wide].second, flips[wide].serial) == (Outcome.PASS, Outcome.REJECT, None)
+    assert half not in flips
+    assert len(flips) == found.differ.count
+    assert shadow_comparison(connection, Scope(station="press-2"), "s" * 64).parts < found.parts
+    assert shadow_comparison(connection, Scope(), "t" * 64).parts == 1
+    assert shadow_comparison(connection, Scope(), "' OR 1=1; --").parts == 0
+
+
+def _two_views(connection: Connection, days: Days, said: tuple[str, ...]) -> Any:
+    """A part that passed, of two views, of which as many were seen in the shadow as there are words."""
+    passed = next(part for part in days.parts if part.outcome is Outcome.PASS)
+    part = replace(passed, part_id=new_id(), trigger=5000 + len(said), tag=PartTag())
+    view = part.views[0]
+    part = replace(part, views=(view, replace(view, camera="side")))
+    row = opening_row(replace(part, outcome=None, completed_at=None, views=())) | completion_row(part)
+    connection.execute(insert(INSPECTIONS), {name: row[name] for name in row if name in INSPECTIONS.c})
+    connection.execute(insert(FINDINGS), finding_rows(part))
+    cameras = ("top", "side")[: len(said)]
+    verdicts = (Verdict(Outcome(word), (), 0.5, "good") for word in said)
+    write_shadow(
+        connection,
+        [ShadowVerdict(part.part_id, *pair, SIX) for pair in zip(cameras, ["s" * 64] * 2, verdicts, strict=False)],
+    )
+    return part.part_id
 
 
 def test_the_queue_asks_for_what_is_needed_most_and_says_who_holds_it(connection: Connection, days: Days) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import random
 import secrets
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -305,6 +308,62 @@ def test_a_sweep_that_is_killed_loses_nothing_and_the_next_one_finishes(
     for sha256 in doomed:
         assert shelf.row(sha256).dropped_at == NOW
     assert list((shelf.store.root / ".dropping").glob("*.png")) == []
+
+
+STORM = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from db import sweep
+from db.engine import open_engine
+from db.images import ImageStore
+from db.retention import RetentionPolicy
+from db.sweeping import sweep_once
+
+sweep._IMAGES_PER_STEP = 3
+print("ready", flush=True)
+sys.stdin.readline()
+now = datetime.fromisoformat(sys.argv[3])
+engine = open_engine(sys.argv[2])
+sweep_once(engine, ImageStore(Path(sys.argv[1])), RetentionPolicy(pass_days=30), None, clock=lambda: now)
+print("done", flush=True)
+"""
+
+
+def test_a_sweep_killed_at_random_moments_loses_nothing_that_is_kept(shelf: Shelf, database: str) -> None:
+    """Each is killed after another number of files has gone, and the next one goes on; rows and files agree at last."""
+    doomed = {shelf.add().image_sha256 for _ in range(40)}
+    kept = {shelf.add(Outcome.REJECT).image_sha256 for _ in range(8)} | {shelf.add(drawn=True).image_sha256}
+    chance, killed = random.Random(5), 0
+    for _ in range(4):
+        before = len(shelf.files())
+        words = [sys.executable, "-c", STORM, str(shelf.store.root), database, NOW.isoformat()]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+            child.stdin.write("go\n")
+            child.stdin.flush()
+            gone = before - chance.randrange(1, 10)
+            while len(shelf.files()) > gone and child.poll() is None:
+                time.sleep(chance.random() / 1000)
+            child.kill()
+            killed += child.wait(30) == -signal.SIGKILL
+        assert kept <= shelf.files()
+        assert_no_row_points_to_what_is_gone(shelf)
+    assert killed
+    shelf.sweep(RetentionPolicy(pass_days=30))
+    assert shelf.files() == kept
+    assert {sha256 for sha256 in doomed | kept if shelf.row(sha256).dropped_at is None} == kept
+    assert {sha256 for sha256 in kept if shelf.row(sha256).drop_reason} == set()
+
+
+def assert_no_row_points_to_what_is_gone(shelf: Shelf) -> None:
+    """A file that is not there is one whose row has its reason, or lies aside for the next sweep to put back."""
+    aside = {path.stem for path in (shelf.store.root / ".dropping").glob("*.png")}
+    with shelf.engine.connect() as connection:
+        unmarked = connection.execute(select(IMAGES.c.sha256).where(IMAGES.c.drop_reason.is_(None))).scalars().all()
+    assert set(unmarked) <= shelf.files() | aside
 
 
 # ---- the command

@@ -20,7 +20,7 @@ from db.sessions import Session
 from gui.database import Source, reading, writing
 from gui.review.controller import BLIND, CHOOSE, MAY_NOT, QUEUE_EMPTY, ReviewController
 from gui.review.desk import Answer, DatabaseDesk
-from gui.review.queue import Need, QueuedPart, review_queue, waiting_count
+from gui.review.queue import Need, QueuedPart, review_queue, waiting_counts
 from inspector.drawn import Stroke
 from inspector.errors import AccessRefused, InspectorError, StorageFault
 from inspector.ids import new_id
@@ -80,8 +80,7 @@ def test_what_was_asked_comes_first_then_doubt_then_the_nearest_to_a_limit(plant
         (plain.part_id, Need.REJECTED),
     ]
     with reading(source.engine) as connection:
-        assert waiting_count(connection, "press-4") == 4
-        assert waiting_count(connection, "another") == 0
+        assert waiting_counts(connection) == {"press-4": 4}
 
 
 def test_what_another_is_asked_is_not_in_my_queue(plant: Any, source: Source) -> None:

@@ -15,8 +15,9 @@ from db.engine import open_engine
 from db.queries import events, records, runs
 from inspector.errors import ConfigError, DatabaseError
 from station.checking import check_station
+from station.companion import beside
 from station.config import PlantSettings, StationConfig, station_config
-from station.forwarding import Courier, forwarding, note_rows
+from station.forwarding import courier, forwarding, note_rows
 from station.running import run_station
 from station.screen import line
 from station.status import Tally
@@ -74,19 +75,16 @@ def test_a_stations_parts_are_in_the_plant_while_it_runs_and_after(config: Stati
 def test_a_forwarder_that_is_killed_is_started_again(
     config: StationConfig, plant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("station.forwarding._RESTART_S", 0.05)
+    monkeypatch.setattr("station.companion._RESTART_S", 0.05)
     run_station(config.model_copy(update={"plant": None}), threading.Event())
     note_rows(config)
     tally = Tally("test-1")
-    courier = Courier(config.database_url, plant, tally)
-    courier.start()
-    try:
-        until(lambda: courier.pid is not None)
-        killed = courier.pid
+    carrier = courier(config.database_url, plant, tally)
+    with beside(carrier):
+        until(lambda: carrier.pid is not None)
+        killed = carrier.pid
         os.kill(killed or 0, signal.SIGKILL)
-        until(lambda: courier.pid != killed and tally.unforwarded == 0)
-    finally:
-        courier.stop()
+        until(lambda: carrier.pid != killed and tally.unforwarded == 0)
     assert arrived(plant) == list(range(1, 13))
 
 
