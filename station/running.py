@@ -33,6 +33,7 @@ from station.health.port import health_port, listen
 from station.health.settings import HealthSettings
 from station.health.snapshot import Snapshot, Watched
 from station.line import LineLoop
+from station.order_book import OrderBook
 from station.ordering import OrderFeed
 from station.outputs import act_outputs, tell_settings
 from station.outputs.base import About, Output
@@ -101,7 +102,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         _listening(config.health) as listening,
         forwarding(config, tally),
         Ledger(config.database_url) as ledger,
-        act_outputs(config.outputs, service_heart()) as output,
+        act_outputs(config.outputs, service_heart(), book := _order_book(config, ledger)) as output,
         screen(tally) if screen else nullcontext(),
     ):
         ImageStore(config.images).sweep()
@@ -109,7 +110,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         if config.audit is not None:
             make_key(config.station.folder)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
-        station = _Station(config, ledger, output, tally, stop, start, listening)
+        station = _Station(config, ledger, output, tally, stop, start, listening, book)
         _record_recovery(ledger, config.station.name, recovery)
         run_id = _serve_as_ordered(station)
         tally.state = "ended"
@@ -128,6 +129,11 @@ class _Station:
     stop: threading.Event
     start: int
     listening: socket.socket | None
+    book: OrderBook
+
+
+def _order_book(config: StationConfig, ledger: Ledger) -> OrderBook:
+    return OrderBook(config.station.name, ledger.give_order)
 
 
 def _serve_as_ordered(station: _Station) -> UUID:
@@ -192,7 +198,7 @@ def _loop(station: _Station, beginning: Beginning, slots: Mapping[str, PreviewSl
         partial(VisionProcess, slots=slots),
         beginning.plan,
         guard,
-        orders=OrderFeed(config),
+        orders=OrderFeed(config, book=station.book),
         holding=beginning.holding,
         run=run,
     )

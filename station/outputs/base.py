@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
-from typing import ClassVar, Literal, Protocol, Self
+from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 from uuid import UUID
 
 from pydantic import Field
@@ -21,6 +21,7 @@ from db.records import Report
 from inspector.documents import Document
 from inspector.errors import RuntimeUnavailable
 from inspector.values import Outcome, Verdict
+from station.order_book import OrderBook
 
 Nature = Literal["act", "tell"]
 
@@ -120,6 +121,11 @@ class LineState:
 
     state: str = "starting"
     fault: str | None = None
+    recipe: str = ""
+    """Under which parts are judged; empty before that is known."""
+    bundle_id: str = ""
+    held: str = ""
+    """Why every part is diverted; empty while the line is not held."""
 
 
 class Output(Protocol):
@@ -139,6 +145,15 @@ class Output(Protocol):
 
     def pulse(self, line: LineState) -> Sequence[OutputState]:
         """Be told that the loop goes round, ten times a second or more; a heartbeat rests on it. Says how it does."""
+        ...
+
+
+@runtime_checkable
+class TakesOrders(Protocol):
+    """An act output whose peer may give orders too."""
+
+    def take_orders(self, book: OrderBook) -> None:
+        """Called once, before the output is opened."""
         ...
 
 
