@@ -30,7 +30,7 @@ from station.triggers.base import TriggerSettings
 _PATHS_OF = {
     "station": ("folder", "bundle", "recipe", "trusted_keys"),
     "camera": ("path", "names", "producer"),
-    "output": ("secret_file", "ca_file", "password_file"),
+    "output": ("secret_file", "ca_file", "password_file", "trusted", "certificate", "private_key"),
     "trigger": ("token_file", "password_file"),
     "recipe": ("file", "bundle"),
     "health": ("token_file",),

@@ -171,7 +171,9 @@ def _serve(station: _Station, beginning: Beginning) -> UUID:
     tally.serving = beginning.standing
     if beginning.plan:
         ledger.record_event(Event(run.station, Severity.INFO, "audit draws", beginning.plan.text()))
-    about = About(run.station, run.recipe, run.bundle_id)
+    about = About(
+        run.station, run.recipe, run.bundle_id, recipes=tuple(config.recipes), folder=config.station.folder.absolute()
+    )
     slots = {camera.name: PreviewSlot() for camera in config.cameras} if config.health else {}
     with (
         _health(config, beginning.standing, ledger, tally, slots, station.listening),

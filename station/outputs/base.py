@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
+from pathlib import Path
 from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 from uuid import UUID
 
 from pydantic import Field
 
+from db.orders import GivenOrder, Order
 from db.records import Report
 from inspector.documents import Document
 from inspector.errors import RuntimeUnavailable
@@ -104,6 +106,18 @@ class Earlier(Protocol):
         ...
 
 
+class OrderDoor(Protocol):
+    """The way of a peer's orders to the station. Called on a thread of the telling process; each call may wait."""
+
+    def give(self, order: Order) -> int:
+        """Put an order on record, and return its number; raise OrderRefused or PeerFault."""
+        ...
+
+    def order(self, number: int) -> GivenOrder | None:
+        """Return an order as it stands; raise DatabaseError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What an output may say of the station that it speaks for."""
@@ -113,6 +127,12 @@ class About:
     bundle_id: str
     earlier: Earlier | None = None
     """The ledger; None where the output is only tried."""
+    recipes: tuple[str, ...] = ()
+    """Every recipe that can serve."""
+    folder: Path | None = None
+    """Where the station keeps what is its own."""
+    orders: OrderDoor | None = None
+    """None where the output is only tried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,9 @@ _REASONS = (
     ("vision process", 13),
     ("ledger", 14),
     ("station stopped", 15),
+    ("overload", 16),
+    ("held", 17),
+    ("change-over", 18),
 )
 """How the reasons of parts that were not inspected begin, and their codes; 19 is any other."""
 _DEFECT, _DOUBT, _UNKNOWN = 1, 2, 19
