@@ -178,7 +178,7 @@ class _NamedSession(InternalSession):
     ) -> ua.ActivateSessionResult:
         server = self.iserver
         if isinstance(server, _NamingServer) and not server.lets_anybody_in:
-            if peer_certificate is None:
+            if not peer_certificate:
                 raise ServiceError(ua.StatusCodes.BadSecurityModeInsufficient)
             if peer_certificate != self._shown:
                 raise ServiceError(ua.StatusCodes.BadCertificateInvalid)
