@@ -11,13 +11,13 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.engine import as_sqlalchemys
+from db.order_kinds import OrderKind, OrderState
 from db.order_tables import ORDERS
 from db.records import utc_now
 from db.tables import STATIONS
@@ -26,29 +26,8 @@ from inspector.errors import OrderRefused
 LONGEST_PERSON = 64
 
 
-class OrderKind(StrEnum):
-    """What a station can be told to do."""
-
-    RUN = "run"
-    HOLD = "hold"
-    RECIPE = "recipe"
-    BUNDLE = "bundle"
-    SHADOW = "shadow"
-    ROLLBACK = "rollback"
-    SELF_TEST = "self-test"
-
-
 NAMING = {OrderKind.RECIPE, OrderKind.BUNDLE}
 """Kinds that say what is wanted; `shadow` may, and ends the shadow where it does not."""
-
-
-class OrderState(StrEnum):
-    """How far an order has come."""
-
-    WANTED = "WANTED"
-    DOING = "DOING"
-    DONE = "DONE"
-    REFUSED = "REFUSED"
 
 
 @dataclass(frozen=True, slots=True)

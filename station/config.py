@@ -23,7 +23,6 @@ from station.codes import CodeKind
 from station.health.settings import HealthSettings
 from station.outputs import outputs_settings
 from station.outputs.base import OutputSettings
-from station.outputs.modbus import ModbusSettings
 from station.triggers import is_by_camera, trigger_settings
 from station.triggers.base import TriggerSettings
 
@@ -223,7 +222,7 @@ def _recipes(first: Recipe, file: _File, source: str) -> dict[str, ListedRecipe]
 def _require_listed(outputs: Sequence[OutputSettings], recipes: Mapping[str, ListedRecipe], source: str) -> None:
     """Refuse a recipe that a controller is to know by a number and the station does not have."""
     for output in outputs:
-        for name in output.recipes if isinstance(output, ModbusSettings) else ():
+        for name in output.recipes_known:
             if name not in recipes:
                 raise ConfigError(
                     f"{source}: output {output.called}: recipes: {name!r} is not in the configuration; "

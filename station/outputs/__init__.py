@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from inspector.documents import parse
 from inspector.errors import ConfigError
 from inspector.plugins import load_plugin
-from station.order_book import OrderBook
 from station.outputs.acting import ActOutputs
 from station.outputs.base import About, Output, OutputSettings, TakesOrders, Teller, TellSettings
+
+if TYPE_CHECKING:
+    from station.order_book import OrderBook
 
 OUTPUTS = {
     "gate": "station.outputs.gate:GateOutput",

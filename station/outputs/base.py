@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, runtime_checkable
 from uuid import UUID
 
 from pydantic import Field
 
-from db.orders import GivenOrder, Order
 from db.records import Report
 from inspector.documents import Document
 from inspector.errors import RuntimeUnavailable
 from inspector.values import Outcome, Verdict
-from station.order_book import OrderBook
+
+if TYPE_CHECKING:  # the vision process knows outputs' settings, and loads no database
+    from db.orders import GivenOrder, Order
+    from station.order_book import OrderBook
 
 Nature = Literal["act", "tell"]
 
@@ -41,6 +43,11 @@ class OutputSettings(Document):
     @property
     def called(self) -> str:
         return self.name or self.kind
+
+    @property
+    def recipes_known(self) -> tuple[str, ...]:
+        """Recipes that its peer knows by a number."""
+        return ()
 
 
 class TellSettings(OutputSettings):

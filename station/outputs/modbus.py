@@ -10,17 +10,19 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field
 
 from inspector.errors import PeerFault
-from station.order_book import OrderBook
 from station.outputs import modbus_map as registers
 from station.outputs.act_thread import ActThread, ControllerSettings, Heard
 from station.outputs.base import JudgedPart, LineState, OutputState, TriggeredPart, diverts
 from station.outputs.modbus_link import ModbusLink
-from station.outputs.modbus_orders import ControllerOrders
+
+if TYPE_CHECKING:  # the vision process knows these settings, and loads no database
+    from station.order_book import OrderBook
+    from station.outputs.modbus_orders import ControllerOrders
 
 _ASK_AGAIN_S = 0.002
 
@@ -42,6 +44,10 @@ class ModbusSettings(ControllerSettings):
         default_factory=tuple, max_length=1000, description="recipes by which number the controller knows them, from 1"
     )
 
+    @property
+    def recipes_known(self) -> tuple[str, ...]:
+        return self.recipes
+
 
 class ModbusOutput:
     """A thread that writes each part's registers and waits for its acknowledgement, one part at a time."""
@@ -55,6 +61,8 @@ class ModbusOutput:
 
     def take_orders(self, book: OrderBook) -> None:
         """Let the controller give orders, where the configuration does. Called before it is opened."""
+        from station.outputs.modbus_orders import ControllerOrders
+
         if self._settings.orders:
             self._handshake.orders = ControllerOrders(self._settings, book)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from db.orders import OrderKind, OrderState
+from db.order_kinds import OrderKind, OrderState
 from inspector.errors import PeerFault
 from inspector.values import Outcome, Verdict
 from station.outputs.base import JudgedPart

@@ -19,12 +19,17 @@ from station.outputs.order_codes import STOOD_THERE, UNKNOWN_KIND, refusal_code
 class ControllerAt(Protocol):
     """Who the controller is, and by which numbers it knows recipes."""
 
-    host: str
-    port: int
-    recipes: tuple[str, ...]
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
 
     @property
     def called(self) -> str: ...
+
+    @property
+    def recipes_known(self) -> tuple[str, ...]: ...
 
 
 class ControllerOrders:
@@ -64,7 +69,7 @@ class ControllerOrders:
 
     def _recipe(self, number: int) -> str:
         """Return the name of a recipe; of a number without one, what will be refused by that name."""
-        recipes = self._settings.recipes
+        recipes = self._settings.recipes_known
         return recipes[number - 1] if 1 <= number <= len(recipes) else f"number {number}"
 
 
