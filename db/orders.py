@@ -23,6 +23,26 @@ from db.records import utc_now
 from db.tables import STATIONS
 from inspector.errors import OrderRefused
 
+__all__ = [
+    "LONGEST_PERSON",
+    "NAMING",
+    "GivenOrder",
+    "Order",
+    "OrderKind",
+    "OrderState",
+    "OrderStep",
+    "give",
+    "holds",
+    "newest_by",
+    "order_numbered",
+    "orders",
+    "require_words",
+    "unsettled",
+    "unsettled_numbers",
+    "write_order",
+    "write_step",
+]
+
 LONGEST_PERSON = 64
 
 

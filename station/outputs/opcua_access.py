@@ -22,6 +22,7 @@ from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
 from asyncua.server.server import Server
 from asyncua.server.user_managers import UserManager
+from asyncua.ua.status_codes import StatusCodes
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -100,7 +101,7 @@ class Access(UserManager):
             store = TrustStore([folder], [])
             await store.load()
             if not store.is_trusted(certificate):
-                raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)
+                raise ServiceError(StatusCodes.BadCertificateUntrusted)
 
     # ---- the station's own certificate
 
@@ -179,9 +180,9 @@ class _NamedSession(InternalSession):
         server = self.iserver
         if isinstance(server, _NamingServer) and not server.lets_anybody_in:
             if not peer_certificate:
-                raise ServiceError(ua.StatusCodes.BadSecurityModeInsufficient)
+                raise ServiceError(StatusCodes.BadSecurityModeInsufficient)
             if peer_certificate != self._shown:
-                raise ServiceError(ua.StatusCodes.BadCertificateInvalid)
+                raise ServiceError(StatusCodes.BadCertificateInvalid)
         return super().activate_session(params, peer_certificate)
 
     async def call(self, params: list[ua.CallMethodRequest]) -> list[ua.CallMethodResult]:
