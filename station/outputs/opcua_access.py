@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 NOBODY = "anonymous"
 VALID_DAYS = 3650
+_ENDINGS = (".der", ".pem")
 CALLER: contextvars.ContextVar[str] = contextvars.ContextVar("caller", default=NOBODY)
 """Whose method call is being answered."""
 
@@ -68,9 +69,7 @@ class Access(UserManager):
         tokens: list[type] = [] if needs_user else [ua.AnonymousIdentityToken]
         server.set_identity_tokens([*tokens, ua.UserNameIdentityToken] if settings.username else tokens)
         if settings.is_secured:
-            certificate, key = self._certificate()
-            await server.load_certificate(certificate)
-            await server.load_private_key(key)
+            await self._load(server, *self._certificate())
             server.set_certificate_validator(self._validate)
 
     def get_user(
@@ -104,6 +103,13 @@ class Access(UserManager):
                 raise ServiceError(StatusCodes.BadCertificateUntrusted)
 
     # ---- the station's own certificate
+
+    async def _load(self, server: Server, certificate: Path, key: Path) -> None:
+        try:
+            await server.load_certificate(certificate)
+            await server.load_private_key(key)
+        except (ValueError, OSError) as error:
+            raise PeerFault(f"OPC UA: {certificate}, {key}: not a certificate and its key ({error})") from error
 
     def _certificate(self) -> tuple[Path, Path]:
         """Return the files of the station's certificate and key, made where none are given and none there yet."""
@@ -139,7 +145,11 @@ class Access(UserManager):
 def is_pinned(certificate: x509.Certificate, folder: Path) -> bool:
     """Whether this very certificate lies in the folder."""
     der, pem = certificate.public_bytes(Encoding.DER), certificate.public_bytes(Encoding.PEM).strip()
-    return any(file.read_bytes().strip() in (der.strip(), pem) for file in folder.iterdir() if file.is_file())
+    return any(content == der or content.strip() == pem for content in map(Path.read_bytes, _certificates_in(folder)))
+
+
+def _certificates_in(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if file.suffix in _ENDINGS]
 
 
 def _common_name(certificate: bytes) -> str:

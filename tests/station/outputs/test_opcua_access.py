@@ -11,13 +11,19 @@ from typing import Any
 
 import pytest
 from asyncua import Client, ua
-from asyncua.crypto.cert_gen import dump_private_key_as_pem, generate_private_key, generate_self_signed_app_certificate
+from asyncua.crypto.cert_gen import (
+    dump_private_key_as_pem,
+    generate_app_certificate_signing_request,
+    generate_private_key,
+    generate_self_signed_app_certificate,
+    sign_certificate_request,
+)
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from inspector.errors import ConfigError
+from inspector.errors import ConfigError, PeerFault
 from station.outputs import outputs_settings
 from station.outputs.base import About, LineState
 from station.outputs.opcua import OpcUaSettings, OpcUaTeller
@@ -160,6 +166,22 @@ def test_client_with_a_certificate_that_nobody_trusts_is_refused(trusting: Site)
         trusting.connect(trusting.stranger)
 
 
+def test_client_whose_certificate_is_signed_by_a_trusted_one_comes_in(trusting: Site) -> None:
+    authority, key = generate_private_key(), generate_private_key()
+    issuer = generate_self_signed_app_certificate(authority, "plant", {}, [x509.DNSName("plant")], [])
+    names = [x509.UniformResourceIdentifier(CLIENT_URI), x509.DNSName("scada-8")]
+    request = generate_app_certificate_signing_request(key, "scada-8", {}, names, [ExtendedKeyUsageOID.CLIENT_AUTH])
+    signed = trusting.folder / "signed.der", trusting.folder / "signed.pem"
+    signed[0].write_bytes(sign_certificate_request(request, issuer, authority).public_bytes(Encoding.DER))
+    signed[1].write_bytes(dump_private_key_as_pem(key))
+    with pytest.raises(ua.UaError, match="BadCertificateUntrusted"):
+        trusting.connect(signed)
+    trusted = trusting.folder / "trusted" / "plant.pem"
+    trusted.write_bytes(issuer.public_bytes(Encoding.PEM))
+    assert trusting.connect(signed)
+    trusted.unlink()
+
+
 def test_station_made_its_certificate_once_and_its_key_is_its_own(trusting: Site) -> None:
     key, made = trusting.folder / "opcua" / "opcua.key.pem", trusting.folder / "opcua" / "opcua.der"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
@@ -212,6 +234,17 @@ def test_anybody_comes_in_only_at_loopback_or_where_the_configuration_says_so(
     fields: dict[str, Any], anybody: bool
 ) -> None:
     assert OpcUaSettings(kind="opcua", **fields).lets_anybody_in is anybody
+
+
+def test_certificate_that_is_none_is_a_fault_and_a_strange_file_among_those_of_clients_is_none(site: Site) -> None:
+    strange = site.folder / "trusted" / "readme.txt"
+    strange.write_text("put certificates here")
+    given = {"certificate": strange, "private_key": strange}
+    with (
+        serving(site, trusted=site.folder / "trusted", **given) as teller,
+        pytest.raises(PeerFault, match="not a certificate and its key"),
+    ):
+        teller.attend(LineState("running"))
 
 
 def test_files_that_are_not_there_are_named_before_the_station_runs(site: Site, tmp_path: Path) -> None:
