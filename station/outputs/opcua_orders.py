@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from asyncua import ua
 
@@ -158,8 +157,6 @@ STANDING = [
     ),
     *ERROR,
 ]
-
-Callback = Callable[..., Any]
 
 
 def texts(*words: str) -> list[ua.Variant]:

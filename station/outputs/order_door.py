@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -40,7 +41,8 @@ class PipeDoor:
 
     def __init__(self, send: Callable[[Give], None], engine: Engine, station: str) -> None:
         self._send, self._engine, self._station = send, engine, station
-        self._tokens, self._lock = count(1), threading.Lock()
+        self._tokens, self._lock = count(time.monotonic_ns()), threading.Lock()
+        # An answer to the process before this one must not be taken for one to this.
         self._asked: dict[int, Future[Given]] = {}
 
     def give(self, order: Order) -> int:
