@@ -25,6 +25,8 @@ from station.outputs.opcua_space import MACHINE_VISION, OURS
 from station.running import run_station
 
 LONG_S = 120.0
+STARTS_S = 240.0
+"""The process of the server gets what nobody else wants of the processor."""
 DONE, REFUSED = 3, 4
 
 
@@ -56,15 +58,15 @@ class Plant:
         with self.engine.connect() as connection:
             return orders(connection, "press")[-1]
 
-    def wait(self, true: Callable[[], object]) -> None:
-        until_s = time.monotonic() + LONG_S
+    def wait(self, true: Callable[[], object], limit_s: float = LONG_S) -> None:
+        until_s = time.monotonic() + limit_s
         while not true():
             assert time.monotonic() < until_s, "nothing came of it in time"
             time.sleep(0.02)
 
     def ask(self, work: Callable[[Scada], Awaitable[Any]]) -> Any:
         """Have an OPC UA client do something, as soon as the station's server is there."""
-        self.wait(self._listens)
+        self.wait(self._listens, STARTS_S)
 
         async def connected() -> Any:
             async with Client(self.opcua_url, timeout=LONG_S, watchdog_intervall=LONG_S) as client:
