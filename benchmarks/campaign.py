@@ -1,11 +1,12 @@
 """The fault campaign: one station, one line of numbered parts, hundreds of seeded faults of every kind.
 
-    python -m benchmarks.faults --faults 500 --seed 0 --json FILE
+    python -m benchmarks.faults --faults 500 --seed 0 --json FILE [--continue] [--minutes M]
 
 After each fault the station has to come back, and every part since the one before is held against the truth: its
 picture carries its number, and what the network says of it is computed again. Then every subscriber has to have those
 parts: all of them, in the line's order, each once when repeats of its id are taken away. The controller is told at once
-or never, so of it only what it was told counts. Kinds that this machine cannot do are left out, and named.
+or never, so of it only what it was told counts. Kinds that this machine cannot do are left out, and named. A campaign
+goes on where it was stopped: its pieces are added up (benchmarks.pieces).
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from pathlib import Path
 from benchmarks.faulty import ORDERS, make_pictures
 from benchmarks.hearing import Hearing, acted
 from benchmarks.peers import Mosquitto, free_port, mosquitto
+from benchmarks.pieces import BOUND, ENDED, Figures, Pieces, at_most_percent
 from benchmarks.plc import Plc
 from benchmarks.sabotage import FAULTS, NotDone, Site, faketime, small_disk
-from benchmarks.subscribers import OpcUaSubscriber, broker_subscriber, controller_ids, web_server
+from benchmarks.subscribers import OpcUaSubscriber, broker_subscriber, controller_parts, web_server
 from benchmarks.truth import Account, Truth, ledger, newest, next_parts, part_ids
 from db.queries import open_count
 from inspector.bundle import load_bundle
 from inspector.values import Outcome
-from station.outputs.modbus_map import OUTCOMES
 
 RATE_HZ = 4.0
 STATION = "faults"
@@ -41,7 +42,6 @@ _STARTS_S, _RECOVERS_S, _TOLD_S = 1800.0, 600.0, 300.0
 """On a machine with other work the processor that a start takes may come in many minutes."""
 _PARTS_AFTER = 5
 
-Figures = dict[str, float | int | str]
 Keep = Callable[[Figures], None]
 
 INVARIANTS = (
@@ -76,28 +76,35 @@ class Done:
 
 
 def run_campaign(
-    folder: Path, bundle: Path, faults: int, seed: int, only: Sequence[str] = (), keep: Keep = lambda _: None
+    folder: Path,
+    bundle: Path,
+    faults: int,
+    pieces: Pieces,
+    keep: Keep = lambda _: None,
+    until_s: float = float("inf"),
 ) -> Figures:
-    """Do so many faults to a station; return the figures, and print a table of them by kind.
+    """Do the faults of a plan that are left to a station; return this piece's figures, and print a table by kind.
 
-    `keep` is given the figures so far after every fault: a campaign that is cut short has not been for nothing.
+    `keep` is given the figures so far after every fault: a campaign that is cut short has not been for nothing. Behind
+    `until_s` (time.monotonic()) no further fault is begun.
     """
-    chance = random.Random(seed)
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # a controller that is killed is no news
     with _site(folder, bundle) as (site, skipped), _subscribers(site) as hearings:
-        kinds = [kind for kind in FAULTS if kind not in skipped and (not only or kind in only)]
+        kinds = [kind for kind in FAULTS if kind not in skipped and (not pieces.only or kind in pieces.only)]
         run = _Run(site, Account(), Truth(site.bundle, site.station / "images"), hearings, skipped)
         site.start()
         if not _await_parts(run, 2 * _PARTS_AFTER, _STARTS_S):
             raise SystemExit(f"the station does not judge parts within {_STARTS_S:g} s of its start")
         run.settle()
-        for kind in _plan(kinds, faults, chance):
-            run.do(kind, chance)
+        for number, kind in enumerate(pieces.plan(kinds, faults)):
+            if time.monotonic() > until_s:
+                break
+            run.do(kind, pieces.chance(number))
             keep(run.figures())
-            print(f"{len(run.done)}/{faults} {run.done[-1]}", flush=True)
+            print(f"{pieces.faults + len(run.done)}/{faults} {run.done[-1]}", flush=True)
         run.finish()
         print(table(run.done))
-        return run.figures()
+        return run.figures() | {ENDED: 1}
 
 
 class _Run:
@@ -162,11 +169,11 @@ class _Run:
         figures |= {"faults": came_about, "faults_that_did_not_come_about": len(done) - came_about}
         figures |= {"parts": len(account.ids), "parts_held_against_subscribers": self._held, "starts": self.site.starts}
         figures |= {f"parts_{name.lower()}": account.outcomes[str(name)] for name in Outcome}
-        figures["none_of_parts_is_at_most_percent"] = round(at_most_percent(len(account.ids)), 4)
+        figures[BOUND] = round(at_most_percent(len(account.ids)), 4)
         figures["longest_recovery_s"] = round(max((each.recovered_s for each in done), default=0.0), 1)
         for kind in sorted({each.kind for each in done}):
             figures |= _of_kind(kind, [each for each in done if each.kind == kind])
-        return {**figures, "left_out": ", ".join(self.skipped) or "none"}
+        return {**figures, "left_out": ", ".join(self.skipped) or "none", ENDED: 0}
 
     def _of_subscribers(self) -> Figures:
         account, ledger_ids, figures = self.account, part_ids(self.site.station), Figures()
@@ -178,14 +185,10 @@ class _Run:
                 f"{name}_not_told_within_{_TOLD_S:g}_s": hearing.late,
                 f"{name}_repeats_known_by_their_id": hearing.repeats,
             }
-        let_go = set(controller_ids(self.site.plc, OUTCOMES[Outcome.PASS])).intersection(account.ids)
-        figures |= {f"modbus_{what}": n for what, n in acted(controller_ids(self.site.plc), ledger_ids).items()}
+        written = controller_parts(self.site.plc)
+        let_go = {each.part_id for each in written if each.let_go}.intersection(account.ids)
+        figures |= {f"modbus_{what}": n for what, n in acted(written, ledger_ids).items()}
         return figures | {"modbus_let_go_and_row_not_pass": len(let_go - account.passed)}
-
-
-def at_most_percent(parts: int) -> float:
-    """Return the upper bound of a share of which none was seen in so many, with 95 % confidence."""
-    return 100 * (1 - 0.05 ** (1 / parts)) if parts else 100.0
 
 
 def _of_kind(kind: str, done: Sequence[Done]) -> Figures:
@@ -215,14 +218,6 @@ def table(done: Sequence[Done]) -> str:
             f"{times[len(times) // 2]:>9.1f} {times[-1]:>9.1f} {max(each.told_s for each in of_kind):>7.1f}"
         )
     return "\n".join(lines)
-
-
-def _plan(kinds: Sequence[str], faults: int, chance: random.Random) -> list[str]:
-    """All kinds equally often, in an order that the seed shuffles anew each time."""
-    plan: list[str] = []
-    while len(plan) < faults:
-        plan += chance.sample(list(kinds), len(kinds))
-    return plan[:faults]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
     python -m benchmarks.faults --bundle BUNDLE --kills 50 --json FILE
     python -m benchmarks.faults --faults 500 --seed 0 --json FILE      the campaign of all kinds (benchmarks.campaign)
+    python -m benchmarks.faults --faults 500 --seed 0 --json FILE --continue --minutes 30       a further piece of it
 
 A folder of pictures is shown once, through as many starts of `inspector station run` as it takes. The truth is the
 folder: each picture must end up with exactly one row, with an outcome or a reason, and each stored image must be there
@@ -58,6 +59,12 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50, help="kills, of the line or the vision process at random")
     parser.add_argument("--faults", type=int, default=0, help="instead of kills alone: so many faults of every kind")
     parser.add_argument("--kinds", default="", help="with --faults: of these kinds only, with commas between them")
+    parser.add_argument(
+        "--continue", dest="go_on", action="store_true", help="with --faults: go on with FILE's campaign"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=1e6, help="with --faults: begin no further fault after so long"
+    )
     parser.add_argument("--cameras", type=int, choices=(1, 2), default=1, help="views of each part, a process for each")
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments and victims")
     args = parser.parse_args()
@@ -70,18 +77,27 @@ def main() -> None:
 
 def _campaign(args: argparse.Namespace) -> None:
     from benchmarks.campaign import run_campaign
+    from benchmarks.pieces import Figures, Pieces, keep_pieces, read_pieces
     from benchmarks.sabotage import FAULTS
 
     only = [kind for kind in args.kinds.split(",") if kind]
     if unknown := set(only) - set(FAULTS):
         raise SystemExit(f"--kinds: no fault is called {sorted(unknown)[0]!r}; there are {', '.join(FAULTS)}")
+    if args.go_on and args.json is None:
+        raise SystemExit("--continue: expected --json FILE, beside which the pieces of the campaign lie")
+    pieces = read_pieces(args.json, args.seed, only) if args.go_on else Pieces(args.seed, tuple(only))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that peers, station and disk go with it
+
+    def keep(piece: Figures) -> None:
+        if args.json is not None:
+            report.keep(pieces.with_piece(piece), args.json)
+            keep_pieces(args.json, pieces, piece)
+
+    until_s = time.monotonic() + 60 * args.minutes
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        site = Path(scratch) / "site"
-        measured = run_campaign(
-            site, args.bundle, args.faults, args.seed, only, lambda so_far: report.keep(so_far, args.json)
-        )
-        report.write(measured, args.json)
+        piece = run_campaign(Path(scratch) / "site", args.bundle, args.faults, pieces, keep, until_s)
+        keep(piece)
+        report.write(pieces.with_piece(piece), args.json)
 
 
 def kill_campaign(folder: Path, bundle: Path, kills: int, seed: int, cameras: int = 1) -> Campaign:

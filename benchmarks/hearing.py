@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -57,13 +58,40 @@ class Hearing:
                 self._place[part] = len(self._place)
 
 
-def acted(written: Sequence[str], ledger: Sequence[str]) -> Mapping[str, int]:
-    """What a controller was told, which is told at once or never: no part twice, none after a later one."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A part as a controller was told of it."""
+
+    part_id: str
+    let_go: bool
+    reason: int = 0
+
+
+def acted(written: Sequence[Written], ledger: Sequence[str]) -> dict[str, int | str]:
+    """What a controller was told, which is told at once or never: no part twice, those let go in the line's order.
+
+    A part that is diverted may be told of after a later one: nobody inspected it, and its deadline came later than the
+    verdict on that one. Such parts are counted by the reason that they were given.
+    """
     place = {part: number for number, part in enumerate(ledger)}
-    known = [place[part] for part in written if part in place]
+    known = [each for each in written if each.part_id in place]
+    let_go = [place[each.part_id] for each in known if each.let_go]
+    overtaken = _overtaken(known, place)
     return {
-        "doubled": len(written) - len(set(written)),
-        "out_of_order": sum(after < before for before, after in pairwise(known)),
+        "doubled": len(written) - len({each.part_id for each in written}),
+        "let_go_out_of_order": sum(after < before for before, after in pairwise(let_go)),
         "unknown": len(written) - len(known),
-        "withheld": len(place.keys() - set(written)),
+        "withheld": len(place.keys() - {each.part_id for each in written}),
+        "diverted_after_a_later_part": sum(overtaken.values()),
+        "reasons_of_those": ", ".join(f"{reason}: {count}" for reason, count in sorted(overtaken.items())) or "none",
     }
+
+
+def _overtaken(written: Sequence[Written], place: Mapping[str, int]) -> Counter[int]:
+    """Parts that were diverted after one that was opened later, by their reason."""
+    overtaken: Counter[int] = Counter()
+    furthest = -1
+    for each in written:
+        overtaken[each.reason] += place[each.part_id] < furthest and not each.let_go
+        furthest = max(furthest, place[each.part_id])
+    return +overtaken

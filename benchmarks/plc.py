@@ -13,6 +13,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 ENCODER = 100
 _WRITE_MANY, _READ, _WRITE_COIL = 16, 3, 5
+_ANSWER = 18
 
 
 @dataclass
@@ -25,7 +26,11 @@ class Plc:
     """Acknowledges parts."""
     deaf_s: float = 0.0
     """Answers each request so much later; what a request writes is there when it comes."""
-    version: int = 1
+    version: int = 2
+    order: tuple[int, int, int] = (0, 0, 0)
+    """Number, kind and recipe of the order that it wants done."""
+    answers_to_orders: list[list[int]] = field(default_factory=list)
+    """Registers 18 to 22, as often as they were written."""
     parts: list[list[int]] = field(default_factory=list)
     """Registers 3 to 17 of every part, in the order in which they were written."""
     heads: list[tuple[float, list[int]]] = field(default_factory=list)
@@ -84,6 +89,8 @@ class Plc:
     def _written(self, address: int, values: list[int]) -> None:
         if address == 0:
             self.heads.append((time.monotonic(), values))
+        elif address == _ANSWER:
+            self.answers_to_orders.append(values)
         elif len(values) == 1:
             self.withdrawn += 1
         else:
@@ -94,5 +101,5 @@ class Plc:
         if self.answers and time.monotonic() >= self._due_s:
             self.acknowledged = self._pending
         counts = (self.first_count + int(time.monotonic() * self.counts_per_s)) % 2**32
-        registers[32 - start : 36 - start] = [self.version, self.acknowledged, 0, len(self.parts)]
+        registers[32 - start : 39 - start] = [self.version, self.acknowledged, 0, len(self.parts), *self.order]
         registers[ENCODER - start : ENCODER + 2 - start] = [counts >> 16, counts & 0xFFFF]

@@ -20,15 +20,18 @@ from asyncua.client.client import Client
 from asyncua.common.node import Node
 from asyncua.ua.uaerrors import UaError
 
+from benchmarks.hearing import Written
 from benchmarks.peers import Listener
 from benchmarks.plc import Plc
+from inspector.values import Outcome
+from station.outputs.modbus_map import OUTCOMES
 from station.outputs.opcua_space import MACHINE_VISION, OURS
 
 _PATIENCE_S = 30.0
 """A client that is answered later than this takes the station for dead, and connects anew."""
 _AT_ONCE = 200
-_OUTCOME_REGISTER, _ID_REGISTERS = 3, 7
-"""Where a part's outcome is and its id begins, in what the controller keeps of it."""
+_OUTCOME_REGISTER, _REASON_REGISTER, _ID_REGISTERS = 3, 4, 7
+"""Where a part's outcome and reason are and its id begins, in what the controller keeps of it."""
 
 
 @contextmanager
@@ -71,10 +74,12 @@ def web_server(port: int) -> Iterator[list[str]]:
             thread.join()
 
 
-def controller_ids(plc: Plc, outcome: int | None = None) -> list[str]:
-    """Return the ids of the parts that were written into a controller, in that order; only those of an outcome."""
-    written = [part for part in list(plc.parts) if outcome is None or part[_OUTCOME_REGISTER] == outcome]
-    return [_id(part[_ID_REGISTERS:]) for part in written]
+def controller_parts(plc: Plc) -> list[Written]:
+    """Return the parts that were written into a controller, in that order."""
+    return [
+        Written(_id(part[_ID_REGISTERS:]), part[_OUTCOME_REGISTER] == OUTCOMES[Outcome.PASS], part[_REASON_REGISTER])
+        for part in list(plc.parts)
+    ]
 
 
 def _id(words: list[int]) -> str:

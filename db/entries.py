@@ -35,7 +35,7 @@ from sqlalchemy.exc import (
 
 from db.audit_log import LONGEST_PERSON, Change, record_change
 from db.challenges import Hold, add_hold
-from db.orders import OrderStep, write_step
+from db.orders import Order, OrderStep, write_order, write_step
 from db.outbox import Delivered, Subscription, advance, subscribe
 from db.part_entries import Completion, NotThisPart, Opening, RowRefused, write_parts
 from db.records import (
@@ -92,6 +92,7 @@ Entry = (
     | Restart
     | Subscription
     | Delivered
+    | Order
     | OrderStep
     | ShadowVerdict
     | Hold
@@ -158,7 +159,7 @@ def write_one(connection: Connection, entry: Entry) -> Any:
             return recover(connection, entry)
         case Subscription() | Delivered():
             return _write_cursor(connection, entry)
-        case OrderStep() | ShadowVerdict() | Hold():
+        case Order() | OrderStep() | ShadowVerdict() | Hold():
             return _write_change(connection, entry)
 
 
@@ -166,13 +167,17 @@ def _write_cursor(connection: Connection, entry: Subscription | Delivered) -> An
     return subscribe(connection, entry) if isinstance(entry, Subscription) else advance(connection, entry)
 
 
-def _write_change(connection: Connection, entry: OrderStep | ShadowVerdict | Hold) -> None:
-    if isinstance(entry, OrderStep):
-        write_step(connection, entry)
-    elif isinstance(entry, ShadowVerdict):
-        write_shadow(connection, [entry])
-    else:
-        add_hold(connection, entry)
+def _write_change(connection: Connection, entry: Order | OrderStep | ShadowVerdict | Hold) -> int | None:
+    match entry:
+        case Order():
+            return write_order(connection, entry)
+        case OrderStep():
+            write_step(connection, entry)
+        case ShadowVerdict():
+            write_shadow(connection, [entry])
+        case Hold():
+            add_hold(connection, entry)
+    return None
 
 
 def _plainer(entry: Completion, refused: RowRefused) -> Iterator[Completion]:

@@ -35,7 +35,7 @@ from db.entries import (
     write_together,
 )
 from db.images import StoredImage
-from db.orders import OrderState, OrderStep
+from db.orders import Order, OrderState, OrderStep, require_words
 from db.outbox import Delivered, Subscription
 from db.part_entries import Completion, Opening, RowRefused
 from db.records import Event, Run, utc_now
@@ -177,6 +177,11 @@ class Ledger:
 
     def record_event(self, event: Event) -> Future[None]:
         return self._submit(Occurrence(event))
+
+    def give_order(self, order: Order) -> Future[int]:
+        """Put an order on record: its number; raise OrderRefused for one that says too little or too much."""
+        require_words(order)
+        return self._submit(order)
 
     def step_order(self, number: int, state: OrderState, actual: str = "") -> Future[None]:
         """Say of an order that it is being done, is done, or is refused: `actual` is what is so now, or why not."""

@@ -11,44 +11,43 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.engine import as_sqlalchemys
+from db.order_kinds import OrderKind, OrderState
 from db.order_tables import ORDERS
 from db.records import utc_now
 from db.tables import STATIONS
 from inspector.errors import OrderRefused
 
+__all__ = [
+    "LONGEST_PERSON",
+    "NAMING",
+    "GivenOrder",
+    "Order",
+    "OrderKind",
+    "OrderState",
+    "OrderStep",
+    "give",
+    "holds",
+    "newest_by",
+    "order_numbered",
+    "orders",
+    "require_words",
+    "unsettled",
+    "unsettled_numbers",
+    "write_order",
+    "write_step",
+]
+
 LONGEST_PERSON = 64
-
-
-class OrderKind(StrEnum):
-    """What a station can be told to do."""
-
-    RUN = "run"
-    HOLD = "hold"
-    RECIPE = "recipe"
-    BUNDLE = "bundle"
-    SHADOW = "shadow"
-    ROLLBACK = "rollback"
-    SELF_TEST = "self-test"
 
 
 NAMING = {OrderKind.RECIPE, OrderKind.BUNDLE}
 """Kinds that say what is wanted; `shadow` may, and ends the shadow where it does not; so may `rollback`."""
-
-
-class OrderState(StrEnum):
-    """How far an order has come."""
-
-    WANTED = "WANTED"
-    DOING = "DOING"
-    DONE = "DONE"
-    REFUSED = "REFUSED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,12 @@ class OrderStep:
 
 def give(connection: Connection, order: Order) -> int:
     """Write an order, and return its number; raise OrderRefused for one that says too little or too much."""
-    _require_words(order)
+    require_words(order)
+    return write_order(connection, order)
+
+
+def write_order(connection: Connection, order: Order) -> int:
+    """Write an order that says enough, and return its number."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     connection.execute(dialect.insert(STATIONS).on_conflict_do_nothing(), {"name": order.station})
     row = {name: getattr(order, name) for name in ("station", "wanted", "person", "reason", "at")}
@@ -96,7 +100,8 @@ def give(connection: Connection, order: Order) -> int:
     return number
 
 
-def _require_words(order: Order) -> None:
+def require_words(order: Order) -> None:
+    """Raise OrderRefused for an order that says too little or too much."""
     if not order.person.strip() or not order.reason.strip() or len(order.person) > LONGEST_PERSON:
         raise OrderRefused(
             f"order {order.kind}: expected a reason, and who gives it in at most {LONGEST_PERSON} letters"
@@ -130,6 +135,17 @@ def unsettled_numbers(connection: Connection, station: str) -> set[int]:
 def orders(connection: Connection, station: str) -> list[GivenOrder]:
     """Every order to a station, in the order in which they were given."""
     return _read(connection, station)
+
+
+def order_numbered(connection: Connection, station: str, number: int) -> GivenOrder | None:
+    return next(iter(_read(connection, station, ORDERS.c.number == number)), None)
+
+
+def newest_by(connection: Connection, station: str, person: str) -> GivenOrder | None:
+    """The order that somebody gave last; None where there is none."""
+    query = select(func.max(ORDERS.c.number)).where(ORDERS.c.station == station, ORDERS.c.person == person)
+    number = connection.execute(query).scalar_one()
+    return None if number is None else order_numbered(connection, station, number)
 
 
 def holds(connection: Connection, station: str) -> GivenOrder | None:

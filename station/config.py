@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ from station.triggers.base import TriggerSettings
 _PATHS_OF = {
     "station": ("folder", "bundle", "recipe", "trusted_keys"),
     "camera": ("path", "names", "producer"),
-    "output": ("secret_file", "ca_file", "password_file"),
+    "output": ("secret_file", "ca_file", "password_file", "trusted", "certificate", "private_key"),
     "trigger": ("token_file", "password_file"),
     "recipe": ("file", "bundle"),
     "health": ("token_file",),
@@ -213,18 +214,20 @@ def station_config(content: dict[str, Any], source: str, folder: Path) -> Statio
     """Validate a configuration given as tables; `folder` anchors its relative paths, `source` names it in messages."""
     file = parse(source, _anchored(content, folder), _File, ConfigError)
     recipe = load_recipe(file.station.recipe) if file.station.recipe else Recipe()
+    outputs, recipes = outputs_settings(file.output, source), _recipes(recipe, file, source)
+    _require_listed(outputs, recipes, source)
     return StationConfig(
         station=file.station,
         trigger=trigger_settings(file.trigger, source),
         recipe=recipe,
         cameras=_cameras(file.camera, source),
-        outputs=outputs_settings(file.output, source),
+        outputs=outputs,
         audit=file.audit,
         challenge=file.challenge,
         plant=file.plant,
         retention=_retention(file.retention),
         self_test=file.self_test,
-        recipes=_recipes(recipe, file, source),
+        recipes=recipes,
         shifts=file.shifts,
         health=file.health,
     )
@@ -246,6 +249,17 @@ def _recipes(first: Recipe, file: _File, source: str) -> dict[str, ListedRecipe]
             )
         recipes[recipe.name] = ListedRecipe(recipe=recipe, bundle=block.bundle or file.station.bundle)
     return recipes
+
+
+def _require_listed(outputs: Sequence[OutputSettings], recipes: Mapping[str, ListedRecipe], source: str) -> None:
+    """Refuse a recipe that a controller is to know by a number and the station does not have."""
+    for output in outputs:
+        for name in output.recipes_known:
+            if name not in recipes:
+                raise ConfigError(
+                    f"{source}: output {output.called}: recipes: {name!r} is not in the configuration; "
+                    f"expected some of {', '.join(recipes)}"
+                )
 
 
 def _cameras(blocks: dict[str, Any] | list[dict[str, Any]], source: str) -> tuple[CameraSettings, ...]:

@@ -456,8 +456,10 @@ class LineLoop:
     def _pulse(self) -> None:
         """Let the outputs know that the loop goes round, and note how they do."""
         self._tally.beat_ns, self._tally.trigger = time.monotonic_ns(), self._intake.words
-        fault = str(self._ledger.fault or "") or (f"line held: {held}" if (held := self._tally.held) else None)
-        for state in self._output.pulse(LineState(self._tally.state, fault)):
+        held, serving = self._tally.held or "", self._succession.current.identity
+        fault = str(self._ledger.fault or "") or (f"line held: {held}" if held else None)
+        line = LineState(self._tally.state, fault, serving.recipe, serving.bundle_id, held)
+        for state in self._output.pulse(line):
             if self._tally.note_output(state):
                 severity, kind = (Severity.INFO, "output back") if state.well else (Severity.ALARM, "output down")
                 self._journal.note(severity, kind, f"{state.output}: {state.words}")

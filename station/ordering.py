@@ -25,6 +25,7 @@ from inspector.recipe import Recipe
 from station.auditing import AuditPlan, audit_plan
 from station.config import ListedRecipe, StationConfig
 from station.inbox import Action
+from station.order_book import OrderBook
 from station.status import ServingNow
 from station.succession import Proposal
 from station.trust import require_no_replay, require_trusted
@@ -106,8 +107,11 @@ def _connected(database: str | Path) -> Iterator[Connection]:
 class OrderFeed:
     """Reads a station's orders while it runs. Open with `with`, once its loop can take them."""
 
-    def __init__(self, config: StationConfig, look_again_s: float = LOOK_AGAIN_S) -> None:
+    def __init__(
+        self, config: StationConfig, look_again_s: float = LOOK_AGAIN_S, book: OrderBook | None = None
+    ) -> None:
         self._config = config
+        self._book = book
         self._look_again_s = look_again_s
         self._stop = threading.Event()
         self._handed: set[int] = set()
@@ -129,6 +133,8 @@ class OrderFeed:
                 with _connected(self._config.database_url) as connection:
                     while not self._stop.wait(self._look_again_s):
                         self._look(connection)
+                        if self._book is not None:
+                            self._book.look(connection)
             except DatabaseError as error:
                 self._warn(str(error))
                 self._stop.wait(self._look_again_s)

@@ -33,6 +33,7 @@ from station.health.port import health_port, listen
 from station.health.settings import HealthSettings
 from station.health.snapshot import Snapshot, Watched
 from station.line import LineLoop
+from station.order_book import OrderBook
 from station.ordering import OrderFeed
 from station.outputs import act_outputs, tell_settings
 from station.outputs.base import About, Output
@@ -103,7 +104,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         forwarding(config, tally),
         Ledger(config.database_url) as ledger,
         retaining(config),
-        act_outputs(config.outputs, service_heart()) as output,
+        act_outputs(config.outputs, service_heart(), book := _order_book(config, ledger)) as output,
         screen(tally) if screen else nullcontext(),
     ):
         ImageStore(config.images).sweep()
@@ -111,7 +112,7 @@ def run_station(config: StationConfig, stop: threading.Event, screen: Screen | N
         if config.audit is not None:
             make_key(config.station.folder)
         start = recovery.next_sequence if config.station.resume and recovery.unfinished_run else 0
-        station = _Station(config, ledger, output, tally, stop, start, listening)
+        station = _Station(config, ledger, output, tally, stop, start, listening, book)
         _record_recovery(ledger, config.station.name, recovery)
         run_id = _serve_as_ordered(station)
         tally.state = "ended"
@@ -130,6 +131,11 @@ class _Station:
     stop: threading.Event
     start: int
     listening: socket.socket | None
+    book: OrderBook
+
+
+def _order_book(config: StationConfig, ledger: Ledger) -> OrderBook:
+    return OrderBook(config.station.name, ledger.give_order)
 
 
 def _serve_as_ordered(station: _Station) -> UUID:
@@ -167,7 +173,9 @@ def _serve(station: _Station, beginning: Beginning) -> UUID:
     tally.serving = beginning.standing
     if beginning.plan:
         ledger.record_event(Event(run.station, Severity.INFO, "audit draws", beginning.plan.text()))
-    about = About(run.station, run.recipe, run.bundle_id)
+    about = About(
+        run.station, run.recipe, run.bundle_id, recipes=tuple(config.recipes), folder=config.station.folder.absolute()
+    )
     slots = {camera.name: PreviewSlot() for camera in config.cameras} if config.health else {}
     with (
         _health(config, beginning.standing, ledger, tally, slots, station.listening),
@@ -194,7 +202,7 @@ def _loop(station: _Station, beginning: Beginning, slots: Mapping[str, PreviewSl
         partial(VisionProcess, slots=slots),
         beginning.plan,
         guard,
-        orders=OrderFeed(config),
+        orders=OrderFeed(config, book=station.book),
         holding=beginning.holding,
         run=run,
     )

@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import Self
 
 from db.ledger import Ledger
+from db.orders import Order
 from db.records import Event, Severity
-from inspector.errors import StorageFault
+from inspector.errors import OrderRefused, StorageFault
 from station.outputs import make_teller, telling_process
 from station.outputs.base import About, LineState, OutputState, TellSettings
+from station.outputs.order_door import Give, Given
 from station.outputs.pump import FromPump, Refused, Told
 from station.outputs.telling_process import Finish
 from station.status import Tally
@@ -41,6 +44,7 @@ class TellingOutputs:
         self._database, self._about, self._outputs = database, about, tuple(outputs)
         self._ledger, self._tally = ledger, tally
         self._positions: dict[str, int] = {}
+        self._given: SimpleQueue[Given] = SimpleQueue()
         self._finish = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="telling", daemon=True)
 
@@ -105,6 +109,8 @@ class TellingOutputs:
                 if state != said:
                     connection.send(state)
                     said = state
+                while not self._given.empty():
+                    connection.send(self._given.get())
                 if self._finish.is_set() and until_s is None:
                     until_s = time.monotonic() + DRAIN_S
                     connection.send(Finish())
@@ -112,9 +118,13 @@ class TellingOutputs:
                 return
 
     def _line_state(self) -> LineState:
-        return LineState(self._tally.state, None if self._tally.ledger == "well" else self._tally.ledger)
+        tally, now = self._tally, self._tally.serving
+        recipe, bundle_id = (now.recipe, now.bundle_id) if now is not None else ("", "")
+        return LineState(
+            tally.state, None if tally.ledger == "well" else tally.ledger, recipe, bundle_id, tally.held or ""
+        )
 
-    def _note(self, message: FromPump) -> None:
+    def _note(self, message: FromPump | Give) -> None:
         match message:
             case Told(output, position, count):
                 self._positions[output] = position
@@ -123,6 +133,17 @@ class TellingOutputs:
                 self._event(Severity.ALARM, "report refused", f"{output}: part {trigger}: {why}")
             case OutputState():
                 self._note_state(message)
+            case Give(token, order):
+                self._give(token, order)
+
+    def _give(self, token: int, order: Order) -> None:
+        """Put a peer's order on record; the process is told its number, or why there is none."""
+        try:
+            written = self._ledger.give_order(order)
+        except (OrderRefused, StorageFault) as fault:
+            self._given.put(Given(token, fault=str(fault)))
+        else:
+            written.add_done_callback(lambda future: self._given.put(_given(token, future)))
 
     def _note_state(self, state: OutputState) -> None:
         if self._tally.note_output(state):
@@ -140,6 +161,11 @@ class TellingOutputs:
             submit().add_done_callback(_log_refusal)
         except StorageFault as fault:
             logger.warning("telling: %s", fault)
+
+
+def _given(token: int, written: Future[int]) -> Given:
+    refusal = written.exception()
+    return Given(token, written.result()) if refusal is None else Given(token, fault=f"ledger: {refusal}")
 
 
 def _log_refusal(future: Future[None]) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from inspector.documents import parse
 from inspector.errors import ConfigError
 from inspector.plugins import load_plugin
 from station.outputs.acting import ActOutputs
-from station.outputs.base import About, Output, OutputSettings, Teller, TellSettings
+from station.outputs.base import About, Output, OutputSettings, TakesOrders, Teller, TellSettings
+
+if TYPE_CHECKING:
+    from station.order_book import OrderBook
 
 OUTPUTS = {
     "gate": "station.outputs.gate:GateOutput",
@@ -57,13 +60,21 @@ def outputs_settings(blocks: Mapping[str, Any] | Sequence[Any], source: str) -> 
     return settings
 
 
-def act_outputs(settings: Sequence[OutputSettings], also: Sequence[Output] = ()) -> ActOutputs:
-    """Make what acts on the line, of a configuration's outputs; `also` are told what they are told."""
+def act_outputs(
+    settings: Sequence[OutputSettings], also: Sequence[Output] = (), book: OrderBook | None = None
+) -> ActOutputs:
+    """Make what acts on the line, of a configuration's outputs; `also` are told what they are told.
+
+    Peers that may give orders give them to `book`.
+    """
     made: list[Output] = [*also]
     for each in settings:
         if each.nature == "act":
             make: Any = output_factory(each.kind)
-            made.append(make(each))
+            output = make(each)
+            if book is not None and isinstance(output, TakesOrders):
+                output.take_orders(book)
+            made.append(output)
     return ActOutputs(made)
 
 

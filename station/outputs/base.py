@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
-from typing import ClassVar, Literal, Protocol, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, runtime_checkable
 from uuid import UUID
 
 from pydantic import Field
@@ -21,6 +22,10 @@ from db.records import Report
 from inspector.documents import Document
 from inspector.errors import RuntimeUnavailable
 from inspector.values import Outcome, Verdict
+
+if TYPE_CHECKING:  # the vision process knows outputs' settings, and loads no database
+    from db.orders import GivenOrder, Order
+    from station.order_book import OrderBook
 
 Nature = Literal["act", "tell"]
 
@@ -38,6 +43,11 @@ class OutputSettings(Document):
     @property
     def called(self) -> str:
         return self.name or self.kind
+
+    @property
+    def recipes_known(self) -> tuple[str, ...]:
+        """Recipes that its peer knows by a number."""
+        return ()
 
 
 class TellSettings(OutputSettings):
@@ -103,6 +113,18 @@ class Earlier(Protocol):
         ...
 
 
+class OrderDoor(Protocol):
+    """The way of a peer's orders to the station. Called on a thread of the telling process; each call may wait."""
+
+    def give(self, order: Order) -> int:
+        """Put an order on record, and return its number; raise OrderRefused or PeerFault."""
+        ...
+
+    def order(self, number: int) -> GivenOrder | None:
+        """Return an order as it stands; raise DatabaseError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What an output may say of the station that it speaks for."""
@@ -112,6 +134,12 @@ class About:
     bundle_id: str
     earlier: Earlier | None = None
     """The ledger; None where the output is only tried."""
+    recipes: tuple[str, ...] = ()
+    """Every recipe that can serve."""
+    folder: Path | None = None
+    """Where the station keeps what is its own."""
+    orders: OrderDoor | None = None
+    """None where the output is only tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +148,11 @@ class LineState:
 
     state: str = "starting"
     fault: str | None = None
+    recipe: str = ""
+    """Under which parts are judged; empty before that is known."""
+    bundle_id: str = ""
+    held: str = ""
+    """Why every part is diverted; empty while the line is not held."""
 
 
 class Output(Protocol):
@@ -139,6 +172,15 @@ class Output(Protocol):
 
     def pulse(self, line: LineState) -> Sequence[OutputState]:
         """Be told that the loop goes round, ten times a second or more; a heartbeat rests on it. Says how it does."""
+        ...
+
+
+@runtime_checkable
+class TakesOrders(Protocol):
+    """An act output whose peer may give orders too."""
+
+    def take_orders(self, book: OrderBook) -> None:
+        """Called once, before the output is opened."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import ClassVar, Self
 
@@ -68,8 +68,8 @@ class GateOutput:
 class CoilWork:
     """Positions, schedule and coil. The coil is written on every beat, so that the I/O's own watchdog is fed by it."""
 
-    def __init__(self, settings: GateSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: GateSettings, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._settings, self._clock_ns = settings, clock_ns
         self._link = ModbusLink(settings.host, settings.port, settings.device_id, settings.timeout_ms / 1e3)
         self._schedule = GateSchedule(GateGeometry(settings.distance, settings.before, settings.after))
         self._track = EncoderTrack(_ENCODER_GAP_NS)
@@ -125,7 +125,7 @@ class CoilWork:
 
     def _ahead_ns(self) -> int:
         """The moment for which the gate has to be set now, since it takes time to move."""
-        return time.monotonic_ns() + int(self._settings.lead_ms * 1e6)
+        return self._clock_ns() + int(self._settings.lead_ms * 1e6)
 
     def _position(self, at_ns: int) -> float | None:
         return at_ns / 1e6 if self._settings.encoder_register is None else self._track.at(at_ns)
@@ -138,4 +138,4 @@ class CoilWork:
     def _read_encoder(self) -> None:
         if (register := self._settings.encoder_register) is not None:
             high, low = self._link.read_registers(register, 2)
-            self._track = self._track.read(time.monotonic_ns(), high << 16 | low)
+            self._track = self._track.read(self._clock_ns(), high << 16 | low)

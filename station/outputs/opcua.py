@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from db.records import Report
-from inspector.errors import PeerFault
+from inspector.documents import read_bytes
+from inspector.errors import ConfigError, PeerFault
 from station.outputs.base import About, LineState, TellSettings, require_library
 
 if TYPE_CHECKING:
@@ -29,6 +32,62 @@ class OpcUaSettings(TellSettings):
     host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0: all networks")
     port: int = Field(default=4840, ge=1, le=65535, description="port to listen on")
     kept: int = Field(default=1000, ge=1, le=100_000, description="results that GetResultById still knows")
+    orders: bool = Field(default=False, description="clients may give orders to the station")
+    anonymous: bool | None = Field(
+        default=None,
+        description="anybody, without encryption; unset: where only this machine can ask, and nothing else",
+    )
+    trusted: Path | None = Field(
+        default=None, description="folder with certificates of clients, or of who signs them; then they need one"
+    )
+    username: str | None = Field(default=None, min_length=1, description="then clients need this name")
+    password_file: Path | None = Field(default=None, description="and the password in this file")
+    certificate: Path | None = Field(default=None, description="the station's certificate; unset: it makes its own")
+    private_key: Path | None = Field(default=None, description="its key")
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether there is something that clients have to show or know, which takes encryption."""
+        return self.trusted is not None or self.username is not None
+
+    @property
+    def lets_anybody_in(self) -> bool:
+        return (_is_loopback(self.host) and not self.is_secured) if self.anonymous is None else self.anonymous
+
+    @model_validator(mode="after")
+    def _somebody_comes_in(self) -> OpcUaSettings:
+        for one, other in (("certificate", "private_key"), ("username", "password_file")):
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                raise ValueError(f"{one} and {other} go together; expected both or neither")
+        if not self.is_secured and not self.lets_anybody_in:
+            raise ValueError(
+                "nobody could connect; expected trusted, or username and password_file, or anonymous = true"
+            )
+        return self
+
+    def read_password(self) -> bytes:
+        """Return the password, empty where none is wanted, and look whether the other files are there.
+
+        Raises:
+            ConfigError: one is not.
+        """
+        for file in (self.certificate, self.private_key):
+            if file is not None:
+                read_bytes(file, ConfigError)
+        if self.trusted is not None and not self.trusted.is_dir():
+            raise ConfigError(f"{self.trusted}: trusted: no such folder; expected one with certificates")
+        if self.password_file is None:
+            return b""
+        if not (password := read_bytes(self.password_file, ConfigError).strip()):
+            raise ConfigError(f"{self.password_file}: password_file is empty; expected a password")
+        return password
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class OpcUaTeller:
@@ -41,6 +100,7 @@ class OpcUaTeller:
 
     def __init__(self, settings: OpcUaSettings, about: About) -> None:
         require_library("asyncua", settings.kind)
+        settings.read_password()
         self._settings, self._about = settings, about
         self._system: VisionSystem | None = None
         self._thread = threading.Thread(target=self._serve, name=f"opcua-{settings.called}", daemon=True)
@@ -81,8 +141,7 @@ class OpcUaTeller:
     async def _start(self) -> VisionSystem:
         from station.outputs.opcua_space import VisionSystem
 
-        url = f"opc.tcp://{self._settings.host}:{self._settings.port}/open-inspector/"
-        system = VisionSystem(url, self._about, self._settings.kept)
+        system = VisionSystem(self._settings, self._about)
         try:
             await system.start()
         except OSError as error:

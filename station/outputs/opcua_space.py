@@ -15,13 +15,16 @@ from asyncua import ua
 from asyncua.common.node import Node
 from asyncua.common.structures104 import new_struct, new_struct_field
 from asyncua.server.event_generator import EventGenerator
-from asyncua.server.server import Server
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
 from db.records import Report
 from inspector.errors import DatabaseError
 from station.outputs.base import About, LineState
+from station.outputs.opcua import OpcUaSettings
+from station.outputs.opcua_access import Access
+from station.outputs.opcua_methods import Nodes, OrderNodes
+from station.outputs.opcua_orders import OrderMethods, held_states
 
 MACHINE_VISION = "http://opcfoundation.org/UA/MachineVision"
 OURS = "urn:open-inspector:inspection"
@@ -78,15 +81,23 @@ def states_of(line: LineState) -> tuple[str, str]:
     """Return the state of the vision state machine, and of its automatic mode where it has one."""
     if line.fault is not None and line.state == "running":
         return "Error", ""
+    if line.held and line.state == "running":
+        return held_states(line.held)
     return _OF_LINE.get(line.state, ("Halted", ""))
 
 
 class VisionSystem:
     """One server with one vision system. Everything runs on one asyncio loop."""
 
-    def __init__(self, url: str, about: About, kept: int) -> None:
-        self._url, self._about, self._kept = url, about, kept
-        self._server = Server()
+    def __init__(self, settings: OpcUaSettings, about: About) -> None:
+        self._url = f"opc.tcp://{settings.host}:{settings.port}/open-inspector/"
+        self._about, self._kept = about, settings.kept
+        self._access = Access(settings, about.station, about.folder)
+        self._server = self._access.make_server()
+        self._orders: OrderNodes | None = None
+        if settings.orders and about.orders is not None:
+            self._orders = OrderNodes(OrderMethods(about.orders, about.station, settings.called))
+        self._bundles: dict[str, Node] = {}
         self._results: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._state = ""
 
@@ -95,7 +106,7 @@ class VisionSystem:
         await self._server.init()
         self._server.set_endpoint(self._url)
         self._server.set_server_name("Open Inspector")
-        self._server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        await self._access.guard(self._server)
         self._theirs = await self._server.register_namespace(MACHINE_VISION)
         self._ours = await self._server.register_namespace(OURS)
         await self._add_types()
@@ -112,6 +123,16 @@ class VisionSystem:
             await self._say_changed(self._state, state)
             self._state = state
         await self._write_state(self._mode, self._mode_id, mode, MODES.get(mode, 0))
+        await self._show_recipe(line)
+        if self._orders is not None:
+            self._orders.show(line, (state, mode))
+
+    async def _show_recipe(self, line: LineState) -> None:
+        """Say which recipe is in force, and with which bundle; the others have none."""
+        if line.recipe:
+            await self._in_force.write_value(line.recipe)
+            for name, bundle in self._bundles.items():
+                await bundle.write_value(line.bundle_id if name == line.recipe else "")
 
     async def show_result(self, report: Report) -> None:
         """Put a part's result into the address space, and tell of it by an event."""
@@ -190,6 +211,8 @@ class VisionSystem:
         self._current, self._current_id = await self._current_of(machine)
         automatic = await self._add(machine, "AutomaticModeStateMachine", AUTOMATIC_MODE)
         self._mode, self._mode_id = await self._current_of(automatic)
+        if self._orders is not None:
+            await self._orders.add(Nodes(system, machine, automatic), self._theirs, self._ours)
 
     async def _current_of(self, machine: Node) -> tuple[Node, Node]:
         """Return the variables that every state machine has by its base type: the state, and its node's id."""
@@ -199,9 +222,15 @@ class VisionSystem:
     async def _add_recipe(self, system: Node) -> None:
         management = await self._add(system, "RecipeManagement", RECIPE_MANAGEMENT)
         recipes = await self._add(management, "Recipes", RECIPE_FOLDER)
-        recipe = await self._add(recipes, self._about.recipe, RECIPE, self._ours)
-        for name, value in (("InternalId", self._about.recipe), ("Bundle", self._about.bundle_id)):
-            await recipe.add_property(self._new_id(), self._their_name(name), value)
+        about = self._about
+        for each in about.recipes or (about.recipe,):
+            recipe = await self._add(recipes, each, RECIPE, self._ours)
+            await recipe.add_property(self._new_id(), self._their_name("InternalId"), each)
+            bundle = about.bundle_id if each == about.recipe else ""
+            self._bundles[each] = await recipe.add_property(self._new_id(), self._their_name("Bundle"), bundle)
+        self._in_force = await management.add_variable(self._new_id(), self._our_name("RecipeInForce"), about.recipe)
+        if self._orders is not None:
+            await self._orders.add_recipe(management, self._theirs, self._ours)
 
     async def _add_results(self, system: Node) -> None:
         management = await self._add(system, "ResultManagement", RESULT_MANAGEMENT)

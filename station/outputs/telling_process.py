@@ -16,6 +16,7 @@ from db.engine import open_engine
 from station.child import live_with_line
 from station.outputs import make_teller
 from station.outputs.base import About, LineState, TellSettings
+from station.outputs.order_door import Give, Given, PipeDoor
 from station.outputs.pump import FromPump, LedgerQueue, Pump
 from station.scheduling import this_thread_last
 
@@ -42,12 +43,13 @@ def main(connection: Connection, telling: Telling) -> None:
     engine = open_engine(telling.database)
     lock = threading.Lock()
 
-    def send(message: FromPump) -> None:
+    def send(message: FromPump | Give) -> None:
         with lock, suppress(OSError):  # the line process has gone, and this one goes too
             connection.send(message)
 
     queue = LedgerQueue(engine, telling.about.station)
-    about = replace(telling.about, earlier=queue)
+    door = PipeDoor(send, engine, telling.about.station)
+    about = replace(telling.about, earlier=queue, orders=door)
     pumps = [
         Pump(each, make_teller(each, about), queue, telling.positions[each.called], send) for each in telling.outputs
     ]
@@ -57,7 +59,7 @@ def main(connection: Connection, telling: Telling) -> None:
     ]
     for thread in threads:
         thread.start()
-    _pass_on_states(connection, pumps)
+    _pass_on(connection, pumps, door)
     for pump in pumps:
         pump.finish.set()
     for thread in threads:
@@ -65,10 +67,12 @@ def main(connection: Connection, telling: Telling) -> None:
     engine.dispose()
 
 
-def _pass_on_states(connection: Connection, pumps: list[Pump]) -> None:
-    """Give the pumps what the line says of itself, until it says that it ends or is gone."""
+def _pass_on(connection: Connection, pumps: list[Pump], door: PipeDoor) -> None:
+    """Give the pumps what the line says of itself, and peers the numbers of their orders, until it ends or is gone."""
     with suppress(EOFError, OSError):
         while not isinstance(message := connection.recv(), Finish):
             if isinstance(message, LineState):
                 for pump in pumps:
                     pump.line = message
+            elif isinstance(message, Given):
+                door.heard(message)

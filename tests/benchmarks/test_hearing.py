@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.campaign import at_most_percent
-from benchmarks.hearing import Hearing, acted
+from benchmarks.hearing import Hearing, Written, acted
+from benchmarks.pieces import at_most_percent
 
 WELL = {"missing": 0, "out_of_order": 0, "repeated": 0}
 
@@ -41,9 +41,35 @@ def test_an_overtaken_part_is_seen_across_faults() -> None:
     assert [later.hold_against(part)["out_of_order"] for part in "ab"] == [0, 1]
 
 
+def written(told: str) -> list[Written]:
+    """Upper case is let go, lower case is diverted."""
+    return [Written(part.lower(), part.isupper(), 0 if part.isupper() else 10) for part in told]
+
+
+WELL_ACTED = {
+    "doubled": 0,
+    "let_go_out_of_order": 0,
+    "unknown": 0,
+    "withheld": 0,
+    "diverted_after_a_later_part": 0,
+    "reasons_of_those": "none",
+}
+
+
 def test_a_controller_is_told_at_once_or_never() -> None:
-    assert acted("acd", "abcd") == {"doubled": 0, "out_of_order": 0, "unknown": 0, "withheld": 1}
-    assert acted("aadcx", "abcd") == {"doubled": 1, "out_of_order": 1, "unknown": 1, "withheld": 1}
+    assert acted(written("ACd"), "abcd") == {**WELL_ACTED, "withheld": 1}
+    assert acted(written("aabcdx"), "abcd") == {**WELL_ACTED, "doubled": 1, "unknown": 1}
+
+
+def test_a_part_that_is_let_go_after_a_later_one_is_wrong_and_one_that_is_diverted_then_is_counted_apart() -> None:
+    assert acted(written("ACDb"), "abcd") == {
+        **WELL_ACTED,
+        "diverted_after_a_later_part": 1,
+        "reasons_of_those": "10: 1",
+    }
+    assert acted(written("CabD"), "abcd")["diverted_after_a_later_part"] == 2
+    assert acted(written("CBd"), "bcd") == {**WELL_ACTED, "let_go_out_of_order": 1}
+    assert acted(written("cBd"), "bcd") == WELL_ACTED, "a diverted part overtakes nobody's way to the gate"
 
 
 def test_none_of_many_is_bounded_by_the_rule_of_three() -> None:

@@ -10,7 +10,18 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from db.ledger import Ledger
-from db.orders import Order, OrderKind, OrderState, give, holds, orders, unsettled, unsettled_numbers
+from db.orders import (
+    Order,
+    OrderKind,
+    OrderState,
+    give,
+    holds,
+    newest_by,
+    order_numbered,
+    orders,
+    unsettled,
+    unsettled_numbers,
+)
 from db.queries import runs
 from db.records import utc_now
 from db.servings import Served, former_serving, last_serving
@@ -38,6 +49,24 @@ def order(kind: OrderKind = OrderKind.HOLD, wanted: str = "", **changes: str) ->
 def test_order_that_says_too_little_or_too_much_is_refused(wrong: Order, expected: str, path: Path, engine: Engine):
     with engine.begin() as connection, pytest.raises(OrderRefused, match=expected):
         give(connection, wrong)
+
+
+def test_an_order_that_the_ledger_writes_is_found_by_its_number_and_as_the_newest_of_who_gave_it(
+    database: str, engine: Engine
+) -> None:
+    with Ledger(database) as ledger:
+        numbers = [ledger.give_order(order(person=person)).result(10) for person in ("ann", "modbus", "ann")]
+        with pytest.raises(OrderRefused, match="expected a reason"):
+            ledger.give_order(order(reason=""))
+    with engine.connect() as connection:
+        found = order_numbered(connection, STATION, numbers[1])
+        assert found is not None
+        assert (found.order.person, found.state) == ("modbus", OrderState.WANTED)
+        assert order_numbered(connection, "station-2", numbers[1]) is None
+        newest = newest_by(connection, STATION, "ann")
+        assert newest is not None
+        assert newest.number == numbers[2]
+        assert newest_by(connection, STATION, "bob") is None
 
 
 def test_an_order_comes_back_as_it_was_given_and_ends_once(database: str, engine: Engine) -> None:

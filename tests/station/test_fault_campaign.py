@@ -5,20 +5,21 @@ The campaign itself is `python -m benchmarks.faults --faults 500`.
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from benchmarks import faulty
-from benchmarks.campaign import Account, Truth, _plan
+from benchmarks.campaign import Account, Truth
 from benchmarks.faulty import ORDERS, CampaignSettings, FaultyRuntime, campaign_camera, number_of, order, picture
+from benchmarks.pieces import Pieces, keep_pieces, read_pieces
 from db.images import ImageStore
 from inspector.bundle import load_bundle
 from inspector.errors import CameraError, CameraLost, FrameLost, FrameStale, RuntimeFault
@@ -116,10 +117,42 @@ def test_truth_knows_an_image_of_another_part_and_one_that_is_gone(orders: Path,
 
 def test_plan_has_every_kind_equally_often_and_is_the_seeds():
     kinds = ["a", "b", "c"]
-    plan = _plan(kinds, 30, random.Random(1))
+    plan = Pieces(1, ()).plan(kinds, 30)
     assert Counter(plan) == dict.fromkeys(kinds, 10)
-    assert plan == _plan(kinds, 30, random.Random(1))
-    assert plan != _plan(kinds, 30, random.Random(2))
+    assert plan == Pieces(1, ()).plan(kinds, 30)
+    assert plan != Pieces(2, ()).plan(kinds, 30)
+
+
+def piece(**figures: object) -> dict[str, float | int | str]:
+    found: dict[str, Any] = {
+        "faults": 3,
+        "faults_that_did_not_come_about": 1,
+        "parts": 100,
+        "x_longest_recovery_s": 2.0,
+    }
+    return {**found, "parts_doubled": 0, "left_out": "none", **figures}
+
+
+def test_campaign_goes_on_where_it_was_stopped_and_its_pieces_are_added_up(tmp_path: Path):
+    target, kinds = tmp_path / "campaign.json", ["a", "b", "c"]
+    whole = Pieces(1, ())
+    keep_pieces(target, whole, piece(parts_doubled=1))
+    first = read_pieces(target, 1, [])
+    assert first.faults == 4
+    assert first.plan(kinds, 10) == whole.plan(kinds, 10)[4:]
+    assert first.chance(0).random() == whole.chance(4).random(), "each fault is what it is in whatever piece"
+    both = first.with_piece(piece(parts=200, x_longest_recovery_s=1.5, left_out="disk_full", y_faults=1))
+    assert both["parts"] == 300
+    assert (both["parts_doubled"], both["x_longest_recovery_s"], both["y_faults"], both["pieces"]) == (1, 2.0, 1, 2)
+    assert both["left_out"] == "disk_full; none"
+    assert both["none_of_parts_is_at_most_percent"] == pytest.approx(100 * (1 - 0.05 ** (1 / 300)), abs=1e-4)
+
+
+def test_campaign_of_another_seed_or_other_kinds_is_not_gone_on_with(tmp_path: Path):
+    keep_pieces(tmp_path / "campaign.json", Pieces(1, ("a",)), piece())
+    for seed, only in ((2, ["a"]), (1, [])):
+        with pytest.raises(SystemExit, match=r"a campaign of seed 1, kinds a; expected the same"):
+            read_pieces(tmp_path / "campaign.json", seed, only)
 
 
 Told = Callable[[str, int], list[object]]

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ from inspector.values import Outcome, Verdict
 from inspector.verdict import not_inspected
 from station.outputs import modbus_map as registers
 from station.outputs import outputs_settings
+from station.outputs.act_thread import Heard
 from station.outputs.base import JudgedPart, LineState, Output, OutputState, TriggeredPart
-from station.outputs.gate import GateOutput, GateSettings
+from station.outputs.gate import CoilWork, GateOutput, GateSettings
 from station.outputs.modbus import ModbusOutput, ModbusSettings
 from station.outputs.modbus_link import ModbusLink
 
@@ -51,7 +53,8 @@ def plc(free_port: int) -> Iterator[Plc]:
 def modbus() -> Callable[..., object]:
     @contextmanager
     def make(port: int, **settings: float) -> Iterator[ModbusOutput]:
-        fields = {"kind": "modbus", "host": "127.0.0.1", "port": port, "heartbeat_ms": 20, **settings}
+        patient = {"timeout_ms": 30_000, "acknowledge_ms": 30_000, "act_within_ms": 60_000}
+        fields = {"kind": "modbus", "host": "127.0.0.1", "port": port, "heartbeat_ms": 20, **patient, **settings}
         with ModbusOutput(ModbusSettings(**fields)) as output:
             output.pulse(RUNNING)
             yield output
@@ -63,7 +66,7 @@ def modbus() -> Callable[..., object]:
 
 
 def test_each_part_is_written_once_acknowledged_and_counted(modbus, plc: Plc, until) -> None:
-    with modbus(plc.port, timeout_ms=30_000, acknowledge_ms=30_000, act_within_ms=60_000) as output:
+    with modbus(plc.port) as output:
         parts = [judged(n, GOOD if n % 2 else BAD) for n in range(1, 41)]
         for part in parts:
             output.act(part)
@@ -102,19 +105,37 @@ def test_a_part_that_is_not_acknowledged_in_time_is_withdrawn_and_never_repeated
         assert state_of(output).missed == 1
         plc.answers = True
         until(lambda: state_of(output).well)
-        output.act(judged(8))
-        until(lambda: state_of(output).delivered == 1)
-    assert [words[1] for words in plc.parts] == [7, 8]
+        for n in count(8):
+            output.act(judged(n))
+            until(lambda n=n: state_of(output).delivered + state_of(output).missed == n - 6)
+            if state_of(output).delivered:
+                break
+            until(lambda: state_of(output).well)
+    numbers = [words[1] for words in plc.parts]
+    assert numbers[:2] == [7, 8]
+    assert len(set(numbers)) == len(numbers), "what was withdrawn is never written again"
 
 
 def test_a_verdict_that_waited_too_long_is_withheld(modbus, plc: Plc, until) -> None:
-    plc.scan_s = 0.05
+    plc.scan_s = 0.1
     with modbus(plc.port, act_within_ms=60) as output:
         for n in range(1, 6):
             output.act(judged(n))
         until(lambda: state_of(output).missed + state_of(output).delivered == 5)
-        assert state_of(output).missed >= 3
+        assert state_of(output).missed >= 3, "each one behind the first waits for the controller's cycle"
     assert len(plc.parts) == state_of(output).delivered
+
+
+def test_parts_that_are_let_go_come_in_the_order_of_their_triggers_and_others_as_they_are_judged(
+    modbus, plc: Plc, until
+) -> None:
+    """A part that nobody inspects is answered at its deadline: later than one behind it that was judged."""
+    with modbus(plc.port) as output:
+        for n, verdict in ((1, GOOD), (3, GOOD), (2, not_inspected("deadline of 9 ms passed")), (4, GOOD), (2, GOOD)):
+            output.act(judged(n, verdict))
+        until(lambda: state_of(output).delivered + state_of(output).missed == 5)
+        assert state_of(output).missed == 1, "a PASS behind a later one's is withheld, and the part diverted"
+    assert [(words[1], words[3]) for words in plc.parts] == [(1, 1), (3, 1), (2, 4), (4, 1)]
 
 
 def test_an_acknowledgement_of_an_earlier_run_counts_for_no_part(modbus, plc: Plc, until) -> None:
@@ -130,7 +151,7 @@ def test_the_heart_beats_while_the_loop_goes_round_and_stops_with_it(modbus, plc
         until(lambda: len(plc.heads) > 5)
         beats = [words[1] for _, words in plc.heads]
         assert beats == list(range(1, len(beats) + 1))
-        assert {tuple(words[::2]) for _, words in plc.heads} == {(1, 2)}
+        assert {tuple(words[::2]) for _, words in plc.heads} == {(registers.VERSION, registers.STATES["running"])}
         time.sleep(1.1)
         heard = len(plc.heads)
         time.sleep(0.15)
@@ -179,9 +200,9 @@ def test_a_controller_that_is_half_open_costs_the_line_nothing_and_its_parts_are
 
 
 def test_a_controller_of_another_version_of_the_map_is_not_spoken_to(modbus, plc: Plc, until) -> None:
-    plc.version = 2
+    plc.version = 1
     with modbus(plc.port) as output:
-        until(lambda: "version 2" in state_of(output).words)
+        until(lambda: "speaks version 1" in state_of(output).words)
         output.act(judged())
         until(lambda: state_of(output).missed == 1)
     assert not plc.parts
@@ -242,32 +263,66 @@ def gate_output(port: int, **settings: float) -> GateOutput:
     return GateOutput(GateSettings(**fields))
 
 
-def open_at(plc: Plc, at_s: float) -> bool:
-    """What the coil was at a moment."""
-    written = [on for when, on in plc.coil if when <= at_s]
-    return bool(written) and written[-1]
+class Belt:
+    """A belt whose time and place are set, and a gate at it: what the coil is when each moment's beat has gone out."""
+
+    def __init__(self, plc: Plc, **settings: float) -> None:
+        self.at_ms, self._plc = 0, plc
+        made = {"kind": "gate", "host": "127.0.0.1", "port": plc.port, "timeout_ms": 30_000}
+        fields = {**made, "distance": 300, "before": 40, "after": 40, **settings}
+        self.work = CoilWork(GateSettings(**fields), lambda: self.at_ms * 1_000_000)
+
+    def __enter__(self) -> Belt:
+        self.work.begin()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.work.end(politely=True)
+
+    def say(self, said: TriggeredPart | JudgedPart) -> bool:
+        return self.work.do(Heard(said, self.at_ms * 1_000_000))
+
+    def run(self, until_ms: int) -> dict[int, bool]:
+        """Let five milliseconds go by, again and again; return what the gate did by then."""
+        did = {}
+        while self.at_ms < until_ms:
+            self.work.begin()
+            self.work.beat(RUNNING)
+            did[self.at_ms] = self._plc.coil[-1][1]
+            self.at_ms += 5
+        return did
 
 
-def test_the_gate_lets_each_pass_go_at_its_time_and_nobody_else(plc: Plc, until) -> None:
-    with gate_output(plc.port) as gate:
-        until(lambda: plc.coil)
-        verdicts = [GOOD, BAD, GOOD, None]
-        parts = []
-        for n, verdict in enumerate(verdicts):
-            part = triggered(n + 1)
-            gate.pulse(RUNNING)
-            gate.expect(part)
-            if verdict is not None:
-                gate.act(JudgedPart(part, verdict))
-            parts.append(part)
-            time.sleep(0.12)
-        for _ in range(9):
-            gate.pulse(RUNNING)
-            time.sleep(0.05)
-        assert state_of(gate).delivered == 3
-    at_gate_s = [part.triggered_ns / 1e9 + 0.3 for part in parts]
-    assert [open_at(plc, at_s) for at_s in at_gate_s] == [True, False, True, False]
-    assert not open_at(plc, time.monotonic()), "at rest it diverts"
+def at(ms: int, trigger: int = 1) -> TriggeredPart:
+    return triggered(trigger, ms * 1_000_000)
+
+
+def test_the_gate_lets_each_pass_go_at_its_time_and_nobody_else(plc: Plc) -> None:
+    did: dict[int, bool] = {}
+    with Belt(plc) as belt:
+        for n, verdict in enumerate([GOOD, BAD, GOOD, None]):
+            part = at(120 * n, n + 1)
+            assert belt.say(part)
+            did |= belt.run(120 * n + 50)
+            assert verdict is None or belt.say(JudgedPart(part, verdict))
+            did |= belt.run(120 * n + 120)
+        did |= belt.run(800)
+    assert [ms for ms, on in did.items() if on] == [*range(260, 345, 5), *range(500, 585, 5)]
+
+
+def test_a_gate_that_takes_time_to_move_is_set_so_much_earlier(plc: Plc) -> None:
+    with Belt(plc, lead_ms=60) as belt:
+        belt.say(at(0))
+        belt.say(JudgedPart(at(0), GOOD))
+        part = at(0)
+        belt.say(part)
+        belt.say(JudgedPart(part, GOOD))
+        assert not any(belt.run(400).values()), "of two parts at one place, one without a verdict"
+    with Belt(plc, lead_ms=60) as belt:
+        part = at(0)
+        belt.say(part)
+        belt.say(JudgedPart(part, GOOD))
+        assert [ms for ms, on in belt.run(400).items() if on] == [*range(200, 285, 5)]
 
 
 def test_a_pass_that_comes_when_its_part_is_at_the_gate_is_missed_and_diverted(plc: Plc, until) -> None:
@@ -292,38 +347,32 @@ def test_a_line_that_stands_still_lets_nobody_go(plc: Plc, until) -> None:
     assert not any(on for _, on in plc.coil), "the loop was not heard of for a second, and the part was on its way"
 
 
-def test_by_encoder_the_gate_opens_at_the_place_and_not_at_the_time(plc: Plc, until) -> None:
-    plc.counts_per_s, plc.first_count = 2000.0, 2**32 - int(time.monotonic() * 2000.0) - 300
-    with gate_output(plc.port, encoder_register=ENCODER, distance=600, before=80, after=80) as gate:
-        until(lambda: plc.coil)
-        part = triggered()
-        gate.expect(part)
-        gate.act(JudgedPart(part, GOOD))
-        for _ in range(10):
-            gate.pulse(RUNNING)
-            time.sleep(0.05)
-    begin_s = next(when for when, on in plc.coil if on) - part.triggered_ns / 1e9
-    end_s = max(when for when, on in plc.coil if on) - part.triggered_ns / 1e9
-    assert 0.22 < begin_s < 0.32, "520 counts at 2000 a second, through the counter's wrap"
-    assert 0.30 < end_s < 0.40
+def test_by_encoder_the_gate_opens_at_the_place_and_not_at_the_time(plc: Plc) -> None:
+    plc.first_count = 2**32 - 300
+    did = {}
+    with Belt(plc, encoder_register=ENCODER, distance=600, before=80, after=80) as belt:
+        belt.run(20)
+        part = at(belt.at_ms)
+        belt.say(part)
+        belt.say(JudgedPart(part, GOOD))
+        for count_on in range(0, 800, 10):  # through the counter's wrap, and then the belt stands for 50 ms
+            plc.first_count = (2**32 - 300 + count_on) % 2**32
+            belt.run(belt.at_ms + (55 if count_on == 600 else 10))
+            did[count_on] = plc.coil[-1][1]
+    assert [count_on for count_on, on in did.items() if on] == pytest.approx([*range(520, 690, 10)], abs=20)
 
 
-def test_after_an_outage_the_parts_on_their_way_are_diverted(plc: Plc, until) -> None:
-    with gate_output(plc.port, distance=900, before=100, after=100) as gate:
-        until(lambda: plc.coil)
-        part = triggered()
-        gate.pulse(RUNNING)
-        gate.expect(part)
-        gate.act(JudgedPart(part, GOOD))
-        until(lambda: state_of(gate).delivered == 1)
+def test_after_an_outage_the_parts_on_their_way_are_diverted(plc: Plc) -> None:
+    with Belt(plc) as belt:
+        part = at(0)
+        belt.say(part)
+        assert belt.say(JudgedPart(part, GOOD))
+        assert not any(belt.run(200).values())
         plc.stop()
-        until(lambda: not state_of(gate).well)
+        with pytest.raises(PeerFault):
+            belt.run(205)
         plc.start()
-        until(lambda: state_of(gate).well)
-        while time.monotonic_ns() < part.triggered_ns + 1_000_000_000:
-            gate.pulse(RUNNING)
-            time.sleep(0.05)
-    assert not any(on for _, on in plc.coil)
+        assert not any(belt.run(400).values())
 
 
 def test_a_gate_before_the_camera_is_refused() -> None:
