@@ -57,7 +57,7 @@ def comparison(connection: Connection, scope: Scope, first: str, second: str) ->
 
     Quickest where `second` is the one that judged fewer.
     """
-    pairs = _pairs(scope, first, second)
+    pairs = paired_by_serial(scope, first, second)
     alike = (pairs.c.first, pairs.c.second)
     place = func.row_number().over(partition_by=alike, order_by=(pairs.c.at.desc(), pairs.c.serial))
     parts = func.count().over(partition_by=alike)
@@ -84,7 +84,7 @@ def _flip(row: Mapping[Any, Any]) -> Flip:
     return Flip(first=Outcome(row["first"]), second=Outcome(row["second"]), **named)
 
 
-def _pairs(scope: Scope, first: str, second: str) -> Subquery:
+def paired_by_serial(scope: Scope, first: str, second: str) -> Subquery:
     """Parts that both bundles judged. Grouped, since SQLite joins by looking through one list for each of the other."""
     parts = INSPECTIONS.c
     newest = func.row_number().over(
