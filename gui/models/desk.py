@@ -142,11 +142,13 @@ class DatabaseModels:
                 record_change(connection, Change(second, "second person agreed", subject, decision.reason, None, said))
 
     def order(self, session: Session, wanted: Wanted) -> int:
+        if wanted.kind is OrderKind.ROLLBACK:
+            with writing(self._source.engine) as connection:
+                return _roll_back(connection, touch(connection, session.token), wanted)
+        # Before the transaction: to check every byte of a bundle takes time, and a station writes to this file too.
+        bundle = find_bundle(wanted.bundle.bundle_id, wanted.bundle.path, self._source.bundles)
         with writing(self._source.engine) as connection:
             account = touch(connection, session.token)
-            if wanted.kind is OrderKind.ROLLBACK:
-                return _roll_back(connection, account, wanted)
-            bundle = find_bundle(wanted.bundle.bundle_id, wanted.bundle.path, self._source.bundles)
             order = Order(wanted.station, wanted.kind, account.name, wanted.reason, str(bundle.path.resolve()))
             return order_bundle(connection, account, order, bundle.id)
 
