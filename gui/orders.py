@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy import Connection, select
 
 from db.accounts import Account, Permission
 from db.audit_log import Change, record_change
 from db.bundle_states import BundleState, state_of
+from db.order_tables import SERVINGS
 from db.orders import Order, give
 from db.servings import last_serving
+from db.tables import BUNDLES, RUNS
 from inspector.errors import OrderRefused
 
 ORDERS_SHOWN = 20
 _MAY_SERVE = (BundleState.APPROVED, BundleState.SHADOW, BundleState.SERVING)
+
+
+def served_from(connection: Connection) -> Mapping[str, Path]:
+    """Where the folder of each bundle lay when it served last."""
+    query = select(RUNS.c.bundle_id, SERVINGS.c.bundle_path).join(RUNS, RUNS.c.run_id == SERVINGS.c.run_id)
+    return {row.bundle_id: Path(row.bundle_path) for row in connection.execute(query.order_by(SERVINGS.c.number))}
+
+
+def approved_for(connection: Connection, station: str) -> tuple[str, ...]:
+    """Bundles that may serve at a station, or go into its shadow, by id."""
+    ids = connection.execute(select(BUNDLES.c.bundle_id).order_by(BUNDLES.c.bundle_id)).scalars().all()
+    return tuple(bundle_id for bundle_id in ids if state_of(connection, bundle_id, station) in _MAY_SERVE)
 
 
 def is_ledger_of(connection: Connection, station: str) -> bool:

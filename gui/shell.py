@@ -34,6 +34,8 @@ from gui.review.desk import DatabaseDesk
 from gui.review.screen import ReviewScreen
 from gui.screen import Screen
 from gui.sign_in import SignInPage
+from gui.stations.desk import DatabaseStations
+from gui.stations.screen import StationsScreen
 from gui.style import stylesheet
 from gui.whatif.desk import DatabaseWhatIf
 from gui.whatif.screen import WhatIfScreen
@@ -75,12 +77,14 @@ class Shell(QMainWindow):
         self.figures = FiguresScreen(DatabaseFigures(source), self.worker, theme)
         self.what_if = WhatIfScreen(DatabaseWhatIf(source, place), self.worker, theme)
         self.models = ModelsScreen(DatabaseModels(source, place), self.worker, theme)
+        self.stations = StationsScreen(DatabaseStations(source), self.worker, theme, stations)
         self.places = [
             Place(tr("Review"), self.review),
             Place(tr("Live"), self.live),
             Place(tr("Figures"), self.figures),
             Place(tr("What if"), self.what_if),
             Place(tr("Models"), self.models),
+            Place(tr("Stations"), self.stations),
         ]
         self._begun: Session | None = None
         self._here: Screen | None = None
@@ -215,7 +219,7 @@ class Shell(QMainWindow):
             group.addAction(action)
 
     def _connect(self) -> None:
-        for screen in (self.review, self.what_if, self.models):
+        for screen in (self.review, self.what_if, self.models, self.stations):
             screen.refused.connect(self.identity.failed)
         self.sign_in.language_chosen.connect(self.language_chosen)
         self._tick = QTimer(self)

@@ -31,10 +31,10 @@ from gui.models.texts import (
     papers_text,
     places_text,
     shadow_text,
-    short,
     state_word,
     states_text,
 )
+from gui.naming import short
 from gui.pieces import button, choice, field, notice, plate, text
 from gui.second import Second
 from gui.words import tr

@@ -15,8 +15,8 @@ from gui.figures.tiles import between, percent
 from gui.lists import fill_choice
 from gui.models.pairs import PairsController
 from gui.models.shelf import Shelf
-from gui.models.texts import short, state_word
-from gui.moments import day_and_time
+from gui.models.texts import state_word
+from gui.naming import day_and_time, short
 from gui.palette import Theme
 from gui.pieces import button, choice, notice, plate, text
 from gui.words import tr

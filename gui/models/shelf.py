@@ -12,13 +12,12 @@ from sqlalchemy import Connection, select
 
 from db.bundle_states import BundleState
 from db.deployments import Deployment, DeploymentState, deployments
-from db.order_tables import SERVINGS
 from db.orders import GivenOrder, orders
 from db.plant_tables import BUNDLE_STATES
 from db.servings import former_serving
-from db.tables import BUNDLES, RUNS, STATIONS
+from db.tables import BUNDLES, STATIONS
 from gui.limits import CERTIFIED
-from gui.orders import ORDERS_SHOWN, is_ledger_of
+from gui.orders import ORDERS_SHOWN, is_ledger_of, served_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class Shelf:
 def shelf(connection: Connection) -> Shelf:
     stations = connection.execute(select(STATIONS.c.name).order_by(STATIONS.c.name)).scalars().all()
     told = {station: deployments(connection, station) for station in stations}
-    states, paths = _states(connection), _paths(connection)
+    states, paths = _states(connection), served_from(connection)
     bundles = [
         _shelved(row, states.get(row.bundle_id, ()), told, paths.get(row.bundle_id))
         for row in connection.execute(select(BUNDLES))
@@ -110,11 +109,6 @@ def _states(connection: Connection) -> Mapping[str, tuple[StateGiven, ...]]:
         given = StateGiven(BundleState(row.state), row.station, row.at, row.person, row.reason)
         found[row.bundle_id] = (*found.get(row.bundle_id, ()), given)
     return found
-
-
-def _paths(connection: Connection) -> Mapping[str, Path]:
-    query = select(RUNS.c.bundle_id, SERVINGS.c.bundle_path).join(RUNS, RUNS.c.run_id == SERVINGS.c.run_id)
-    return {row.bundle_id: Path(row.bundle_path) for row in connection.execute(query.order_by(SERVINGS.c.number))}
 
 
 def _shelved(

@@ -5,21 +5,17 @@ from __future__ import annotations
 from db.bundle_states import BundleState
 from db.deployments import Deployment
 from db.history.shadowing import ShadowProgress
-from db.orders import GivenOrder, OrderKind, OrderState
+from db.orders import OrderKind
 from gui.figures.tiles import between, percent
 from gui.models.bundles import GIVEN_HERE, ORDERED_HERE, BundlesController
 from gui.models.papers import Papers
 from gui.models.shelf import Place, Shelved, StateGiven
-from gui.moments import day_and_time
+from gui.naming import day_and_time, short
+from gui.order_texts import order_line, order_word
 from gui.words import tr
 
-ID_SHOWN = 8
 STATES_SHOWN = 4
 ORDERS_SHOWN = 3
-
-
-def short(bundle_id: str) -> str:
-    return bundle_id[:ID_SHOWN]
 
 
 def state_word(state: BundleState | None) -> str:
@@ -32,27 +28,6 @@ def state_word(state: BundleState | None) -> str:
         BundleState.REFUSED: tr("refused"),
     }
     return tr("without a state") if state is None else words[state]
-
-
-def order_word(kind: OrderKind) -> str:
-    return {
-        OrderKind.RUN: tr("run"),
-        OrderKind.HOLD: tr("hold"),
-        OrderKind.RECIPE: tr("change recipe"),
-        OrderKind.BUNDLE: tr("let serve"),
-        OrderKind.SHADOW: tr("shadow"),
-        OrderKind.ROLLBACK: tr("roll back"),
-        OrderKind.SELF_TEST: tr("self-test"),
-    }[kind]
-
-
-def order_state_word(state: OrderState) -> str:
-    return {
-        OrderState.WANTED: tr("wanted"),
-        OrderState.DOING: tr("being done"),
-        OrderState.DONE: tr("done"),
-        OrderState.REFUSED: tr("refused by the station"),
-    }[state]
 
 
 def bundle_line(bundle: Shelved) -> str:
@@ -97,16 +72,6 @@ def orders_text(place: Place | None) -> str:
     if not place.reads_orders:
         return tr("{station} reads orders in its own ledger, which this database is not.", station=place.station)
     return "\n".join(order_line(given) for given in place.orders[:ORDERS_SHOWN]) or tr("No order yet.")
-
-
-def order_line(given: GivenOrder) -> str:
-    """One order: what was wanted, how far it is, by whom and why."""
-    order = given.order
-    wanted = f" {order.wanted.rpartition('/')[2]}" if order.wanted else ""
-    actual = f" ({given.actual})" if given.actual else ""
-    when = day_and_time(order.at)
-    said = f"{when}  {order_word(order.kind)}{wanted}: {order_state_word(given.state)}{actual}"
-    return f"{said}; {order.person}: {order.reason}"
 
 
 def papers_text(papers: Papers) -> str:

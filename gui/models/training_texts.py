@@ -5,9 +5,8 @@ from __future__ import annotations
 from db.jobs import JobState, JobStatus
 from db.material.enough import Enough
 from db.material.previewing import Preview
-from gui.models.texts import short
 from gui.models.trainings import TrainingsController
-from gui.moments import day_and_time
+from gui.naming import day_and_time, short
 from gui.words import tr
 
 

@@ -18,9 +18,10 @@ from db.material.previewing import Preview
 from gui.lists import fill_choice, fill_list
 from gui.models.desk import Retraining
 from gui.models.shelf import Shelf
-from gui.models.texts import short, state_word
+from gui.models.texts import state_word
 from gui.models.training_texts import aside_text, job_line, job_text, message_text, preview_rows, preview_text
 from gui.models.trainings import TrainingsController
+from gui.naming import short
 from gui.pieces import button, choice, field, notice, plate, text
 from gui.whatif.number import NumberField
 from gui.words import tr
