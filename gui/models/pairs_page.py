@@ -82,7 +82,7 @@ class PairsPage(QWidget):
         return pair_text(wanted, 0 if counted is None else counted.cells.get(wanted, 0))
 
     def _ask(self) -> None:
-        self.asked.emit(self.first.currentData(), self.second.currentData(), self.basis.currentData())
+        self.asked.emit(self.first.currentData(), self.second.currentData(), Basis(self.basis.currentData()))
 
     # ---- making
 

@@ -180,7 +180,7 @@ class StationsController:
     def _read(self, seen: Overview) -> None:
         self._reading, self.is_read, self.stations = False, True, seen.stations
         self.stale_since, self.stale_words, self._read_at = None, "", self._clock()
-        if seen.board is not None and self.chosen not in (None, seen.board.station):
+        if seen.board is not None and self.chosen in seen.stations and self.chosen != seen.board.station:
             self.poll()  # another one was chosen meanwhile
             return
         self.board = seen.board

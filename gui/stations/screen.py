@@ -158,7 +158,7 @@ class StationsScreen(Screen):
             self.controller.look(item.data(Qt.ItemDataRole.UserRole))
 
     def _chosen_kind(self) -> None:
-        kind, board = self.kind.currentData(), self.controller.board
+        kind, board = OrderKind(self.kind.currentData()), self.controller.board
         first = board.recipes[0] if kind is OrderKind.RECIPE and board is not None and board.recipes else ""
         self.controller.want(kind, first)
 

@@ -260,10 +260,6 @@
             <translation>Teile</translation>
         </message>
         <message>
-            <source>Back to the charts</source>
-            <translation>Zurück zu den Karten</translation>
-        </message>
-        <message>
             <source>{shown} of {n} parts, the newest first</source>
             <translation>{shown} von {n} Teilen, die neuesten zuerst</translation>
         </message>
@@ -308,6 +304,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         <message>
             <source>Export</source>
             <translation>Exportieren</translation>
+        </message>
+        <message>
+            <source>Back to the charts</source>
+            <translation>Zurück zu den Karten</translation>
         </message>
         <message>
             <source>Figures</source>
@@ -578,6 +578,503 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
             <translation>noch kein Teil hat ein Urteil</translation>
         </message>
         <message>
+            <source>Card and certificate</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Bundles</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Reason (needed)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Approve</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Refuse</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Retire</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Propose</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Into the shadow</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Let it serve</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Roll back</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>What is known of it</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Second person</source>
+            <translation>Zweite Person</translation>
+        </message>
+        <message>
+            <source>Their password</source>
+            <translation>Deren Passwort</translation>
+        </message>
+        <message>
+            <source>There is no bundle in this database yet.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>WHAT SERVES WHERE</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>WHAT BECAME OF IT</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>IN THE SHADOW</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>ORDERS</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>The bundle cannot be shown: {error}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{count} parts: first bundle {first}, second bundle {second}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{count} of {n} parts have the same outcome: {share}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{count} flips: one passes the part, the other stops it</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>No part of one serial number was judged by both.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Choose two bundles.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Neither was in the other's shadow: no part was judged by both at once.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Which parts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>parts of one's shadow</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>parts of one serial number</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>All flips</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Back to the counts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Parts that one bundle passes and the other stops</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Counting ...</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>First bundle</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Second bundle</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>FIRST BUNDLE, DOWN; SECOND BUNDLE, ACROSS</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Rendered parts, since there are no others.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Models</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Comparison</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Trainings</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Every change asks for a reason.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{station}: stopped at {time}, with {bundle} under {recipe}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>, approved by nobody</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{station}, beside {bundle}: {judged} parts judged, {skipped} skipped for lack of time, agrees on {share} ({count} of {judged}), {band}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>candidate</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>approved</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>in the shadow</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>serving</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>retired</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>refused</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>without a state</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>serves at {stations}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>certified</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>not certified</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>classes: {names}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>limits: {proof}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Nobody has given it a state.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>It was in no shadow.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{station} reads orders in its own ledger, which this database is not.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>No order yet.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>on data set {name}, {split}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{error}
+Your reason is still here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Said: {state}. It is in the audit log.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Ordered: {kind}. The list of orders says what comes of it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Your role, or what became of this bundle, allows no change here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Nothing proves the limits of this bundle: to approve it, a second person has to agree.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{station}: has never run</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>, approved by {person}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>trained from {bundle}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Certificate</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{station}: {bundle} under {recipe} since {time}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>This bundle carries no certificate.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>nobody says where they come from</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{n} labelled parts, until now</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Set aside: {listed}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{n} of {needed}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>The training waits for a worker (`inspector retrain work`).</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Your role may look at trainings, and start none.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>waits for a worker</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>is being prepared</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>runs</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>succeeded</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>failed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>cancelled</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>It said nothing yet.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>attempt {n} of {most}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>worker {name}, last heard at {time}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>ended at {time}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>not labelled enough of {names}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>several classes at once</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>about {n} more groups</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>label more of it</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>enough</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>bundle {bundle}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>labelled enough</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Progress</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Minutes (0: no limit)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Look again</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Start the training</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Cancel the chosen training</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>train</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>val</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>test</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>groups in test</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>enough?</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Task</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Held against</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>No training was ever wanted here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Log of the training</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>A FURTHER TRAINING WOULD LEARN FROM</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Parts by class and split</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>no bundle: the first of its kind</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>No recipe has run on this database yet.</source>
+            <translation>Auf dieser Datenbank ist noch kein Rezept gelaufen.</translation>
+        </message>
+        <message>
+            <source>run</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>hold</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>change recipe</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>let serve</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>shadow</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>roll back</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>self-test</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>wanted</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>being done</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>done</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>refused by the station</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <source>Accept</source>
             <translation>Zustimmen</translation>
         </message>
@@ -794,6 +1291,10 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>Was wäre wenn</translation>
         </message>
         <message>
+            <source>Stations</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <source>Lock</source>
             <translation>Sperren</translation>
         </message>
@@ -886,6 +1387,167 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>Konto anlegen und anmelden</translation>
         </message>
         <message>
+            <source>Devices</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Events</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Orders</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Note on the event</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Acknowledge</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Give the order</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Parts of known truth and self-test</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Order</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Which one</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>PARTS OF KNOWN TRUTH</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>SELF-TEST</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>EVENTS</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>WANTED AND NOT YET SO</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>no bundle: end the shadow</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{code}, must be {expected}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>valid from {time}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>alarms that nobody has acknowledged: {n}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>waits for a person</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>No part of known truth is registered.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{error}
+What you typed is still here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>has never run</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>no longer valid since {time}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Note</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Warning</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Alarm</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Its own port is not listened to (--station): what stands here is the database's.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{bundle} under {recipe}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Nothing is wanted that is not so.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>held by {person}: {reason}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>the line is held: {reason}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>failed at {time}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>passes since {time}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>No self-test has failed. One is done at each start, and as often as the station is told to.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>met</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>missed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>not judged</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>seen by {person}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>never shown</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>the line may run</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>the line may not run</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <source>Limits: pass below {below}, reject from {above}</source>
             <translation>Grenzen: gut unter {below}, Ausschuss ab {above}</translation>
         </message>
@@ -948,14 +1610,6 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
         <message>
             <source>Defective parts, %</source>
             <translation>Schlechte Teile, %</translation>
-        </message>
-        <message>
-            <source>Second person</source>
-            <translation>Zweite Person</translation>
-        </message>
-        <message>
-            <source>Their password</source>
-            <translation>Deren Passwort</translation>
         </message>
         <message>
             <source>{count} of {n} {what}</source>
@@ -1034,10 +1688,6 @@ Grenzen und Grund sind noch da.</translation>
         <message>
             <source>it needs labelled parts of both kinds</source>
             <translation>es braucht beurteilte Teile beider Arten</translation>
-        </message>
-        <message>
-            <source>No recipe has run on this database yet.</source>
-            <translation>Auf dieser Datenbank ist noch kein Rezept gelaufen.</translation>
         </message>
         <message>
             <source>{n} not inspected, left out</source>
