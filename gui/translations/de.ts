@@ -579,47 +579,47 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         </message>
         <message>
             <source>Card and certificate</source>
-            <translation type="unfinished" />
+            <translation>Karte und Zertifikat</translation>
         </message>
         <message>
             <source>Bundles</source>
-            <translation type="unfinished" />
+            <translation>Bündel</translation>
         </message>
         <message>
             <source>Reason (needed)</source>
-            <translation type="unfinished" />
+            <translation>Grund (nötig)</translation>
         </message>
         <message>
             <source>Approve</source>
-            <translation type="unfinished" />
+            <translation>Freigeben</translation>
         </message>
         <message>
             <source>Refuse</source>
-            <translation type="unfinished" />
+            <translation>Ablehnen</translation>
         </message>
         <message>
             <source>Retire</source>
-            <translation type="unfinished" />
+            <translation>Ausmustern</translation>
         </message>
         <message>
             <source>Propose</source>
-            <translation type="unfinished" />
+            <translation>Vorschlagen</translation>
         </message>
         <message>
             <source>Into the shadow</source>
-            <translation type="unfinished" />
+            <translation>In den Schatten</translation>
         </message>
         <message>
             <source>Let it serve</source>
-            <translation type="unfinished" />
+            <translation>Einsetzen</translation>
         </message>
         <message>
             <source>Roll back</source>
-            <translation type="unfinished" />
+            <translation>Zurückgehen</translation>
         </message>
         <message>
             <source>What is known of it</source>
-            <translation type="unfinished" />
+            <translation>Was darüber bekannt ist</translation>
         </message>
         <message>
             <source>Second person</source>
@@ -631,400 +631,401 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         </message>
         <message>
             <source>There is no bundle in this database yet.</source>
-            <translation type="unfinished" />
+            <translation>In dieser Datenbank ist noch kein Bündel.</translation>
         </message>
         <message>
             <source>WHAT SERVES WHERE</source>
-            <translation type="unfinished" />
+            <translation>WAS WO ARBEITET</translation>
         </message>
         <message>
             <source>WHAT BECAME OF IT</source>
-            <translation type="unfinished" />
+            <translation>WAS DARAUS WURDE</translation>
         </message>
         <message>
             <source>IN THE SHADOW</source>
-            <translation type="unfinished" />
+            <translation>IM SCHATTEN</translation>
         </message>
         <message>
             <source>ORDERS</source>
-            <translation type="unfinished" />
+            <translation>AUFTRÄGE</translation>
         </message>
         <message>
             <source>The bundle cannot be shown: {error}</source>
-            <translation type="unfinished" />
+            <translation>Das Bündel kann nicht gezeigt werden: {error}</translation>
         </message>
         <message>
             <source>{count} parts: first bundle {first}, second bundle {second}</source>
-            <translation type="unfinished" />
+            <translation>{count} Teile: erstes Bündel {first}, zweites Bündel {second}</translation>
         </message>
         <message>
             <source>{count} of {n} parts have the same outcome: {share}</source>
-            <translation type="unfinished" />
+            <translation>{count} von {n} Teilen haben dasselbe Ergebnis: {share}</translation>
         </message>
         <message>
             <source>{count} flips: one passes the part, the other stops it</source>
-            <translation type="unfinished" />
+            <translation>{count} Umschläge: eines lässt das Teil durch, das andere hält es an</translation>
         </message>
         <message>
             <source>No part of one serial number was judged by both.</source>
-            <translation type="unfinished" />
+            <translation>Kein Teil derselben Seriennummer wurde von beiden beurteilt.</translation>
         </message>
         <message>
             <source>Choose two bundles.</source>
-            <translation type="unfinished" />
+            <translation>Zwei Bündel wählen.</translation>
         </message>
         <message>
             <source>Neither was in the other's shadow: no part was judged by both at once.</source>
-            <translation type="unfinished" />
+            <translation>Keines war im Schatten des anderen: kein Teil wurde von beiden zugleich beurteilt.</translation>
         </message>
         <message>
             <source>Which parts</source>
-            <translation type="unfinished" />
+            <translation>Welche Teile</translation>
         </message>
         <message>
             <source>parts of one's shadow</source>
-            <translation type="unfinished" />
+            <translation>Teile im Schatten</translation>
         </message>
         <message>
             <source>parts of one serial number</source>
-            <translation type="unfinished" />
+            <translation>Teile derselben Seriennummer</translation>
         </message>
         <message>
             <source>All flips</source>
-            <translation type="unfinished" />
+            <translation>Alle Umschläge</translation>
         </message>
         <message>
             <source>Back to the counts</source>
-            <translation type="unfinished" />
+            <translation>Zurück zu den Anzahlen</translation>
         </message>
         <message>
             <source>Parts that one bundle passes and the other stops</source>
-            <translation type="unfinished" />
+            <translation>Teile, die ein Bündel durchlässt und das andere anhält</translation>
         </message>
         <message>
             <source>Counting ...</source>
-            <translation type="unfinished" />
+            <translation>Wird gezählt ...</translation>
         </message>
         <message>
             <source>First bundle</source>
-            <translation type="unfinished" />
+            <translation>Erstes Bündel</translation>
         </message>
         <message>
             <source>Second bundle</source>
-            <translation type="unfinished" />
+            <translation>Zweites Bündel</translation>
         </message>
         <message>
             <source>FIRST BUNDLE, DOWN; SECOND BUNDLE, ACROSS</source>
-            <translation type="unfinished" />
+            <translation>ERSTES BÜNDEL NACH UNTEN, ZWEITES NACH RECHTS</translation>
         </message>
         <message>
             <source>Rendered parts, since there are no others.</source>
-            <translation type="unfinished" />
+            <translation>Gerechnete Teile, da es keine anderen gibt.</translation>
         </message>
         <message>
             <source>Models</source>
-            <translation type="unfinished" />
+            <translation>Modelle</translation>
         </message>
         <message>
             <source>Comparison</source>
-            <translation type="unfinished" />
+            <translation>Vergleich</translation>
         </message>
         <message>
             <source>Trainings</source>
-            <translation type="unfinished" />
+            <translation>Trainings</translation>
         </message>
         <message>
             <source>Every change asks for a reason.</source>
-            <translation type="unfinished" />
+            <translation>Jede Änderung verlangt einen Grund.</translation>
         </message>
         <message>
             <source>{station}: stopped at {time}, with {bundle} under {recipe}</source>
-            <translation type="unfinished" />
+            <translation>{station}: steht seit {time}, mit {bundle} unter {recipe}</translation>
         </message>
         <message>
             <source>, approved by nobody</source>
-            <translation type="unfinished" />
+            <translation>, von niemandem freigegeben</translation>
         </message>
         <message>
             <source>{station}, beside {bundle}: {judged} parts judged, {skipped} skipped for lack of time, agrees on {share} ({count} of {judged}), {band}</source>
-            <translation type="unfinished" />
+            <translation>{station}, neben {bundle}: {judged} Teile beurteilt, {skipped} aus Zeitmangel übergangen, einig bei {share} ({count} von {judged}), {band}</translation>
         </message>
         <message>
             <source>candidate</source>
-            <translation type="unfinished" />
+            <translation>Kandidat</translation>
         </message>
         <message>
             <source>approved</source>
-            <translation type="unfinished" />
+            <translation>freigegeben</translation>
         </message>
         <message>
             <source>in the shadow</source>
-            <translation type="unfinished" />
+            <translation>im Schatten</translation>
         </message>
         <message>
             <source>serving</source>
-            <translation type="unfinished" />
+            <translation>im Einsatz</translation>
         </message>
         <message>
             <source>retired</source>
-            <translation type="unfinished" />
+            <translation>ausgemustert</translation>
         </message>
         <message>
             <source>refused</source>
-            <translation type="unfinished" />
+            <translation>abgelehnt</translation>
         </message>
         <message>
             <source>without a state</source>
-            <translation type="unfinished" />
+            <translation>ohne Stand</translation>
         </message>
         <message>
             <source>serves at {stations}</source>
-            <translation type="unfinished" />
+            <translation>arbeitet an {stations}</translation>
         </message>
         <message>
             <source>certified</source>
-            <translation type="unfinished" />
+            <translation>zertifiziert</translation>
         </message>
         <message>
             <source>not certified</source>
-            <translation type="unfinished" />
+            <translation>nicht zertifiziert</translation>
         </message>
         <message>
             <source>classes: {names}</source>
-            <translation type="unfinished" />
+            <translation>Klassen: {names}</translation>
         </message>
         <message>
             <source>limits: {proof}</source>
-            <translation type="unfinished" />
+            <translation>Grenzen: {proof}</translation>
         </message>
         <message>
             <source>Nobody has given it a state.</source>
-            <translation type="unfinished" />
+            <translation>Niemand hat ihm einen Stand gegeben.</translation>
         </message>
         <message>
             <source>It was in no shadow.</source>
-            <translation type="unfinished" />
+            <translation>Es war in keinem Schatten.</translation>
         </message>
         <message>
             <source>{station} reads orders in its own ledger, which this database is not.</source>
-            <translation type="unfinished" />
+            <translation>{station} liest Aufträge in der eigenen Datenbank; diese ist eine andere.</translation>
         </message>
         <message>
             <source>No order yet.</source>
-            <translation type="unfinished" />
+            <translation>Noch kein Auftrag.</translation>
         </message>
         <message>
             <source>on data set {name}, {split}</source>
-            <translation type="unfinished" />
+            <translation>an Datensatz {name}, {split}</translation>
         </message>
         <message>
             <source>{error}
 Your reason is still here.</source>
-            <translation type="unfinished" />
+            <translation>{error}
+Der Grund steht noch da.</translation>
         </message>
         <message>
             <source>Said: {state}. It is in the audit log.</source>
-            <translation type="unfinished" />
+            <translation>Gesagt: {state}. Es steht im Prüfprotokoll.</translation>
         </message>
         <message>
             <source>Ordered: {kind}. The list of orders says what comes of it.</source>
-            <translation type="unfinished" />
+            <translation>Beauftragt: {kind}. Die Liste der Aufträge sagt, was daraus wird.</translation>
         </message>
         <message>
             <source>Your role, or what became of this bundle, allows no change here.</source>
-            <translation type="unfinished" />
+            <translation>Ihre Rolle, oder was aus dem Bündel wurde, erlaubt hier keine Änderung.</translation>
         </message>
         <message>
             <source>Nothing proves the limits of this bundle: to approve it, a second person has to agree.</source>
-            <translation type="unfinished" />
+            <translation>Nichts beweist die Grenzen dieses Bündels: zur Freigabe muss eine zweite Person zustimmen.</translation>
         </message>
         <message>
             <source>{station}: has never run</source>
-            <translation type="unfinished" />
+            <translation>{station}: lief noch nie</translation>
         </message>
         <message>
             <source>, approved by {person}</source>
-            <translation type="unfinished" />
+            <translation>, freigegeben von {person}</translation>
         </message>
         <message>
             <source>trained from {bundle}</source>
-            <translation type="unfinished" />
+            <translation>trainiert aus {bundle}</translation>
         </message>
         <message>
             <source>Certificate</source>
-            <translation type="unfinished" />
+            <translation>Zertifikat</translation>
         </message>
         <message>
             <source>{station}: {bundle} under {recipe} since {time}</source>
-            <translation type="unfinished" />
+            <translation>{station}: {bundle} unter {recipe} seit {time}</translation>
         </message>
         <message>
             <source>This bundle carries no certificate.</source>
-            <translation type="unfinished" />
+            <translation>Dieses Bündel trägt kein Zertifikat.</translation>
         </message>
         <message>
             <source>nobody says where they come from</source>
-            <translation type="unfinished" />
+            <translation>niemand sagt, woher sie kommen</translation>
         </message>
         <message>
             <source>{n} labelled parts, until now</source>
-            <translation type="unfinished" />
+            <translation>{n} beurteilte Teile bis jetzt</translation>
         </message>
         <message>
             <source>Set aside: {listed}</source>
-            <translation type="unfinished" />
+            <translation>Beiseite gelegt: {listed}</translation>
         </message>
         <message>
             <source>{n} of {needed}</source>
-            <translation type="unfinished" />
+            <translation>{n} von {needed}</translation>
         </message>
         <message>
             <source>The training waits for a worker (`inspector retrain work`).</source>
-            <translation type="unfinished" />
+            <translation>Das Training wartet auf einen Arbeiter (`inspector retrain work`).</translation>
         </message>
         <message>
             <source>Your role may look at trainings, and start none.</source>
-            <translation type="unfinished" />
+            <translation>Ihre Rolle darf Trainings ansehen, aber keines starten.</translation>
         </message>
         <message>
             <source>waits for a worker</source>
-            <translation type="unfinished" />
+            <translation>wartet auf einen Arbeiter</translation>
         </message>
         <message>
             <source>is being prepared</source>
-            <translation type="unfinished" />
+            <translation>wird vorbereitet</translation>
         </message>
         <message>
             <source>runs</source>
-            <translation type="unfinished" />
+            <translation>läuft</translation>
         </message>
         <message>
             <source>succeeded</source>
-            <translation type="unfinished" />
+            <translation>gelungen</translation>
         </message>
         <message>
             <source>failed</source>
-            <translation type="unfinished" />
+            <translation>gescheitert</translation>
         </message>
         <message>
             <source>cancelled</source>
-            <translation type="unfinished" />
+            <translation>abgebrochen</translation>
         </message>
         <message>
             <source>It said nothing yet.</source>
-            <translation type="unfinished" />
+            <translation>Es hat noch nichts gesagt.</translation>
         </message>
         <message>
             <source>attempt {n} of {most}</source>
-            <translation type="unfinished" />
+            <translation>Versuch {n} von {most}</translation>
         </message>
         <message>
             <source>worker {name}, last heard at {time}</source>
-            <translation type="unfinished" />
+            <translation>Arbeiter {name}, zuletzt gehört um {time}</translation>
         </message>
         <message>
             <source>ended at {time}</source>
-            <translation type="unfinished" />
+            <translation>beendet um {time}</translation>
         </message>
         <message>
             <source>not labelled enough of {names}</source>
-            <translation type="unfinished" />
+            <translation>zu wenig beurteilt von {names}</translation>
         </message>
         <message>
             <source>several classes at once</source>
-            <translation type="unfinished" />
+            <translation>mehrere Klassen zugleich</translation>
         </message>
         <message>
             <source>about {n} more groups</source>
-            <translation type="unfinished" />
+            <translation>noch etwa {n} Gruppen</translation>
         </message>
         <message>
             <source>label more of it</source>
-            <translation type="unfinished" />
+            <translation>mehr davon beurteilen</translation>
         </message>
         <message>
             <source>enough</source>
-            <translation type="unfinished" />
+            <translation>genug</translation>
         </message>
         <message>
             <source>bundle {bundle}</source>
-            <translation type="unfinished" />
+            <translation>Bündel {bundle}</translation>
         </message>
         <message>
             <source>labelled enough</source>
-            <translation type="unfinished" />
+            <translation>genug beurteilt</translation>
         </message>
         <message>
             <source>Progress</source>
-            <translation type="unfinished" />
+            <translation>Fortschritt</translation>
         </message>
         <message>
             <source>Minutes (0: no limit)</source>
-            <translation type="unfinished" />
+            <translation>Minuten (0: ohne Grenze)</translation>
         </message>
         <message>
             <source>Seed</source>
-            <translation type="unfinished" />
+            <translation>Startzahl</translation>
         </message>
         <message>
             <source>Look again</source>
-            <translation type="unfinished" />
+            <translation>Neu ansehen</translation>
         </message>
         <message>
             <source>Start the training</source>
-            <translation type="unfinished" />
+            <translation>Training starten</translation>
         </message>
         <message>
             <source>Cancel the chosen training</source>
-            <translation type="unfinished" />
+            <translation>Gewähltes Training abbrechen</translation>
         </message>
         <message>
             <source>train</source>
-            <translation type="unfinished" />
+            <translation>Training</translation>
         </message>
         <message>
             <source>val</source>
-            <translation type="unfinished" />
+            <translation>Validierung</translation>
         </message>
         <message>
             <source>test</source>
-            <translation type="unfinished" />
+            <translation>Test</translation>
         </message>
         <message>
             <source>groups in test</source>
-            <translation type="unfinished" />
+            <translation>Gruppen im Test</translation>
         </message>
         <message>
             <source>enough?</source>
-            <translation type="unfinished" />
+            <translation>genug?</translation>
         </message>
         <message>
             <source>Task</source>
-            <translation type="unfinished" />
+            <translation>Aufgabe</translation>
         </message>
         <message>
             <source>Held against</source>
-            <translation type="unfinished" />
+            <translation>Verglichen mit</translation>
         </message>
         <message>
             <source>No training was ever wanted here.</source>
-            <translation type="unfinished" />
+            <translation>Hier wurde noch kein Training gewünscht.</translation>
         </message>
         <message>
             <source>Log of the training</source>
-            <translation type="unfinished" />
+            <translation>Protokoll des Trainings</translation>
         </message>
         <message>
             <source>A FURTHER TRAINING WOULD LEARN FROM</source>
-            <translation type="unfinished" />
+            <translation>EIN WEITERES TRAINING LERNTE AUS</translation>
         </message>
         <message>
             <source>Parts by class and split</source>
-            <translation type="unfinished" />
+            <translation>Teile nach Klasse und Teilmenge</translation>
         </message>
         <message>
             <source>no bundle: the first of its kind</source>
-            <translation type="unfinished" />
+            <translation>kein Bündel: das erste seiner Art</translation>
         </message>
         <message>
             <source>No recipe has run on this database yet.</source>
@@ -1032,47 +1033,47 @@ Your reason is still here.</source>
         </message>
         <message>
             <source>run</source>
-            <translation type="unfinished" />
+            <translation>Lauf</translation>
         </message>
         <message>
             <source>hold</source>
-            <translation type="unfinished" />
+            <translation>Halt</translation>
         </message>
         <message>
             <source>change recipe</source>
-            <translation type="unfinished" />
+            <translation>Rezept wechseln</translation>
         </message>
         <message>
             <source>let serve</source>
-            <translation type="unfinished" />
+            <translation>einsetzen</translation>
         </message>
         <message>
             <source>shadow</source>
-            <translation type="unfinished" />
+            <translation>Schatten</translation>
         </message>
         <message>
             <source>roll back</source>
-            <translation type="unfinished" />
+            <translation>zurückgehen</translation>
         </message>
         <message>
             <source>self-test</source>
-            <translation type="unfinished" />
+            <translation>Selbsttest</translation>
         </message>
         <message>
             <source>wanted</source>
-            <translation type="unfinished" />
+            <translation>gewünscht</translation>
         </message>
         <message>
             <source>being done</source>
-            <translation type="unfinished" />
+            <translation>in Arbeit</translation>
         </message>
         <message>
             <source>done</source>
-            <translation type="unfinished" />
+            <translation>erledigt</translation>
         </message>
         <message>
             <source>refused by the station</source>
-            <translation type="unfinished" />
+            <translation>von der Station abgelehnt</translation>
         </message>
         <message>
             <source>Accept</source>
@@ -1292,7 +1293,7 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
         </message>
         <message>
             <source>Stations</source>
-            <translation type="unfinished" />
+            <translation>Stationen</translation>
         </message>
         <message>
             <source>Lock</source>
@@ -1388,164 +1389,165 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
         </message>
         <message>
             <source>Devices</source>
-            <translation type="unfinished" />
+            <translation>Geräte</translation>
         </message>
         <message>
             <source>Events</source>
-            <translation type="unfinished" />
+            <translation>Ereignisse</translation>
         </message>
         <message>
             <source>Orders</source>
-            <translation type="unfinished" />
+            <translation>Aufträge</translation>
         </message>
         <message>
             <source>Note on the event</source>
-            <translation type="unfinished" />
+            <translation>Notiz zum Ereignis</translation>
         </message>
         <message>
             <source>Acknowledge</source>
-            <translation type="unfinished" />
+            <translation>Quittieren</translation>
         </message>
         <message>
             <source>Give the order</source>
-            <translation type="unfinished" />
+            <translation>Auftrag geben</translation>
         </message>
         <message>
             <source>Parts of known truth and self-test</source>
-            <translation type="unfinished" />
+            <translation>Teile bekannter Wahrheit und Selbsttest</translation>
         </message>
         <message>
             <source>Order</source>
-            <translation type="unfinished" />
+            <translation>Auftrag</translation>
         </message>
         <message>
             <source>Which one</source>
-            <translation type="unfinished" />
+            <translation>Welches</translation>
         </message>
         <message>
             <source>PARTS OF KNOWN TRUTH</source>
-            <translation type="unfinished" />
+            <translation>TEILE BEKANNTER WAHRHEIT</translation>
         </message>
         <message>
             <source>SELF-TEST</source>
-            <translation type="unfinished" />
+            <translation>SELBSTTEST</translation>
         </message>
         <message>
             <source>EVENTS</source>
-            <translation type="unfinished" />
+            <translation>EREIGNISSE</translation>
         </message>
         <message>
             <source>WANTED AND NOT YET SO</source>
-            <translation type="unfinished" />
+            <translation>GEWÜNSCHT UND NOCH NICHT SO</translation>
         </message>
         <message>
             <source>no bundle: end the shadow</source>
-            <translation type="unfinished" />
+            <translation>kein Bündel: Schatten beenden</translation>
         </message>
         <message>
             <source>{code}, must be {expected}</source>
-            <translation type="unfinished" />
+            <translation>{code}, muss {expected} sein</translation>
         </message>
         <message>
             <source>valid from {time}</source>
-            <translation type="unfinished" />
+            <translation>gültig ab {time}</translation>
         </message>
         <message>
             <source>alarms that nobody has acknowledged: {n}</source>
-            <translation type="unfinished" />
+            <translation>Alarme, die niemand quittiert hat: {n}</translation>
         </message>
         <message>
             <source>waits for a person</source>
-            <translation type="unfinished" />
+            <translation>wartet auf eine Person</translation>
         </message>
         <message>
             <source>No part of known truth is registered.</source>
-            <translation type="unfinished" />
+            <translation>Kein Teil bekannter Wahrheit ist eingetragen.</translation>
         </message>
         <message>
             <source>{error}
 What you typed is still here.</source>
-            <translation type="unfinished" />
+            <translation>{error}
+Was Sie eingegeben haben, steht noch da.</translation>
         </message>
         <message>
             <source>has never run</source>
-            <translation type="unfinished" />
+            <translation>lief noch nie</translation>
         </message>
         <message>
             <source>no longer valid since {time}</source>
-            <translation type="unfinished" />
+            <translation>nicht mehr gültig seit {time}</translation>
         </message>
         <message>
             <source>Note</source>
-            <translation type="unfinished" />
+            <translation>Hinweis</translation>
         </message>
         <message>
             <source>Warning</source>
-            <translation type="unfinished" />
+            <translation>Warnung</translation>
         </message>
         <message>
             <source>Alarm</source>
-            <translation type="unfinished" />
+            <translation>Alarm</translation>
         </message>
         <message>
             <source>Its own port is not listened to (--station): what stands here is the database's.</source>
-            <translation type="unfinished" />
+            <translation>Ihr eigener Anschluss wird nicht gehört (--station): was hier steht, sagt die Datenbank.</translation>
         </message>
         <message>
             <source>{bundle} under {recipe}</source>
-            <translation type="unfinished" />
+            <translation>{bundle} unter {recipe}</translation>
         </message>
         <message>
             <source>Nothing is wanted that is not so.</source>
-            <translation type="unfinished" />
+            <translation>Nichts ist gewünscht, was nicht schon so ist.</translation>
         </message>
         <message>
             <source>held by {person}: {reason}</source>
-            <translation type="unfinished" />
+            <translation>angehalten von {person}: {reason}</translation>
         </message>
         <message>
             <source>the line is held: {reason}</source>
-            <translation type="unfinished" />
+            <translation>die Linie ist angehalten: {reason}</translation>
         </message>
         <message>
             <source>failed at {time}</source>
-            <translation type="unfinished" />
+            <translation>gescheitert um {time}</translation>
         </message>
         <message>
             <source>passes since {time}</source>
-            <translation type="unfinished" />
+            <translation>bestanden seit {time}</translation>
         </message>
         <message>
             <source>No self-test has failed. One is done at each start, and as often as the station is told to.</source>
-            <translation type="unfinished" />
+            <translation>Kein Selbsttest ist gescheitert. Einer läuft bei jedem Start, und so oft es der Station gesagt ist.</translation>
         </message>
         <message>
             <source>met</source>
-            <translation type="unfinished" />
+            <translation>erfüllt</translation>
         </message>
         <message>
             <source>missed</source>
-            <translation type="unfinished" />
+            <translation>verfehlt</translation>
         </message>
         <message>
             <source>not judged</source>
-            <translation type="unfinished" />
+            <translation>nicht beurteilt</translation>
         </message>
         <message>
             <source>seen by {person}</source>
-            <translation type="unfinished" />
+            <translation>gesehen von {person}</translation>
         </message>
         <message>
             <source>never shown</source>
-            <translation type="unfinished" />
+            <translation>nie vorgelegt</translation>
         </message>
         <message>
             <source>the line may run</source>
-            <translation type="unfinished" />
+            <translation>die Linie darf laufen</translation>
         </message>
         <message>
             <source>the line may not run</source>
-            <translation type="unfinished" />
+            <translation>die Linie darf nicht laufen</translation>
         </message>
         <message>
             <source>Limits: pass below {below}, reject from {above}</source>
