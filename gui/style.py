@@ -45,7 +45,10 @@ QListWidget, QTextBrowser { background: $surface; border: 1px solid $line; borde
 QListWidget:focus, QTextBrowser:focus { border: 2px solid $accent; }
 QProgressBar { background: $raised; border: 1px solid $line; border-radius: 6px; text-align: center; height: 20px; }
 QProgressBar::chunk { background: $line; border-radius: 5px; }
+QTextBrowser { font-size: 12px; padding: 4px; }
 QPushButton#flip { border: 2px solid $review; padding: 6px 11px; }
+QPushButton#flip:disabled { border: 1px solid $line; padding: 7px 12px; }
+QPushButton#flip, QPushButton#count { font-size: 17px; }
 QPushButton#flip:focus { border: 3px solid $accent; padding: 5px 10px; }
 QListWidget::item { padding: 5px 8px; }
 QListWidget::item:selected { background: $accent; color: $on_accent; }

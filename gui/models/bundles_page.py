@@ -172,14 +172,16 @@ class BundlesPage(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(12)
-        self.list.setFixedWidth(320)
+        self.list.setFixedWidth(284)
+        self.list.setWordWrap(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         row.addWidget(self.list)
         row.addLayout(middle, 1)
         row.addWidget(self._panel())
 
     def _panel(self) -> QWidget:
         panel = plate("card")
-        panel.setFixedWidth(372)
+        panel.setFixedWidth(352)
         column = QVBoxLayout(panel)
         column.setContentsMargins(14, 12, 14, 12)
         column.setSpacing(8)

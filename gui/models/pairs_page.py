@@ -6,7 +6,7 @@ from functools import partial
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from db.history.pairing import Basis, Pair, PairedPart, Pairing, is_flip
 from gui.badges import outcome_word
@@ -87,7 +87,9 @@ class PairsPage(QWidget):
     # ---- making
 
     def _cell(self, pair: Pair) -> QPushButton:
-        return button("-", partial(self.controller.open, pair), look="flip" if is_flip(pair) else "")
+        made = button("-", partial(self.controller.open, pair), look="flip" if is_flip(pair) else "count")
+        made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        return made
 
     def _connect(self) -> None:
         for made in (self.first, self.second, self.basis):
@@ -117,10 +119,9 @@ class PairsPage(QWidget):
             chosen.addWidget(made, 1)
         column.addLayout(chosen)
         column.addWidget(self.notice)
-        column.addWidget(self._grid())
+        column.addWidget(self._grid(), 1)
         column.addWidget(self.said)
         column.addWidget(self.flips, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addStretch()
         self._pages.addWidget(counts)
         self._pages.addWidget(self.parts)
         whole = QVBoxLayout(self)
@@ -140,14 +141,15 @@ class PairsPage(QWidget):
             grid.addWidget(text(outcome_word(outcome), "quiet"), place + 1, 0)
         for (first, second), made in self.cells.items():
             grid.addWidget(made, list(Outcome).index(first) + 2, list(Outcome).index(second) + 1)
-        for column in range(1, 5):
-            grid.setColumnStretch(column, 1)
+        for place in range(1, 5):
+            grid.setColumnStretch(place, 1)
+            grid.setRowStretch(place + 1, 1)
         return card
 
 
 def pair_text(pair: Pair, count: int) -> str:
     first, second = outcome_word(pair[0]), outcome_word(pair[1])
-    return tr("{count} parts: first bundle {first}, second bundle {second}", count=count, first=first, second=second)
+    return tr("First bundle {first}, second bundle {second}: {count}", first=first, second=second, count=count)
 
 
 def pair_line(part: PairedPart) -> str:
@@ -176,7 +178,7 @@ def _counted_text(counted: Pairing) -> str:
     said = tr(
         "{count} of {n} parts have the same outcome: {share}", count=same.count, n=same.n, share=percent(same.value)
     )
-    flips = tr("{count} flips: one passes the part, the other stops it", count=counted.flips)
+    flips = tr("Flips, where one passes the part and the other stops it: {count}", count=counted.flips)
     words = f"{said}; {between(same)}.\n{flips}."
     return f"{words}\n{tr('Rendered parts, since there are no others.')}" if counted.simulated else words
 

@@ -42,6 +42,7 @@ class TrainingsPage(QWidget):
         self.progress = QProgressBar()
         self.progress.setAccessibleName(tr("Progress"))
         self.log = text("", "", wraps=True)
+        self.log.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self.recipe, self.task, self.parent_bundle = (
             choice(tr("Recipe")),
             choice(tr("Task")),
@@ -145,6 +146,8 @@ class TrainingsPage(QWidget):
     def _lay_out(self) -> None:
         left = QVBoxLayout()
         left.setSpacing(8)
+        self.list.setWordWrap(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         left.addWidget(self.list, 2)
         left.addWidget(self.progress)
         left.addWidget(_scrolled(self.log, tr("Log of the training")), 3)
@@ -188,9 +191,10 @@ class TrainingsPage(QWidget):
         for place, made in enumerate((self.task, self.parent_bundle, self.minutes, self.seed)):
             row, column = divmod(place, 2)
             grid.addWidget(text(made.accessibleName(), "quiet"), row, 2 * column)
-            grid.addWidget(made, row, 2 * column + 1)
-        grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(3, 2)
+            side = Qt.AlignmentFlag.AlignLeft if isinstance(made, NumberField) else Qt.AlignmentFlag(0)
+            grid.addWidget(made, row, 2 * column + 1, side)
+        grid.setColumnStretch(1, 2)
+        grid.setColumnStretch(3, 3)
         return grid
 
 

@@ -61,6 +61,7 @@ class StationsScreen(Screen):
         for made, name in zip((self.devices, self.events, self.orders), names, strict=True):
             made.setAccessibleName(name)
             made.setWordWrap(True)
+            made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.challenges, self.self_test = text("", "", wraps=True), text("", "", wraps=True)
         self.wanted_actual = text("", "", wraps=True)
         self.note = field(tr("Note on the event"))
@@ -125,6 +126,7 @@ class StationsScreen(Screen):
         self.seen.setEnabled(controller.may_acknowledge)
         self.give.setEnabled(controller.may_order)
         self.hint.setText(orders_hint(board))
+        self.hint.setVisible(bool(self.hint.text()))
 
     def _show_board(self, board: Board) -> None:
         controller, heard = self.controller, self.controller.stream

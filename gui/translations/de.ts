@@ -654,16 +654,16 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
             <translation>Das Bündel kann nicht gezeigt werden: {error}</translation>
         </message>
         <message>
-            <source>{count} parts: first bundle {first}, second bundle {second}</source>
-            <translation>{count} Teile: erstes Bündel {first}, zweites Bündel {second}</translation>
+            <source>First bundle {first}, second bundle {second}: {count}</source>
+            <translation>Erstes Bündel {first}, zweites Bündel {second}: {count}</translation>
         </message>
         <message>
             <source>{count} of {n} parts have the same outcome: {share}</source>
             <translation>{count} von {n} Teilen haben dasselbe Ergebnis: {share}</translation>
         </message>
         <message>
-            <source>{count} flips: one passes the part, the other stops it</source>
-            <translation>{count} Umschläge: eines lässt das Teil durch, das andere hält es an</translation>
+            <source>Flips, where one passes the part and the other stops it: {count}</source>
+            <translation>Umschläge, bei denen eines das Teil durchlässt und das andere es anhält: {count}</translation>
         </message>
         <message>
             <source>No part of one serial number was judged by both.</source>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import random
 import shutil
@@ -41,7 +42,7 @@ from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Qua
 
 PASSWORD = "correct horse battery"
 CLASSES = ("good", "dent", "scratch", "stain")
-MANIFEST = {"good": ["good"], "limits": {"pass_below": 0.1, "reject_above": 0.8}}
+MANIFEST: dict[str, Any] = {"good": ["good"], "limits": {"pass_below": 0.1, "reject_above": 0.8}}
 USUAL = {Outcome.PASS: 0.02, Outcome.REVIEW: 0.4, Outcome.REJECT: 0.95}
 """Defect probability of a part."""
 
@@ -56,6 +57,7 @@ class Plant:
         self.found: Callable[[int], Finding] = lambda _: Finding("scratch", 0.9, 60, 60, 70, 95)
         """What a part that is not passed has, and where."""
         shutil.copy(model, self.path)
+        self.bundle_id = "b" * 64
         self._trigger = 0
         run = Run("press-4", "flange", "r" * 64, "{}", "b" * 64, "classify", CLASSES, MANIFEST)
         with Ledger(self.path) as ledger:
@@ -95,7 +97,7 @@ class Plant:
             run_id=self.run_id,
             station="press-4",
             recipe="flange",
-            bundle_id="b" * 64,
+            bundle_id=self.bundle_id,
             trigger=self._trigger,
             source=f"{self._trigger}.png",
             triggered_at=utc_now() + timedelta(milliseconds=self._trigger),
@@ -198,8 +200,13 @@ def off_the_gui_thread(source: Source) -> Iterator[None]:
     assert guilty == []
 
 
-OLD, NOW = "a" * 64, "b" * 64
+OLD, NOW = (hashlib.sha256(word).hexdigest() for word in (b"what served before", b"what serves"))
 """What served before, and what serves."""
+SERVED_MANIFEST = {
+    **MANIFEST,
+    "limits": {**MANIFEST["limits"], "origin": "certified at 95 %: escape at most 1 %, overkill at most 5 %"},
+    "lineage": {"created_at": "2026-11-02T09:30:00+00:00"},
+}
 SAID = (Outcome.PASS, Outcome.REJECT, Outcome.PASS, Outcome.PASS)
 """What the candidate said in the shadow of the first parts."""
 DID = (Outcome.PASS, Outcome.REJECT, Outcome.REJECT, Outcome.PASS, Outcome.REVIEW, Outcome.PASS)
@@ -213,10 +220,16 @@ class Workshop:
         self.plant, self.source, self.station = plant, source, "press-4"
         bundle = load_bundle(candidate)
         self.candidate = bundle.id
+        with writing(source.engine) as connection:
+            for bundle_id in (OLD, NOW):
+                register_bundle(connection, KnownBundle(bundle_id, "classify", CLASSES, SERVED_MANIFEST))
+                for state in (BundleState.CANDIDATE, BundleState.APPROVED):
+                    set_state(connection, StateChange(bundle_id, state, "quinn", "no worse on any class"))
         with Ledger(plant.path) as ledger:
             for bundle_id in (OLD, NOW):
-                run = Run(self.station, "flange", "r" * 64, "{}", bundle_id, "classify", CLASSES, MANIFEST)
+                run = Run(self.station, "flange", "r" * 64, "{}", bundle_id, "classify", CLASSES, SERVED_MANIFEST)
                 plant.run_id = ledger.start_run(run, Served(Path(f"/bundles/{bundle_id[:16]}")))
+        plant.bundle_id = NOW
         self.parts = plant.parts(*DID)
         with writing(source.engine) as connection:
             running = update(RUNS).where(RUNS.c.run_id == plant.run_id)
@@ -230,7 +243,7 @@ class Workshop:
                 if label is not None:
                     add_label(connection, Label(record.part_id, label, "ann", blind=False))
             self.job_id = enqueue(connection, Job("flange", "eve", "new scratches", parent_bundle_id=NOW))
-            held = lease(connection, "worker 1", utc_now())
+            held = lease(connection, "box-7 4211", utc_now())
             assert held is not None
             progress(connection, held, 0.4, "train: epoch 8 of 20", utc_now())
 
@@ -243,10 +256,19 @@ class Workshop:
 
 
 @pytest.fixture
-def workshop(plant: Plant, source: Source, bundle_path: Path, tmp_path: Path) -> Workshop:
+def make_workshop(plant: Plant, source: Source, tmp_path: Path) -> Callable[[Path], Workshop]:
     """The candidate's folder lies where finished bundles appear."""
-    shutil.copytree(bundle_path, tmp_path / "bundles" / bundle_path.name)
-    return Workshop(plant, source, bundle_path)
+
+    def make(candidate: Path) -> Workshop:
+        shutil.copytree(candidate, tmp_path / "bundles" / candidate.name)
+        return Workshop(plant, source, candidate)
+
+    return make
+
+
+@pytest.fixture
+def workshop(make_workshop: Callable[[Path], Workshop], bundle_path: Path) -> Workshop:
+    return make_workshop(bundle_path)
 
 
 WEEK = 96

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from inspector.values import Outcome
 PASSWORD = "correct horse battery"
 WAIT_MS = 30_000
 STALL_MS = 50
-OLD, NOW = "a" * 64, "b" * 64
+OLD, NOW = (hashlib.sha256(word).hexdigest() for word in (b"what served before", b"what serves"))
 PASS, REJECT = Outcome.PASS, Outcome.REJECT
 PLACE = 4
 """Of Models among the places of the window."""
@@ -83,12 +84,14 @@ def state(source: Source, bundle_id: str) -> BundleState | None:
 def test_the_shelf_says_what_serves_where_and_what_became_of_each_bundle(workshop: Any, desk: DatabaseModels) -> None:
     shelf = desk.shelf()
     known = {each.bundle_id: each for each in shelf.bundles}
-    assert set(known) == {OLD, NOW, workshop.candidate}
+    assert set(known) == {OLD, NOW, "b" * 64, workshop.candidate}
     assert known[NOW].serves_at == ("press-4",)
     assert known[OLD].serves_at == ()
     assert known[workshop.candidate].state is BundleState.CANDIDATE
     (place,) = shelf.places
     assert place.now is not None
+    assert place.now.approval is not None
+    assert place.now.approval.person == "quinn"
     assert (place.now.bundle_id, place.former, place.reads_orders) == (NOW, OLD, True)
 
 
@@ -101,7 +104,7 @@ def test_the_papers_of_a_bundle_are_read_only_from_a_folder_of_that_bundle(
     assert bundles.papers.certificate is None
     bundles.choose(NOW)
     assert bundles.papers is None
-    assert "its folder is neither /bundles/bbbbbbbbbbbbbbbb nor" in bundles.papers_error
+    assert f"its folder is neither /bundles/{NOW[:16]} nor" in bundles.papers_error
     (folder,) = (tmp_path / "bundles").iterdir()
     folder.rename(tmp_path / "bundles" / NOW[:16])
     bundles.choose(OLD)
@@ -357,7 +360,7 @@ def enter(window: Shell, qtbot: Any, name: str) -> None:
     window.identity.sign_in(name, PASSWORD)
     qtbot.waitUntil(lambda: window.identity.presence is Presence.PRESENT, timeout=WAIT_MS)
     window.go(PLACE)
-    qtbot.waitUntil(lambda: window.models.bundles_page.list.count() == 3, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.models.bundles_page.list.count() == 4, timeout=WAIT_MS)
 
 
 def test_a_person_rolls_back_by_keys_and_nothing_stalls(
@@ -367,7 +370,7 @@ def test_a_person_rolls_back_by_keys_and_nothing_stalls(
     enter(window, qtbot, "eve")
     models, page = window.models, window.models.bundles_page
     watchdog.start()
-    rows = [page.list.item(row).data(Qt.ItemDataRole.UserRole) for row in range(3)]
+    rows = [page.list.item(row).data(Qt.ItemDataRole.UserRole) for row in range(4)]
     page.list.setCurrentRow(rows.index(NOW))
     page.reason.setFocus()
     QTest.keyClicks(page.reason, "escapes since noon")
@@ -389,7 +392,7 @@ def test_a_count_opens_its_parts_with_their_picture(workshop: Any, window: Shell
     models.turn_to(PAIRS)
     models.pairs.compare(NOW, workshop.candidate, Basis.SHADOW)
     qtbot.waitUntil(lambda: page.cells[REJECT, PASS].isEnabled(), timeout=WAIT_MS)
-    assert page.cells[REJECT, PASS].accessibleName() == "1 parts: first bundle Reject, second bundle Pass"
+    assert page.cells[REJECT, PASS].accessibleName() == "First bundle Reject, second bundle Pass: 1"
     assert not page.cells[PASS, REJECT].isEnabled()
     QTest.mouseClick(page.cells[REJECT, PASS], Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: page.parts.canvas._picture is not None, timeout=WAIT_MS)
