@@ -5,7 +5,7 @@ from __future__ import annotations
 from db.jobs import JobState, JobStatus
 from db.material.enough import Enough
 from db.material.previewing import Preview
-from gui.models.trainings import TrainingsController
+from gui.models.trainings import Line, TrainingsController
 from gui.naming import day_and_time, short
 from gui.words import tr
 
@@ -28,7 +28,7 @@ def job_line(one: JobStatus) -> str:
     return f"{head}{made}\n{job.person}: {job.reason}"
 
 
-def job_text(one: JobStatus) -> str:
+def job_text(one: JobStatus, log: tuple[Line, ...]) -> str:
     """What is known of a training, line by line."""
     lines = [one.message or tr("It said nothing yet.")]
     if one.attempt:
@@ -39,7 +39,8 @@ def job_text(one: JobStatus) -> str:
         )
     if one.ended_at is not None:
         lines.append(tr("ended at {time}", time=day_and_time(one.ended_at)))
-    return "\n".join(lines)
+    heard = [f"{day_and_time(each.at)}  {each.message}" for each in reversed(log)]
+    return "\n".join([*lines, "", tr("Said since this window looks, the newest first:"), *heard] if heard else lines)
 
 
 def preview_text(preview: Preview) -> str:

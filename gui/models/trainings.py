@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from db.accounts import Permission
 from db.jobs import OPEN, JobStatus
 from db.material.previewing import Preview
+from db.records import utc_now
 from db.sessions import Session
 from gui.models.desk import Retraining, TrainingsDesk
 from gui.worker import Ask
 from inspector.errors import AccessRefused, InspectorError
+
+MOST_LINES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a training said, and when this window heard it first."""
+
+    at: datetime
+    message: str
 
 
 class TrainingsController:
     """`poll` is called every few seconds while the page is in front; `refused` hears that a session is over."""
 
     def __init__(
-        self, desk: TrainingsDesk, ask: Ask, changed: Callable[[], None], refused: Callable[[InspectorError], None]
+        self,
+        desk: TrainingsDesk,
+        ask: Ask,
+        changed: Callable[[], None],
+        refused: Callable[[InspectorError], None],
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        self._clock = clock
         self._desk, self._ask, self._changed, self._refused = desk, ask, changed, refused
         self._reading = False
         self.session: Session | None = None
         self.jobs: tuple[JobStatus, ...] = ()
         """Newest first."""
+        self.log: dict[UUID, tuple[Line, ...]] = {}
+        """Of each training, what it said since this window looks: the database keeps the last word alone."""
         self.recipes: tuple[str, ...] = ()
         self.chosen: UUID | None = None
         self.preview: Preview | None = None
@@ -114,9 +135,16 @@ class TrainingsController:
 
     def _read(self, jobs: tuple[JobStatus, ...]) -> None:
         self._reading, self.jobs = False, jobs
+        for one in jobs:
+            self._hear(one)
         if self.job is None:
             self.chosen = jobs[0].job.job_id if jobs else None
         self._changed()
+
+    def _hear(self, one: JobStatus) -> None:
+        lines = self.log.get(one.job.job_id, ())
+        if one.message and (not lines or lines[-1].message != one.message):
+            self.log[one.job.job_id] = (*lines, Line(self._clock(), one.message))[-MOST_LINES:]
 
     def _named(self, recipes: tuple[str, ...]) -> None:
         self.recipes = recipes

@@ -89,7 +89,10 @@ class TrainingsPage(QWidget):
 
     def _show_job(self, job: JobStatus | None) -> None:
         self.progress.setValue(0 if job is None else round(100 * job.progress))
-        self.log.setText(tr("No training was ever wanted here.") if job is None else job_text(job))
+        if job is None:
+            self.log.setText(tr("No training was ever wanted here."))
+        else:
+            self.log.setText(job_text(job, self.controller.log.get(job.job.job_id, ())))
 
     def _show_preview(self) -> None:
         controller, preview = self.controller, self.controller.preview

@@ -446,6 +446,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
             <translation>Kennzahlen und Was-wäre-wenn: neu lesen; in einer Karte wählen Pfeile einen Punkt, Enter öffnet seine Teile</translation>
         </message>
         <message>
+            <source>stations: acknowledge the chosen event</source>
+            <translation>Stationen: gewähltes Ereignis quittieren</translation>
+        </message>
+        <message>
             <source>lock the window</source>
             <translation>das Fenster sperren</translation>
         </message>
@@ -950,6 +954,10 @@ Der Grund steht noch da.</translation>
         <message>
             <source>bundle {bundle}</source>
             <translation>Bündel {bundle}</translation>
+        </message>
+        <message>
+            <source>Said since this window looks, the newest first:</source>
+            <translation>Gesagt, seit dieses Fenster zusieht, das Neueste zuerst:</translation>
         </message>
         <message>
             <source>labelled enough</source>

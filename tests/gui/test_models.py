@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from sqlalchemy import select, update
 from db.bundle_states import BundleState, StateChange, set_state, state_of
 from db.history.pairing import Basis, Compared, paired_parts, pairing
 from db.history.shadowing import shadow_progress
-from db.jobs import JobState, find_job, jobs
+from db.jobs import HeldJob, JobState, find_job, jobs, progress
 from db.orders import OrderKind, orders
 from db.plant_tables import AUDIT_LOG
+from db.records import utc_now
 from db.sessions import Session
 from db.tables import BUNDLES, INSPECTIONS
 from gui.database import Source, reading, writing
@@ -27,6 +29,7 @@ from gui.models.desk import DatabaseModels, Decision, Retraining, Wanted
 from gui.models.pairs import PairsController
 from gui.models.screen import PAIRS, TRAININGS
 from gui.models.texts import shadow_text
+from gui.models.training_texts import job_text
 from gui.models.trainings import TrainingsController
 from gui.second import Second
 from gui.shell import Shell
@@ -333,6 +336,23 @@ def test_a_training_is_queued_and_cancelled_by_who_may(
     with reading(source.engine) as connection:
         assert find_job(connection, made.job.job_id).state is JobState.CANCELLED
     assert not trainings.may_cancel
+
+
+def test_what_a_training_said_is_kept_line_by_line_while_the_window_looks(
+    workshop: Any, desk: DatabaseModels, source: Source
+) -> None:
+    noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
+    trainings = TrainingsController(desk, at_once, lambda: None, lambda _: None, lambda: noon)
+    trainings.poll()
+    with writing(source.engine) as connection:
+        (one,) = jobs(connection)
+        held = HeldJob(one.job, one.lease_owner or "", one.attempt)
+        progress(connection, held, 0.45, "train: epoch 9 of 20", utc_now())
+    trainings.poll()
+    trainings.poll()
+    said = [(line.at, line.message) for line in trainings.log[workshop.job_id]]
+    assert said == [(noon, "train: epoch 8 of 20"), (noon, "train: epoch 9 of 20")]
+    assert "epoch 8 of 20" in job_text(trainings.jobs[0], trainings.log[workshop.job_id])
 
 
 def test_what_the_screen_queues_is_what_a_worker_reads(desk: DatabaseModels, session: Callable[[str], Session]) -> None:
