@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QListWidget, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QListView, QListWidget, QScrollArea, QVBoxLayout, QWidget
 
 from db.orders import OrderKind
 from db.sessions import Session
@@ -61,6 +61,7 @@ class StationsScreen(Screen):
         for made, name in zip((self.devices, self.events, self.orders), names, strict=True):
             made.setAccessibleName(name)
             made.setWordWrap(True)
+            made.setResizeMode(QListView.ResizeMode.Adjust)
             made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.challenges, self.self_test = text("", "", wraps=True), text("", "", wraps=True)
         self.wanted_actual = text("", "", wraps=True)

@@ -57,7 +57,7 @@ def event_line(reported: Reported) -> str:
     event = reported.event
     mark = seen_text(reported) if reported.seen or event.severity is not Severity.ALARM else tr("waits for a person")
     head = f"{day_and_time(event.at)}  ·  {severity_word(event.severity)}  ·  {event.kind}"
-    return f"{head}\n{event.message}" + (f"  ·  {mark}" if mark else "")
+    return f"{head}\n{event.message}" + (f"\n{mark}" if mark else "")
 
 
 def seen_text(reported: Reported) -> str:

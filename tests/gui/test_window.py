@@ -451,6 +451,7 @@ def test_one_person_approves_a_bundle_and_another_rolls_back(
         turns(lambda: person.press("ctrl+6"), "the stations")
         keep("stations")
         turns(lambda: person.press("ctrl+shift+q"), "the sign-in page")
+        person.press("shift+Tab", "ctrl+a")  # the page remembers who was there last
         person.sign_in("eve", 3)  # the second person had one too
         wait(lambda: person.sees_words(RAIL), "the ways to the screens again")
         turns(lambda: person.press("ctrl+5"), "the models again")
