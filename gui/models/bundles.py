@@ -75,7 +75,7 @@ class BundlesController:
             return False
         if kind is OrderKind.ROLLBACK:
             return place.former is not None and place.station in bundle.serves_at
-        approved = bundle.state in (BundleState.APPROVED, BundleState.SHADOW, BundleState.SERVING)
+        approved = bundle.state_at(place.station) in (BundleState.APPROVED, BundleState.SHADOW, BundleState.SERVING)
         return approved and place.station not in bundle.serves_at
 
     @property
@@ -95,10 +95,13 @@ class BundlesController:
     def end(self) -> None:
         """Nobody is there: what was typed goes with the person."""
         self.session, self.reason, self.done, self.error = None, "", None, ""
+        self._changed()
 
     def refresh(self) -> None:
         """Read everything again; what is chosen stays chosen."""
         self.error = ""
+        if self.papers_error:
+            self._open()
         self.poll()
         self._ask("shadows", self._desk.shadows, self._shadowed, self._failed)
 

@@ -54,6 +54,10 @@ class Shelved:
         """The newest that holds everywhere."""
         return next((given.state for given in self.states if given.station is None), None)
 
+    def state_at(self, station: str) -> BundleState | None:
+        """The newest of those that hold everywhere and those that hold there."""
+        return next((given.state for given in self.states if given.station in (None, station)), None)
+
     @property
     def serves_at(self) -> tuple[str, ...]:
         return tuple(each.station for each in self.deployments if each.state is DeploymentState.SERVING)

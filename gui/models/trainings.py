@@ -78,6 +78,7 @@ class TrainingsController:
     def end(self) -> None:
         """Nobody is there: what was typed goes with the person."""
         self.session, self.reason, self.queued, self.error = None, "", False, ""
+        self._changed()
 
     def poll(self) -> None:
         if not self._reading:

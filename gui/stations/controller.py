@@ -96,6 +96,7 @@ class StationsController:
     def end(self) -> None:
         """Nobody is there: what was typed goes with the person."""
         self.session, self.note, self.reason, self.error, self.ordered = None, "", "", "", None
+        self._changed()
 
     def poll(self) -> None:
         """Read everything again, unless it is being read."""
