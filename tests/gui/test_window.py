@@ -190,8 +190,10 @@ class Person:
         self._shown.act(*words, "mouseup", 1)
 
     def clicks(self, spot: tuple[int, int]) -> None:
-        x, y = spot
-        self._shown.act("mousemove", x * self._scale, y * self._scale, "sleep", 0.05, "click", 1)
+        """A spot of the small screen; below 0: from the right and the bottom."""
+        ends = (self._shown.width, self._shown.height)
+        x, y = (at * self._scale + (end if at < 0 else 0) for at, end in zip(spot, ends, strict=True))
+        self._shown.act("mousemove", x, y, "sleep", 0.05, "click", 1)
 
     def types(self, words: str) -> None:
         self._shown.act("type", "--delay", 15, words)
@@ -364,18 +366,18 @@ MODEL_LOOKS = [
 MODEL_PLACES = {
     "candidate": (320, 110),
     "what serves": (320, 152),
-    "reason": (1150, 545),
-    "reason above a second person": (1150, 503),
-    "second person": (1072, 545),
-    "approve": (1072, 585),
-    "roll back": (1072, 699),
     "bundles": (300, 62),
     "comparison": (398, 62),
     "trainings": (500, 62),
-    "flips": (210, 710),
+    "flips": (210, -58),
+    "reason": (-216, -223),
+    "reason above a second person": (-216, -265),
+    "second person": (-294, -223),
+    "approve": (-294, -183),
+    "roll back": (-294, -69),
 }
-FIRST_ROWS, RAIL = (180, 95, 480, 170), (20, 85, 120, 310)
-"""On the small screen."""
+"""From the left and the top; below 0: from the right and the bottom."""
+FIRST_ROWS, RAIL = (180, 95, 450, 170), (20, 85, 120, 310)
 REPORTED = (
     (Severity.INFO, "audit draws", "1 of 50 passes is drawn"),
     (Severity.ALARM, "camera lost", "top: no answer for 2.0 s; the vision process is restarted"),
