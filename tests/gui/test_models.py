@@ -46,7 +46,9 @@ PLACE = 4
 """Of Models among the places of the window."""
 
 
-def at_once(_: str, question: Callable[[], Any], then: Callable[[Any], None], failed: Callable[[Any], None]) -> None:
+def at_once(
+    topic: str, question: Callable[[], Any], then: Callable[[Any], None], failed: Callable[[Any], None]
+) -> None:
     try:
         answer = question()
     except InspectorError as error:

@@ -52,7 +52,9 @@ HEARD = Heard(
 )
 
 
-def at_once(_: str, question: Callable[[], Any], then: Callable[[Any], None], failed: Callable[[Any], None]) -> None:
+def at_once(
+    topic: str, question: Callable[[], Any], then: Callable[[Any], None], failed: Callable[[Any], None]
+) -> None:
     try:
         answer = question()
     except InspectorError as error:
