@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images", type=Path, metavar="DIR", help="root of the image store (default: images beside an SQLite file)"
     )
     parser.add_argument(
+        "--bundles", type=Path, metavar="DIR", help="where trained bundles appear (default: bundles beside the images)"
+    )
+    parser.add_argument(
         "--station",
         action="append",
         default=[],
@@ -48,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         if is_wanted(args.database):
             require_display()
             stations.append((stack.enter_context(demo_line()), None))
-        source = open_source(args.database, args.images)
+        source = open_source(args.database, args.images, args.bundles)
         stack.callback(source.engine.dispose)
         return run_desktop(source, args.language, args.theme, tuple(stations))
 

@@ -26,6 +26,8 @@ class Source:
     pictures: ImageStore
     name: str
     """Where it is, without a password."""
+    bundles: Path
+    """Where finished bundles appear; it need not be there."""
 
     @property
     def embedded(self) -> bool:
@@ -33,7 +35,7 @@ class Source:
         return self.engine.dialect.name == "sqlite"
 
 
-def open_source(database: str | None, pictures: Path | None = None) -> Source:
+def open_source(database: str | None, pictures: Path | None = None, bundles: Path | None = None) -> Source:
     """Open what was named, else what lies here: INSPECTOR_DATABASE, inspector.sqlite, the demo's ledger.
 
     Raises:
@@ -43,7 +45,7 @@ def open_source(database: str | None, pictures: Path | None = None) -> Source:
     url = make_url(engine.url)
     beside = Path(url.database or "").parent / "images" if engine.dialect.name == "sqlite" else Path("images")
     name = url.database if engine.dialect.name == "sqlite" else url.render_as_string(hide_password=True)
-    return Source(engine, ImageStore(pictures or beside), name or "")
+    return Source(engine, ImageStore(pictures or beside), name or "", bundles or beside.parent / "bundles")
 
 
 def _found() -> str:

@@ -13,6 +13,8 @@ from db.tables import BUNDLES, RECIPES, RUNS
 
 Limits = tuple[float, float]
 """`pass_below`, `reject_above`."""
+CERTIFIED = "certified at "
+"""With this the origin of limits begins that a certificate proved (`inspector.certificate.Certificate.short`)."""
 
 
 def limits_of(connection: Connection, run_id: UUID) -> Limits | None:

@@ -26,12 +26,16 @@ from gui.figures.screen import FiguresScreen
 from gui.identity import Gate, Identity, Presence
 from gui.keys import keys_text
 from gui.live.screen import DatabaseLive, LiveScreen
+from gui.models.desk import DatabaseModels
+from gui.models.screen import ModelsScreen
 from gui.palette import DARK, THEMES, Theme
 from gui.pieces import plate, text, toggle
 from gui.review.desk import DatabaseDesk
 from gui.review.screen import ReviewScreen
 from gui.screen import Screen
 from gui.sign_in import SignInPage
+from gui.stations.desk import DatabaseStations
+from gui.stations.screen import StationsScreen
 from gui.style import stylesheet
 from gui.whatif.desk import DatabaseWhatIf
 from gui.whatif.screen import WhatIfScreen
@@ -72,11 +76,15 @@ class Shell(QMainWindow):
         self.live = LiveScreen(DatabaseLive(source), self.worker, theme, stations)
         self.figures = FiguresScreen(DatabaseFigures(source), self.worker, theme)
         self.what_if = WhatIfScreen(DatabaseWhatIf(source, place), self.worker, theme)
+        self.models = ModelsScreen(DatabaseModels(source, place), self.worker, theme)
+        self.stations = StationsScreen(DatabaseStations(source), self.worker, theme, stations)
         self.places = [
             Place(tr("Review"), self.review),
             Place(tr("Live"), self.live),
             Place(tr("Figures"), self.figures),
             Place(tr("What if"), self.what_if),
+            Place(tr("Models"), self.models),
+            Place(tr("Stations"), self.stations),
         ]
         self._begun: Session | None = None
         self._here: Screen | None = None
@@ -211,7 +219,7 @@ class Shell(QMainWindow):
             group.addAction(action)
 
     def _connect(self) -> None:
-        for screen in (self.review, self.what_if):
+        for screen in (self.review, self.what_if, self.models, self.stations):
             screen.refused.connect(self.identity.failed)
         self.sign_in.language_chosen.connect(self.language_chosen)
         self._tick = QTimer(self)

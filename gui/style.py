@@ -41,8 +41,15 @@ QComboBox QAbstractItemView { background: $surface; border: 1px solid $line; sel
     selection-color: $on_accent; }
 QComboBox::drop-down { border: none; width: 26px; }
 QComboBox::down-arrow { image: none; }
-QListWidget { background: $surface; border: 1px solid $line; border-radius: 6px; }
-QListWidget:focus { border: 2px solid $accent; }
+QListWidget, QTextBrowser { background: $surface; border: 1px solid $line; border-radius: 6px; }
+QListWidget:focus, QTextBrowser:focus { border: 2px solid $accent; }
+QProgressBar { background: $raised; border: 1px solid $line; border-radius: 6px; text-align: center; height: 20px; }
+QProgressBar::chunk { background: $line; border-radius: 5px; }
+QTextBrowser { font-size: 12px; padding: 4px; }
+QPushButton#flip { border: 2px solid $review; padding: 6px 11px; }
+QPushButton#flip:disabled { border: 1px solid $line; padding: 7px 12px; }
+QPushButton#flip, QPushButton#count { font-size: 17px; }
+QPushButton#flip:focus { border: 3px solid $accent; padding: 5px 10px; }
 QListWidget::item { padding: 5px 8px; }
 QListWidget::item:selected { background: $accent; color: $on_accent; }
 QSlider { min-height: 22px; }

@@ -66,7 +66,7 @@ def comparison(connection: Connection, scope: Scope, first: str, second: str) ->
 
     Quickest where `second` is the one that judged fewer.
     """
-    return _compared(connection, _pairs(scope, first, second))
+    return _compared(connection, paired_by_serial(scope, first, second))
 
 
 def shadow_comparison(connection: Connection, scope: Scope, shadow: str) -> Comparison:
@@ -104,7 +104,7 @@ def _flip(row: Mapping[Any, Any]) -> Flip:
     return Flip(first=Outcome(row["first"]), second=Outcome(row["second"]), **named)
 
 
-def _pairs(scope: Scope, first: str, second: str) -> Subquery:
+def paired_by_serial(scope: Scope, first: str, second: str) -> Subquery:
     """Parts that both bundles judged. Grouped, since SQLite joins by looking through one list for each of the other."""
     parts = INSPECTIONS.c
     newest = func.row_number().over(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
-from db.history.listing import Listed, Listing
+from db.history.listing import Listed
 from gui.badges import OutcomeBadge, outcome_word
 from gui.canvas import Canvas
-from gui.charts.model import Point
 from gui.figures.tiles import percent
 from gui.found import seen_in
 from gui.palette import Theme
@@ -25,16 +25,29 @@ Read = Callable[[str, Callable[[Pyramid], None], Callable[[InspectorError], None
 """Reads a picture by its hash, and calls one of the two with what came."""
 
 
+class PartList(Protocol):
+    """The newest parts, and how many there are."""
+
+    @property
+    def parts(self) -> Sequence[Any]: ...
+
+    @property
+    def of(self) -> int: ...
+
+
 class PartsPage(QWidget):
-    """In place of the charts. `closed` asks for these again, `looked` for the record of a part."""
+    """In place of what was clicked. `closed` asks for that again, `looked` for the record of a part.
+
+    `back` is what the way back is called, `line` what the list says of a part.
+    """
 
     closed = Signal()
     looked = Signal(object)
 
-    def __init__(self, theme: Theme, read: Read) -> None:
+    def __init__(self, theme: Theme, read: Read, back: str, line: Callable[[Any], str]) -> None:
         super().__init__()
-        self._read = read
-        self._listing: Listing | None = None
+        self._read, self._line = read, line
+        self._listing: PartList | None = None
         self._record: InspectionRecord | None = None
         self.said, self.count = text("", "big", wraps=True), text("", "quiet", wraps=True)
         self.list = QListWidget()
@@ -43,11 +56,11 @@ class PartsPage(QWidget):
         self.canvas, self.badge = Canvas(theme), OutcomeBadge(theme)
         self.tones = ToneBar(self.canvas)
         self.about = text("", "quiet", wraps=True)
-        self.back = button(tr("Back to the charts"), self.closed.emit, key="Esc")
+        self.back = button(back, self.closed.emit, key="Esc")
         self._lay_out()
 
-    def show_parts(self, point: Point, listing: Listing | None, record: InspectionRecord | None) -> None:
-        self.said.setText(point.words)
+    def show_parts(self, said: str, listing: PartList | None, record: InspectionRecord | None) -> None:
+        self.said.setText(said)
         if listing is not self._listing:
             self._fill(listing)
         if record is not self._record:
@@ -57,7 +70,7 @@ class PartsPage(QWidget):
         self.canvas.set_theme(theme)
         self.badge.set_theme(theme)
 
-    def _fill(self, listing: Listing | None) -> None:
+    def _fill(self, listing: PartList | None) -> None:
         self._listing = None  # while rows go, the list chooses others
         self.list.clear()
         self._listing = listing
@@ -66,7 +79,7 @@ class PartsPage(QWidget):
             return
         self.count.setText(tr("{shown} of {n} parts, the newest first", shown=len(listing.parts), n=listing.of))
         for part in listing.parts:
-            self.list.addItem(QListWidgetItem(_line(part)))
+            self.list.addItem(QListWidgetItem(self._line(part)))
         if listing.parts:
             self.list.setCurrentRow(0)
             self.list.setFocus()
@@ -120,7 +133,7 @@ class PartsPage(QWidget):
         row.addLayout(right, 3)
 
 
-def _line(part: Listed) -> str:
+def listed_line(part: Listed) -> str:
     said = outcome_word(part.outcome) + ("" if part.label is None else f", {part.label}")
     chance = "" if part.defect_probability is None else f"  ·  {percent(part.defect_probability)}"
     named = tr("Part {number}", number=part.trigger)

@@ -19,7 +19,7 @@ from gui.figures.desk import DatabaseFigures
 from gui.figures.export import KINDS, Sheet
 from gui.figures.filters import Filters
 from gui.figures.numbers import Numbers
-from gui.figures.parts import PartsPage
+from gui.figures.parts import PartsPage, listed_line
 from gui.figures.tiles import Tile, tiles, unbroken
 from gui.palette import Theme
 from gui.picture import Pyramid
@@ -48,7 +48,7 @@ class FiguresScreen(Screen):
         self.export = button(tr("Export"), self._ask_where)
         self.tiles = [(text("", "heading"), text("-", "figure"), text("", "quiet", wraps=True)) for _ in range(TILES)]
         self.charts = [ChartView(theme) for _ in range(CHARTS)]
-        self.parts = PartsPage(theme, self._read)
+        self.parts = PartsPage(theme, self._read, tr("Back to the charts"), listed_line)
         self._pages = QStackedWidget()
         self._lay_out()
         self._connect()
@@ -79,7 +79,7 @@ class FiguresScreen(Screen):
         if controller.numbers is not None and controller.numbers is not self._shown:
             self._show_numbers(controller.numbers)
         if controller.opened is not None:
-            self.parts.show_parts(controller.opened, controller.listing, controller.record)
+            self.parts.show_parts(controller.opened.words, controller.listing, controller.record)
         self._pages.setCurrentIndex(0 if controller.opened is None else 1)
 
     def _show_numbers(self, numbers: Numbers) -> None:

@@ -260,10 +260,6 @@
             <translation>Teile</translation>
         </message>
         <message>
-            <source>Back to the charts</source>
-            <translation>Zurück zu den Karten</translation>
-        </message>
-        <message>
             <source>{shown} of {n} parts, the newest first</source>
             <translation>{shown} von {n} Teilen, die neuesten zuerst</translation>
         </message>
@@ -308,6 +304,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         <message>
             <source>Export</source>
             <translation>Exportieren</translation>
+        </message>
+        <message>
+            <source>Back to the charts</source>
+            <translation>Zurück zu den Karten</translation>
         </message>
         <message>
             <source>Figures</source>
@@ -444,6 +444,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         <message>
             <source>figures and what-if: read again; in a chart arrows choose a point, Enter opens its parts</source>
             <translation>Kennzahlen und Was-wäre-wenn: neu lesen; in einer Karte wählen Pfeile einen Punkt, Enter öffnet seine Teile</translation>
+        </message>
+        <message>
+            <source>stations: acknowledge the chosen event</source>
+            <translation>Stationen: gewähltes Ereignis quittieren</translation>
         </message>
         <message>
             <source>lock the window</source>
@@ -584,6 +588,508 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         <message>
             <source>no part has a verdict yet</source>
             <translation>noch kein Teil hat ein Urteil</translation>
+        </message>
+        <message>
+            <source>Card and certificate</source>
+            <translation>Karte und Zertifikat</translation>
+        </message>
+        <message>
+            <source>Bundles</source>
+            <translation>Bündel</translation>
+        </message>
+        <message>
+            <source>Reason (needed)</source>
+            <translation>Grund (nötig)</translation>
+        </message>
+        <message>
+            <source>Approve</source>
+            <translation>Freigeben</translation>
+        </message>
+        <message>
+            <source>Refuse</source>
+            <translation>Ablehnen</translation>
+        </message>
+        <message>
+            <source>Retire</source>
+            <translation>Ausmustern</translation>
+        </message>
+        <message>
+            <source>Propose</source>
+            <translation>Vorschlagen</translation>
+        </message>
+        <message>
+            <source>Into the shadow</source>
+            <translation>In den Schatten</translation>
+        </message>
+        <message>
+            <source>Let it serve</source>
+            <translation>Einsetzen</translation>
+        </message>
+        <message>
+            <source>Roll back</source>
+            <translation>Zurückgehen</translation>
+        </message>
+        <message>
+            <source>What is known of it</source>
+            <translation>Was darüber bekannt ist</translation>
+        </message>
+        <message>
+            <source>Second person</source>
+            <translation>Zweite Person</translation>
+        </message>
+        <message>
+            <source>Their password</source>
+            <translation>Deren Passwort</translation>
+        </message>
+        <message>
+            <source>There is no bundle in this database yet.</source>
+            <translation>In dieser Datenbank ist noch kein Bündel.</translation>
+        </message>
+        <message>
+            <source>WHAT SERVES WHERE</source>
+            <translation>WAS WO ARBEITET</translation>
+        </message>
+        <message>
+            <source>WHAT BECAME OF IT</source>
+            <translation>WAS DARAUS WURDE</translation>
+        </message>
+        <message>
+            <source>IN THE SHADOW</source>
+            <translation>IM SCHATTEN</translation>
+        </message>
+        <message>
+            <source>ORDERS</source>
+            <translation>AUFTRÄGE</translation>
+        </message>
+        <message>
+            <source>The bundle cannot be shown: {error}</source>
+            <translation>Das Bündel kann nicht gezeigt werden: {error}</translation>
+        </message>
+        <message>
+            <source>First bundle {first}, second bundle {second}: {count}</source>
+            <translation>Erstes Bündel {first}, zweites Bündel {second}: {count}</translation>
+        </message>
+        <message>
+            <source>{count} of {n} parts have the same outcome: {share}</source>
+            <translation>{count} von {n} Teilen haben dasselbe Ergebnis: {share}</translation>
+        </message>
+        <message>
+            <source>Flips, where one passes the part and the other stops it: {count}</source>
+            <translation>Umschläge, bei denen eines das Teil durchlässt und das andere es anhält: {count}</translation>
+        </message>
+        <message>
+            <source>No part of one serial number was judged by both.</source>
+            <translation>Kein Teil derselben Seriennummer wurde von beiden beurteilt.</translation>
+        </message>
+        <message>
+            <source>Choose two bundles.</source>
+            <translation>Zwei Bündel wählen.</translation>
+        </message>
+        <message>
+            <source>Neither was in the other's shadow: no part was judged by both at once.</source>
+            <translation>Keines war im Schatten des anderen: kein Teil wurde von beiden zugleich beurteilt.</translation>
+        </message>
+        <message>
+            <source>Which parts</source>
+            <translation>Welche Teile</translation>
+        </message>
+        <message>
+            <source>parts of one's shadow</source>
+            <translation>Teile im Schatten</translation>
+        </message>
+        <message>
+            <source>parts of one serial number</source>
+            <translation>Teile derselben Seriennummer</translation>
+        </message>
+        <message>
+            <source>All flips</source>
+            <translation>Alle Umschläge</translation>
+        </message>
+        <message>
+            <source>Back to the counts</source>
+            <translation>Zurück zu den Anzahlen</translation>
+        </message>
+        <message>
+            <source>Parts that one bundle passes and the other stops</source>
+            <translation>Teile, die ein Bündel durchlässt und das andere anhält</translation>
+        </message>
+        <message>
+            <source>Counting ...</source>
+            <translation>Wird gezählt ...</translation>
+        </message>
+        <message>
+            <source>First bundle</source>
+            <translation>Erstes Bündel</translation>
+        </message>
+        <message>
+            <source>Second bundle</source>
+            <translation>Zweites Bündel</translation>
+        </message>
+        <message>
+            <source>FIRST BUNDLE, DOWN; SECOND BUNDLE, ACROSS</source>
+            <translation>ERSTES BÜNDEL NACH UNTEN, ZWEITES NACH RECHTS</translation>
+        </message>
+        <message>
+            <source>Rendered parts, since there are no others.</source>
+            <translation>Gerechnete Teile, da es keine anderen gibt.</translation>
+        </message>
+        <message>
+            <source>Models</source>
+            <translation>Modelle</translation>
+        </message>
+        <message>
+            <source>Comparison</source>
+            <translation>Vergleich</translation>
+        </message>
+        <message>
+            <source>Trainings</source>
+            <translation>Trainings</translation>
+        </message>
+        <message>
+            <source>Every change asks for a reason.</source>
+            <translation>Jede Änderung verlangt einen Grund.</translation>
+        </message>
+        <message>
+            <source>{station}: stopped at {time}, with {bundle} under {recipe}</source>
+            <translation>{station}: steht seit {time}, mit {bundle} unter {recipe}</translation>
+        </message>
+        <message>
+            <source>, approved by nobody</source>
+            <translation>, von niemandem freigegeben</translation>
+        </message>
+        <message>
+            <source>{station}, beside {bundle}: {judged} parts judged, {skipped} skipped for lack of time, agrees on {share} ({count} of {judged}), {band}</source>
+            <translation>{station}, neben {bundle}: {judged} Teile beurteilt, {skipped} aus Zeitmangel übergangen, einig bei {share} ({count} von {judged}), {band}</translation>
+        </message>
+        <message>
+            <source>candidate</source>
+            <translation>Kandidat</translation>
+        </message>
+        <message>
+            <source>approved</source>
+            <translation>freigegeben</translation>
+        </message>
+        <message>
+            <source>in the shadow</source>
+            <translation>im Schatten</translation>
+        </message>
+        <message>
+            <source>serving</source>
+            <translation>im Einsatz</translation>
+        </message>
+        <message>
+            <source>retired</source>
+            <translation>ausgemustert</translation>
+        </message>
+        <message>
+            <source>refused</source>
+            <translation>abgelehnt</translation>
+        </message>
+        <message>
+            <source>without a state</source>
+            <translation>ohne Stand</translation>
+        </message>
+        <message>
+            <source>serves at {stations}</source>
+            <translation>arbeitet an {stations}</translation>
+        </message>
+        <message>
+            <source>certified</source>
+            <translation>zertifiziert</translation>
+        </message>
+        <message>
+            <source>not certified</source>
+            <translation>nicht zertifiziert</translation>
+        </message>
+        <message>
+            <source>classes: {names}</source>
+            <translation>Klassen: {names}</translation>
+        </message>
+        <message>
+            <source>limits: {proof}</source>
+            <translation>Grenzen: {proof}</translation>
+        </message>
+        <message>
+            <source>Nobody has given it a state.</source>
+            <translation>Niemand hat ihm einen Stand gegeben.</translation>
+        </message>
+        <message>
+            <source>It was in no shadow.</source>
+            <translation>Es war in keinem Schatten.</translation>
+        </message>
+        <message>
+            <source>{station} reads orders in its own ledger, which this database is not.</source>
+            <translation>{station} liest Aufträge in der eigenen Datenbank; diese ist eine andere.</translation>
+        </message>
+        <message>
+            <source>No order yet.</source>
+            <translation>Noch kein Auftrag.</translation>
+        </message>
+        <message>
+            <source>on data set {name}, {split}</source>
+            <translation>an Datensatz {name}, {split}</translation>
+        </message>
+        <message>
+            <source>{error}
+Your reason is still here.</source>
+            <translation>{error}
+Der Grund steht noch da.</translation>
+        </message>
+        <message>
+            <source>Said: {state}. It is in the audit log.</source>
+            <translation>Gesagt: {state}. Es steht im Prüfprotokoll.</translation>
+        </message>
+        <message>
+            <source>Ordered: {kind}. The list of orders says what comes of it.</source>
+            <translation>Beauftragt: {kind}. Die Liste der Aufträge sagt, was daraus wird.</translation>
+        </message>
+        <message>
+            <source>Your role, or what became of this bundle, allows no change here.</source>
+            <translation>Ihre Rolle, oder was aus dem Bündel wurde, erlaubt hier keine Änderung.</translation>
+        </message>
+        <message>
+            <source>Nothing proves the limits of this bundle: to approve it, a second person has to agree.</source>
+            <translation>Nichts beweist die Grenzen dieses Bündels: zur Freigabe muss eine zweite Person zustimmen.</translation>
+        </message>
+        <message>
+            <source>{station}: has never run</source>
+            <translation>{station}: lief noch nie</translation>
+        </message>
+        <message>
+            <source>, approved by {person}</source>
+            <translation>, freigegeben von {person}</translation>
+        </message>
+        <message>
+            <source>trained from {bundle}</source>
+            <translation>trainiert aus {bundle}</translation>
+        </message>
+        <message>
+            <source>Certificate</source>
+            <translation>Zertifikat</translation>
+        </message>
+        <message>
+            <source>{station}: {bundle} under {recipe} since {time}</source>
+            <translation>{station}: {bundle} unter {recipe} seit {time}</translation>
+        </message>
+        <message>
+            <source>This bundle carries no certificate.</source>
+            <translation>Dieses Bündel trägt kein Zertifikat.</translation>
+        </message>
+        <message>
+            <source>nobody says where they come from</source>
+            <translation>niemand sagt, woher sie kommen</translation>
+        </message>
+        <message>
+            <source>{n} labelled parts, until now</source>
+            <translation>{n} beurteilte Teile bis jetzt</translation>
+        </message>
+        <message>
+            <source>Set aside: {listed}</source>
+            <translation>Beiseite gelegt: {listed}</translation>
+        </message>
+        <message>
+            <source>{n} of {needed}</source>
+            <translation>{n} von {needed}</translation>
+        </message>
+        <message>
+            <source>The training waits for a worker (`inspector retrain work`).</source>
+            <translation>Das Training wartet auf einen Arbeiter (`inspector retrain work`).</translation>
+        </message>
+        <message>
+            <source>Your role may look at trainings, and start none.</source>
+            <translation>Ihre Rolle darf Trainings ansehen, aber keines starten.</translation>
+        </message>
+        <message>
+            <source>waits for a worker</source>
+            <translation>wartet auf einen Arbeiter</translation>
+        </message>
+        <message>
+            <source>is being prepared</source>
+            <translation>wird vorbereitet</translation>
+        </message>
+        <message>
+            <source>runs</source>
+            <translation>läuft</translation>
+        </message>
+        <message>
+            <source>succeeded</source>
+            <translation>gelungen</translation>
+        </message>
+        <message>
+            <source>failed</source>
+            <translation>gescheitert</translation>
+        </message>
+        <message>
+            <source>cancelled</source>
+            <translation>abgebrochen</translation>
+        </message>
+        <message>
+            <source>It said nothing yet.</source>
+            <translation>Es hat noch nichts gesagt.</translation>
+        </message>
+        <message>
+            <source>attempt {n} of {most}</source>
+            <translation>Versuch {n} von {most}</translation>
+        </message>
+        <message>
+            <source>worker {name}, last heard at {time}</source>
+            <translation>Arbeiter {name}, zuletzt gehört um {time}</translation>
+        </message>
+        <message>
+            <source>ended at {time}</source>
+            <translation>beendet um {time}</translation>
+        </message>
+        <message>
+            <source>not labelled enough of {names}</source>
+            <translation>zu wenig beurteilt von {names}</translation>
+        </message>
+        <message>
+            <source>several classes at once</source>
+            <translation>mehrere Klassen zugleich</translation>
+        </message>
+        <message>
+            <source>about {n} more groups</source>
+            <translation>noch etwa {n} Gruppen</translation>
+        </message>
+        <message>
+            <source>label more of it</source>
+            <translation>mehr davon beurteilen</translation>
+        </message>
+        <message>
+            <source>enough</source>
+            <translation>genug</translation>
+        </message>
+        <message>
+            <source>bundle {bundle}</source>
+            <translation>Bündel {bundle}</translation>
+        </message>
+        <message>
+            <source>Said since this window looks, the newest first:</source>
+            <translation>Gesagt, seit dieses Fenster zusieht, das Neueste zuerst:</translation>
+        </message>
+        <message>
+            <source>labelled enough</source>
+            <translation>genug beurteilt</translation>
+        </message>
+        <message>
+            <source>Progress</source>
+            <translation>Fortschritt</translation>
+        </message>
+        <message>
+            <source>Minutes (0: no limit)</source>
+            <translation>Minuten (0: ohne Grenze)</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>Startzahl</translation>
+        </message>
+        <message>
+            <source>Look again</source>
+            <translation>Neu ansehen</translation>
+        </message>
+        <message>
+            <source>Start the training</source>
+            <translation>Training starten</translation>
+        </message>
+        <message>
+            <source>Cancel the chosen training</source>
+            <translation>Gewähltes Training abbrechen</translation>
+        </message>
+        <message>
+            <source>train</source>
+            <translation>Training</translation>
+        </message>
+        <message>
+            <source>val</source>
+            <translation>Validierung</translation>
+        </message>
+        <message>
+            <source>test</source>
+            <translation>Test</translation>
+        </message>
+        <message>
+            <source>groups in test</source>
+            <translation>Gruppen im Test</translation>
+        </message>
+        <message>
+            <source>enough?</source>
+            <translation>genug?</translation>
+        </message>
+        <message>
+            <source>Task</source>
+            <translation>Aufgabe</translation>
+        </message>
+        <message>
+            <source>Held against</source>
+            <translation>Verglichen mit</translation>
+        </message>
+        <message>
+            <source>No training was ever wanted here.</source>
+            <translation>Hier wurde noch kein Training gewünscht.</translation>
+        </message>
+        <message>
+            <source>Log of the training</source>
+            <translation>Protokoll des Trainings</translation>
+        </message>
+        <message>
+            <source>A FURTHER TRAINING WOULD LEARN FROM</source>
+            <translation>EIN WEITERES TRAINING LERNTE AUS</translation>
+        </message>
+        <message>
+            <source>Parts by class and split</source>
+            <translation>Teile nach Klasse und Teilmenge</translation>
+        </message>
+        <message>
+            <source>no bundle: the first of its kind</source>
+            <translation>kein Bündel: das erste seiner Art</translation>
+        </message>
+        <message>
+            <source>No recipe has run on this database yet.</source>
+            <translation>Auf dieser Datenbank ist noch kein Rezept gelaufen.</translation>
+        </message>
+        <message>
+            <source>run</source>
+            <translation>Lauf</translation>
+        </message>
+        <message>
+            <source>hold</source>
+            <translation>Halt</translation>
+        </message>
+        <message>
+            <source>change recipe</source>
+            <translation>Rezept wechseln</translation>
+        </message>
+        <message>
+            <source>let serve</source>
+            <translation>einsetzen</translation>
+        </message>
+        <message>
+            <source>shadow</source>
+            <translation>Schatten</translation>
+        </message>
+        <message>
+            <source>roll back</source>
+            <translation>zurückgehen</translation>
+        </message>
+        <message>
+            <source>self-test</source>
+            <translation>Selbsttest</translation>
+        </message>
+        <message>
+            <source>wanted</source>
+            <translation>gewünscht</translation>
+        </message>
+        <message>
+            <source>being done</source>
+            <translation>in Arbeit</translation>
+        </message>
+        <message>
+            <source>done</source>
+            <translation>erledigt</translation>
+        </message>
+        <message>
+            <source>refused by the station</source>
+            <translation>von der Station abgelehnt</translation>
         </message>
         <message>
             <source>Accept</source>
@@ -802,6 +1308,10 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>Was wäre wenn</translation>
         </message>
         <message>
+            <source>Stations</source>
+            <translation>Stationen</translation>
+        </message>
+        <message>
             <source>Lock</source>
             <translation>Sperren</translation>
         </message>
@@ -894,6 +1404,168 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>Konto anlegen und anmelden</translation>
         </message>
         <message>
+            <source>Devices</source>
+            <translation>Geräte</translation>
+        </message>
+        <message>
+            <source>Events</source>
+            <translation>Ereignisse</translation>
+        </message>
+        <message>
+            <source>Orders</source>
+            <translation>Aufträge</translation>
+        </message>
+        <message>
+            <source>Note on the event</source>
+            <translation>Notiz zum Ereignis</translation>
+        </message>
+        <message>
+            <source>Acknowledge</source>
+            <translation>Quittieren</translation>
+        </message>
+        <message>
+            <source>Give the order</source>
+            <translation>Auftrag geben</translation>
+        </message>
+        <message>
+            <source>Parts of known truth and self-test</source>
+            <translation>Teile bekannter Wahrheit und Selbsttest</translation>
+        </message>
+        <message>
+            <source>Order</source>
+            <translation>Auftrag</translation>
+        </message>
+        <message>
+            <source>Which one</source>
+            <translation>Welches</translation>
+        </message>
+        <message>
+            <source>PARTS OF KNOWN TRUTH</source>
+            <translation>TEILE BEKANNTER WAHRHEIT</translation>
+        </message>
+        <message>
+            <source>SELF-TEST</source>
+            <translation>SELBSTTEST</translation>
+        </message>
+        <message>
+            <source>EVENTS</source>
+            <translation>EREIGNISSE</translation>
+        </message>
+        <message>
+            <source>WANTED AND NOT YET SO</source>
+            <translation>GEWÜNSCHT UND NOCH NICHT SO</translation>
+        </message>
+        <message>
+            <source>no bundle: end the shadow</source>
+            <translation>kein Bündel: Schatten beenden</translation>
+        </message>
+        <message>
+            <source>{code}, must be {expected}</source>
+            <translation>{code}, muss {expected} sein</translation>
+        </message>
+        <message>
+            <source>valid from {time}</source>
+            <translation>gültig ab {time}</translation>
+        </message>
+        <message>
+            <source>alarms that nobody has acknowledged: {n}</source>
+            <translation>Alarme, die niemand quittiert hat: {n}</translation>
+        </message>
+        <message>
+            <source>waits for a person</source>
+            <translation>wartet auf eine Person</translation>
+        </message>
+        <message>
+            <source>No part of known truth is registered.</source>
+            <translation>Kein Teil bekannter Wahrheit ist eingetragen.</translation>
+        </message>
+        <message>
+            <source>{error}
+What you typed is still here.</source>
+            <translation>{error}
+Was Sie eingegeben haben, steht noch da.</translation>
+        </message>
+        <message>
+            <source>has never run</source>
+            <translation>lief noch nie</translation>
+        </message>
+        <message>
+            <source>no longer valid since {time}</source>
+            <translation>nicht mehr gültig seit {time}</translation>
+        </message>
+        <message>
+            <source>Note</source>
+            <translation>Hinweis</translation>
+        </message>
+        <message>
+            <source>Warning</source>
+            <translation>Warnung</translation>
+        </message>
+        <message>
+            <source>Alarm</source>
+            <translation>Alarm</translation>
+        </message>
+        <message>
+            <source>Its own port is not listened to (--station): what stands here is the database's.</source>
+            <translation>Ihr eigener Anschluss wird nicht gehört (--station): was hier steht, sagt die Datenbank.</translation>
+        </message>
+        <message>
+            <source>{bundle} under {recipe}</source>
+            <translation>{bundle} unter {recipe}</translation>
+        </message>
+        <message>
+            <source>Nothing is wanted that is not so.</source>
+            <translation>Nichts ist gewünscht, was nicht schon so ist.</translation>
+        </message>
+        <message>
+            <source>held by {person}: {reason}</source>
+            <translation>angehalten von {person}: {reason}</translation>
+        </message>
+        <message>
+            <source>the line is held: {reason}</source>
+            <translation>die Linie ist angehalten: {reason}</translation>
+        </message>
+        <message>
+            <source>failed at {time}</source>
+            <translation>gescheitert um {time}</translation>
+        </message>
+        <message>
+            <source>passes since {time}</source>
+            <translation>bestanden seit {time}</translation>
+        </message>
+        <message>
+            <source>No self-test has failed. One is done at each start, and as often as the station is told to.</source>
+            <translation>Kein Selbsttest ist gescheitert. Einer läuft bei jedem Start, und so oft es der Station gesagt ist.</translation>
+        </message>
+        <message>
+            <source>met</source>
+            <translation>erfüllt</translation>
+        </message>
+        <message>
+            <source>missed</source>
+            <translation>verfehlt</translation>
+        </message>
+        <message>
+            <source>not judged</source>
+            <translation>nicht beurteilt</translation>
+        </message>
+        <message>
+            <source>seen by {person}</source>
+            <translation>gesehen von {person}</translation>
+        </message>
+        <message>
+            <source>never shown</source>
+            <translation>nie vorgelegt</translation>
+        </message>
+        <message>
+            <source>the line may run</source>
+            <translation>die Linie darf laufen</translation>
+        </message>
+        <message>
+            <source>the line may not run</source>
+            <translation>die Linie darf nicht laufen</translation>
+        </message>
+        <message>
             <source>Limits: pass below {below}, reject from {above}</source>
             <translation>Grenzen: gut unter {below}, Ausschuss ab {above}</translation>
         </message>
@@ -956,14 +1628,6 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
         <message>
             <source>Defective parts, %</source>
             <translation>Schlechte Teile, %</translation>
-        </message>
-        <message>
-            <source>Second person</source>
-            <translation>Zweite Person</translation>
-        </message>
-        <message>
-            <source>Their password</source>
-            <translation>Deren Passwort</translation>
         </message>
         <message>
             <source>{count} of {n} {what}</source>
@@ -1042,10 +1706,6 @@ Grenzen und Grund sind noch da.</translation>
         <message>
             <source>it needs labelled parts of both kinds</source>
             <translation>es braucht beurteilte Teile beider Arten</translation>
-        </message>
-        <message>
-            <source>No recipe has run on this database yet.</source>
-            <translation>Auf dieser Datenbank ist noch kein Rezept gelaufen.</translation>
         </message>
         <message>
             <source>{n} not inspected, left out</source>

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from db.accounts import Permission
 from db.sessions import Session
 from gui.limits import Limits
-from gui.whatif.desk import Asked, LimitsChange, Second, Subject, WhatIfDesk
+from gui.second import Second
+from gui.whatif.desk import Asked, LimitsChange, Subject, WhatIfDesk
 from gui.whatif.model import Bounds, Effect, bounds, effect, stays_certified
 from gui.worker import Ask
 from inspector.cheapest import Costs

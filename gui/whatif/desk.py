@@ -17,17 +17,15 @@ from db.history.scores import scores
 from db.history.tallies import span
 from db.recipes import RecipeRevision, current_revision, save_revision
 from db.records import utc_now
-from db.sessions import Session, sign_out, signed_in, touch
+from db.sessions import Session, touch
 from db.tables import BUNDLES, RECIPES, RUNS
 from gui.database import Source, reading, writing
-from gui.limits import Limits, limits_of
+from gui.limits import CERTIFIED, Limits, limits_of
+from gui.second import Second, agreed
 from gui.whatif.model import Recorded, recorded, stays_certified
 from inspector.errors import AccessRefused, DatabaseError, RecipeError
 from inspector.recipe import Recipe
 from inspector.verdict import Policy
-
-CERTIFIED = "certified at "
-"""With this the origin of limits begins that a certificate proved (`inspector.certificate.Certificate.short`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +52,6 @@ class Subject:
     parts: Recorded
     choices: Choices
     simulated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Second:
-    """Another person, who signs in for this one change."""
-
-    name: str
-    password: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +105,10 @@ class DatabaseWhatIf:
             return save_revision(connection, _revision(session, change, text, policy, second))
 
     def _second(self, session: Session, second: Second) -> str:
-        """Sign the second person in and out again: what was entered wrong is counted as at any sign-in."""
-        if second.name == session.account.name:
-            raise RecipeError(f"second person: {second.name} is the first; expected another")
         try:
-            other = signed_in(self._source.engine, second.name, second.password, self._place)
-            with writing(self._source.engine) as connection:
-                sign_out(connection, other.token)
-            other.account.require(Permission.APPROVE)
+            return agreed(self._source, self._place, session.account.name, second)
         except AccessRefused as error:
             raise RecipeError(f"second person: {error}") from error
-        return other.account.name
 
 
 def _newest_run(connection: Connection, asked: Asked) -> Any:

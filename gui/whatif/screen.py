@@ -14,9 +14,10 @@ from gui.figures.tiles import unbroken
 from gui.palette import Theme
 from gui.pieces import button, choice, field, notice, plate, text
 from gui.screen import Screen
+from gui.second import Second
 from gui.whatif.band import LimitsBand
 from gui.whatif.controller import ASSUMED, WhatIfController
-from gui.whatif.desk import Asked, Second, WhatIfDesk
+from gui.whatif.desk import Asked, WhatIfDesk
 from gui.whatif.number import NumberField
 from gui.whatif.texts import about_text, effects_text, headings, message_text, region_text
 from gui.words import tr

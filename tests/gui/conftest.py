@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import random
 import shutil
@@ -18,24 +19,30 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import cv2
 import numpy as np
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import Connection, event, select, update
 
 from db.accounts import By, Role, add_account
+from db.bundle_states import BundleState, StateChange, set_state
+from db.bundles import KnownBundle, register_bundle
 from db.challenges import ChallengePart, register
 from db.engine import open_engine
 from db.images import ImageStore
+from db.jobs import Job, enqueue, lease, progress
 from db.labels import Label, LabelTask, TaskKind, add_label, add_tasks
 from db.ledger import Ledger
 from db.records import Run, utc_now
+from db.servings import Served
 from db.sessions import Session, signed_in
-from db.tables import FINDINGS, INSPECTIONS, LABELS
+from db.shadow import ShadowVerdict, write_shadow
+from db.tables import FINDINGS, INSPECTIONS, LABELS, RUNS
 from gui.database import Source, open_source, reading, writing
+from inspector.bundle import load_bundle
 from inspector.ids import new_id
 from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
 
 PASSWORD = "correct horse battery"
 CLASSES = ("good", "dent", "scratch", "stain")
-MANIFEST = {"good": ["good"], "limits": {"pass_below": 0.1, "reject_above": 0.8}}
+MANIFEST: dict[str, Any] = {"good": ["good"], "limits": {"pass_below": 0.1, "reject_above": 0.8}}
 USUAL = {Outcome.PASS: 0.02, Outcome.REVIEW: 0.4, Outcome.REJECT: 0.95}
 """Defect probability of a part."""
 
@@ -51,6 +58,7 @@ class Plant:
         """What a part that is not passed has, and where."""
         self.heat_png: bytes | None = None
         shutil.copy(model, self.path)
+        self.bundle_id = "b" * 64
         self._trigger = 0
         run = Run("press-4", "flange", "r" * 64, "{}", "b" * 64, "classify", CLASSES, MANIFEST)
         with Ledger(self.path) as ledger:
@@ -90,7 +98,7 @@ class Plant:
             run_id=self.run_id,
             station="press-4",
             recipe="flange",
-            bundle_id="b" * 64,
+            bundle_id=self.bundle_id,
             trigger=self._trigger,
             source=f"{self._trigger}.png",
             triggered_at=utc_now() + timedelta(milliseconds=self._trigger),
@@ -192,6 +200,77 @@ def off_the_gui_thread(source: Source) -> Iterator[None]:
     yield
     event.remove(source.engine, "before_cursor_execute", look)
     assert guilty == []
+
+
+OLD, NOW = (hashlib.sha256(word).hexdigest() for word in (b"what served before", b"what serves"))
+"""What served before, and what serves."""
+SERVED_MANIFEST = {
+    **MANIFEST,
+    "limits": {**MANIFEST["limits"], "origin": "certified at 95 %: escape at most 1 %, overkill at most 5 %"},
+    "lineage": {"created_at": "2026-11-02T09:30:00+00:00"},
+}
+SAID = (Outcome.PASS, Outcome.REJECT, Outcome.PASS, Outcome.PASS)
+"""What the candidate said in the shadow of the first parts."""
+DID = (Outcome.PASS, Outcome.REJECT, Outcome.REJECT, Outcome.PASS, Outcome.REVIEW, Outcome.PASS)
+LABELLED = ("good", "scratch", "scratch", "good", "dent", None)
+
+
+class Workshop:
+    """A station that served two bundles, a candidate in its shadow, labels, and a training under way."""
+
+    def __init__(self, plant: Plant, source: Source, candidate: Path) -> None:
+        self.plant, self.source, self.station = plant, source, "press-4"
+        bundle = load_bundle(candidate)
+        self.candidate = bundle.id
+        with writing(source.engine) as connection:
+            for bundle_id in (OLD, NOW):
+                register_bundle(connection, KnownBundle(bundle_id, "classify", CLASSES, SERVED_MANIFEST))
+                for state in (BundleState.CANDIDATE, BundleState.APPROVED):
+                    set_state(connection, StateChange(bundle_id, state, "quinn", "no worse on any class"))
+        with Ledger(plant.path) as ledger:
+            for bundle_id in (OLD, NOW):
+                run = Run(self.station, "flange", "r" * 64, "{}", bundle_id, "classify", CLASSES, SERVED_MANIFEST)
+                plant.run_id = ledger.start_run(run, Served(Path(f"/bundles/{bundle_id[:16]}")))
+        plant.bundle_id = NOW
+        self.parts = plant.parts(*DID)
+        with writing(source.engine) as connection:
+            running = update(RUNS).where(RUNS.c.run_id == plant.run_id)
+            connection.execute(running.values(ended_at=None, clean=None))
+            content = bundle.manifest.model_dump(mode="json")
+            register_bundle(connection, KnownBundle(bundle.id, "classify", bundle.manifest.classes, content))
+            proposed = StateChange(bundle.id, BundleState.CANDIDATE, "trainer", "not worse on 40 parts")
+            set_state(connection, proposed)
+            self._shadow(connection)
+            for record, label in zip(self.parts, LABELLED, strict=True):
+                if label is not None:
+                    add_label(connection, Label(record.part_id, label, "ann", blind=False))
+            self.job_id = enqueue(connection, Job("flange", "eve", "new scratches", parent_bundle_id=NOW))
+            held = lease(connection, "box-7 4211", utc_now())
+            assert held is not None
+            progress(connection, held, 0.4, "train: epoch 8 of 20", utc_now())
+
+    def _shadow(self, connection: Connection) -> None:
+        said = [
+            ShadowVerdict(record.part_id, "top", self.candidate, Verdict(outcome, ("said",), 0.05, None), utc_now())
+            for record, outcome in zip(self.parts, SAID, strict=False)
+        ]
+        write_shadow(connection, said)
+
+
+@pytest.fixture
+def make_workshop(plant: Plant, source: Source, tmp_path: Path) -> Callable[[Path], Workshop]:
+    """The candidate's folder lies where finished bundles appear."""
+
+    def make(candidate: Path) -> Workshop:
+        shutil.copytree(candidate, tmp_path / "bundles" / candidate.name)
+        return Workshop(plant, source, candidate)
+
+    return make
+
+
+@pytest.fixture
+def workshop(make_workshop: Callable[[Path], Workshop], bundle_path: Path) -> Workshop:
+    return make_workshop(bundle_path)
 
 
 WEEK = 96

@@ -25,11 +25,12 @@ from db.tables import BUNDLES
 from gui.database import Source, reading, writing
 from gui.gauge import place
 from gui.identity import Presence
+from gui.second import Second
 from gui.shell import Shell
 from gui.watchdog import Watchdog
 from gui.whatif.band import probability
 from gui.whatif.controller import ASSUMED, WhatIfController
-from gui.whatif.desk import Asked, DatabaseWhatIf, LimitsChange, Second, Subject, WhatIfDesk
+from gui.whatif.desk import Asked, DatabaseWhatIf, LimitsChange, Subject, WhatIfDesk
 from gui.whatif.model import Recorded, bounds, cost, effect, expected_cost, recorded, stays_certified
 from inspector.errors import AccessRefused, RecipeError
 from inspector.recipe import Recipe

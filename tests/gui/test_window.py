@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,14 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from db.plant_tables import LABEL_LEASES, LABEL_MARKS, RECIPE_REVISIONS, SESSIONS
-from db.records import utc_now
+import station.demo
+from db.accounts import By, Role, add_account
+from db.ledger import Ledger
+from db.order_tables import ORDERS
+from db.plant_tables import BUNDLE_STATES, LABEL_LEASES, LABEL_MARKS, RECIPE_REVISIONS, SESSIONS
+from db.records import Event, Severity, utc_now
 from db.tables import LABELS
-from gui.database import Source, reading
+from gui.database import Source, reading, writing
 from inspector.values import Finding, Outcome
 from station.demo.plan import plan_part, truth_label
 from station.demo.render import render_plan
@@ -126,13 +131,14 @@ class Person:
         with reading(self._source.engine) as connection:
             return int(connection.execute(query).scalar_one())
 
-    def sign_in(self, name: str) -> None:
+    def sign_in(self, name: str, sessions: int = 1) -> None:
+        """`sessions`: how many there were with this one."""
         wait(lambda: self.sees_the_card(), "the sign-in page")
         self._shown.act("type", "--delay", 15, name)
         self._shown.act("key", "Tab")
         self._shown.act("type", "--delay", 15, PASSWORD)
         self._shown.act("key", "Return")
-        wait(lambda: self.count(select(func.count()).select_from(SESSIONS)) == 1, "a session")
+        wait(lambda: self.count(select(func.count()).select_from(SESSIONS)) == sessions, "a session")
 
     def press(self, *keys: str) -> None:
         self._shown.act("key", "--delay", 15, *keys)
@@ -182,6 +188,20 @@ class Person:
             spot = (round(one + (other - one) * step / 8) for one, other in zip(start, end, strict=True))
             words += ["mousemove", *spot, "sleep", 0.02]
         self._shown.act(*words, "mouseup", 1)
+
+    def clicks(self, spot: tuple[int, int]) -> None:
+        """A spot of the small screen; below 0: from the right and the bottom."""
+        ends = (self._shown.width, self._shown.height)
+        x, y = (at * self._scale + (end if at < 0 else 0) for at, end in zip(spot, ends, strict=True))
+        self._shown.act("mousemove", x, y, "sleep", 0.05, "click", 1)
+
+    def types(self, words: str) -> None:
+        self._shown.act("type", "--delay", 15, words)
+
+    def sees_words(self, area: tuple[int, int, int, int]) -> bool:
+        """Something is written there: left, top, right, bottom, on the small screen."""
+        left, top, right, bottom = (value * self._scale for value in area)
+        return float(self._shown.look()[top:bottom, left:right].std()) > 5
 
     def sees_something_else_than(self, before: np.ndarray) -> bool:
         """The screen changed, by more than a cursor that blinks, and stands still."""
@@ -336,3 +356,115 @@ def test_a_person_opens_the_parts_of_a_figure_and_saves_limits_with_a_second_per
     with reading(source.engine) as connection:
         (saved,) = connection.execute(select(RECIPE_REVISIONS)).all()
     assert (saved.name, saved.person, saved.second_person, saved.reason) == ("flange", "eve", "ann", "fewer escapes")
+
+
+MODEL_LOOKS = [
+    (1366, 768, 1, "en", "dark"),
+    (1366, 768, 1, "de", "light"),
+    (3840, 2160, 2, "en", "dark"),
+]
+MODEL_PLACES = {
+    "candidate": (320, 110),
+    "what serves": (320, 152),
+    "bundles": (300, 62),
+    "comparison": (398, 62),
+    "trainings": (500, 62),
+    "flips": (210, -58),
+    "reason": (-216, -223),
+    "reason above a second person": (-216, -265),
+    "second person": (-294, -223),
+    "approve": (-294, -183),
+    "roll back": (-294, -69),
+}
+"""From the left and the top; below 0: from the right and the bottom."""
+FIRST_ROWS, RAIL = (180, 95, 450, 170), (20, 85, 120, 310)
+REPORTED = (
+    (Severity.INFO, "audit draws", "1 of 50 passes is drawn"),
+    (Severity.ALARM, "camera lost", "top: no answer for 2.0 s; the vision process is restarted"),
+    (Severity.INFO, "camera open", "top: opened in 310 ms"),
+    (Severity.WARNING, "clock stepped", "by 2.4 s; shifts are counted by the new time"),
+    (Severity.ALARM, "self-test failed", "golden/3.png: REJECT expected, PASS seen"),
+    (Severity.INFO, "self-test passes again", "12 golden samples as recorded"),
+)
+DEMO_BUNDLE = next(Path(station.demo.__file__).parent.glob("bundle/*/manifest.json")).parent
+
+
+@pytest.fixture
+def flange_workshop(plant: Any, source: Source, request: pytest.FixtureRequest) -> Any:
+    """The demo's bundle is the candidate, and nothing proves its limits."""
+    plant.camera, plant.found = lambda number: flange(number)[0], lambda number: flange(number)[1]
+    workshop = request.getfixturevalue("make_workshop")(DEMO_BUNDLE)
+    with Ledger(plant.path) as ledger:
+        for number, (severity, kind, words) in enumerate(REPORTED):
+            at = utc_now() + timedelta(seconds=number)
+            ledger.record_event(Event("press-4", severity, kind, words, at)).result(30)
+    plant.challenge()
+    with writing(source.engine) as connection:
+        add_account(connection, "quinn", Role.QUALITY, PASSWORD, By("root", "a second one"))
+    return workshop
+
+
+@pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason=f"needs {' and '.join(NEEDED)} for a real window")
+@pytest.mark.parametrize("look", MODEL_LOOKS, ids=lambda look: f"{look[0]}x{look[1]}-{look[3]}")
+def test_one_person_approves_a_bundle_and_another_rolls_back(
+    look: tuple[int, int, int, str, str], flange_workshop: Any, source: Source, tmp_path: Path
+) -> None:
+    *extent, scale, language, theme = look
+    kept = os.environ.get("INSPECTOR_SCREENS")
+    if look is not MODEL_LOOKS[0] and not kept:
+        pytest.skip("this look is for pictures: INSPECTOR_SCREENS names where to")
+
+    def keep(name: str) -> None:
+        if kept:
+            time.sleep(1.5)
+            named = name if language == "en" else f"{name}-{language}"
+            path = Path(kept) / f"{named}-{extent[0]}x{extent[1]}.jpg"
+            cv2.imwrite(str(path), shown.look(), [cv2.IMWRITE_JPEG_QUALITY, 92])
+
+    def turns(act: Callable[[], None], what: str) -> None:
+        before = shown.look().astype(float)
+        act()
+        wait(lambda: person.sees_something_else_than(before), what)
+
+    how = ("--language", language, "--theme", theme)
+    with display(tmp_path / "x", *extent) as shown, desktop(shown, flange_workshop.plant, scale, *how) as process:
+        person = Person(shown, source, scale)
+        person.sign_in("ann")
+        wait(lambda: person.sees_words(RAIL), "the ways to the screens")
+        turns(lambda: person.press("ctrl+5"), "the models")
+        wait(lambda: person.sees_words(FIRST_ROWS), "the bundles")
+        turns(lambda: person.clicks(MODEL_PLACES["candidate"]), "the candidate")
+        person.clicks(MODEL_PLACES["reason above a second person"])
+        person.types("better on every class")
+        person.clicks(MODEL_PLACES["second person"])
+        person.types("quinn")
+        person.press("Tab")
+        person.types(PASSWORD)
+        keep("models")
+        person.clicks(MODEL_PLACES["approve"])
+        approved = BUNDLE_STATES.c.state == "APPROVED", BUNDLE_STATES.c.person == "ann"
+        wait(lambda: person.count(select(func.count()).where(*approved)) == 1, "the approval")
+        turns(lambda: person.clicks(MODEL_PLACES["comparison"]), "the comparison")
+        keep("comparison")
+        turns(lambda: person.clicks(MODEL_PLACES["flips"]), "the flips")
+        keep("comparison-parts")
+        turns(lambda: person.clicks(MODEL_PLACES["trainings"]), "the trainings")
+        keep("trainings")
+        turns(lambda: person.press("ctrl+6"), "the stations")
+        keep("stations")
+        turns(lambda: person.press("ctrl+shift+q"), "the sign-in page")
+        person.press("shift+Tab", "ctrl+a")  # the page remembers who was there last
+        person.sign_in("eve", 3)  # the second person had one too
+        wait(lambda: person.sees_words(RAIL), "the ways to the screens again")
+        turns(lambda: person.press("ctrl+5"), "the models again")
+        turns(lambda: person.clicks(MODEL_PLACES["bundles"]), "the bundles again")
+        turns(lambda: person.clicks(MODEL_PLACES["what serves"]), "what serves")
+        person.clicks(MODEL_PLACES["reason"])
+        person.types("escapes since noon")
+        person.clicks(MODEL_PLACES["roll back"])
+        wait(lambda: person.count(select(func.count()).select_from(ORDERS)) == 1, "the order")
+        person.press("ctrl+q")
+        assert process.wait(WAIT_S) == 0
+    with reading(source.engine) as connection:
+        (given,) = connection.execute(select(ORDERS)).all()
+    assert (given.kind, given.person, given.reason) == ("rollback", "eve", "escapes since noon")

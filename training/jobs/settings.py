@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from db.material.manifest import Shares
 from inspector.documents import Document
-from training.snapshots.manifest import Shares
 
 
 class JobSettings(Document):

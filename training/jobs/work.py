@@ -21,6 +21,8 @@ from db.bundle_states import BundleState, StateChange, set_state, state_of
 from db.bundles import KnownBundle, register_bundle
 from db.engine import writing
 from db.jobs import HeldJob, finish, progress, use_snapshot
+from db.material.manifest import SnapshotManifest
+from db.material.previewing import load_snapshot
 from db.snapshots import find_snapshot
 from inspector.bundle import ID_DIGITS, LATEST, Bundle, load_bundle
 from inspector.documents import parse, read_json
@@ -28,8 +30,7 @@ from inspector.errors import BundleError, JobRefused
 from training.gate.evidence import REFUSED, GateReport
 from training.jobs.running import CommandFailed, Commands, last_words
 from training.jobs.settings import JobSettings, WorkerSettings
-from training.snapshots.freezing import freeze_labels, load_snapshot, write_dataset
-from training.snapshots.manifest import SnapshotManifest
+from training.snapshots.freezing import freeze_labels, write_dataset
 
 PERSON = "retrain worker"
 Clock = Callable[[], datetime]

@@ -14,8 +14,8 @@ from inspector.errors import UserError
 from inspector.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
+    from db.material.manifest import SnapshotManifest
     from db.snapshots import FrozenSnapshot
-    from training.snapshots.manifest import SnapshotManifest
 
 DESCRIPTION = """Freeze the labels of a recipe up to a moment into the database, and say whether they are enough. A part
 that was once for testing stays so in every later snapshot. With --out, the snapshot is written as a data set, for
@@ -64,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _frozen(args: argparse.Namespace, recipe: Recipe) -> tuple[FrozenSnapshot, SnapshotManifest]:
     from db.engine import default_url, open_engine, writing
+    from db.material.manifest import Shares
     from training.snapshots.freezing import freeze_labels
-    from training.snapshots.manifest import Shares
 
     now = datetime.now(UTC)
     if args.at is not None and args.at > now:
@@ -81,7 +81,7 @@ def _frozen(args: argparse.Namespace, recipe: Recipe) -> tuple[FrozenSnapshot, S
 
 def _tell(frozen: FrozenSnapshot, manifest: SnapshotManifest, recipe: Recipe) -> list[str]:
     """Print what was frozen and what is missing; return the latter."""
-    from training.snapshots.enough import answer, enough
+    from db.material.enough import answer, enough
 
     classes = enough(manifest, recipe.gate)
     counts = ", ".join(f"{count} {name}" for name, count in manifest.counts().items())

@@ -1,1 +1,1 @@
-"""Labels as of a moment, frozen into a data set: same database, same moment, same content."""
+"""Labels as of a moment (`db.material`), frozen into a data set: same database, same moment, same content."""

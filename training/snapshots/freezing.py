@@ -6,20 +6,16 @@ import csv
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from sqlalchemy import Connection
 
 from db.images import ImageStore, StoredImage
-from db.labelled import inspected_counts, labelled_parts
-from db.snapshots import FrozenSnapshot, Snapshot, freeze, manifest_of, snapshots
-from inspector.documents import parse
+from db.material.manifest import Item, Shares, SnapshotManifest
+from db.material.previewing import manifest_of_labels
+from db.snapshots import FrozenSnapshot, Snapshot, freeze
 from inspector.errors import DatasetError, StorageFault
-from training.snapshots.building import Material, build_manifest
-from training.snapshots.manifest import Item, Shares, SnapshotManifest
-from training.snapshots.splits import decided_by
 
 MANIFEST, INDEX, PICTURES = "manifest.json", "index.csv", "pictures"
 COLUMNS = ("path", "split", "label", "group", "weight", "origin", "part")
@@ -33,29 +29,10 @@ def freeze_labels(
     Raises:
         DatasetError: no label to learn from, a moment that is not over, or a label of two meanings.
     """
-    material = Material(
-        recipe=recipe,
-        until=until,
-        parts=labelled_parts(connection, recipe, until),
-        inspected=inspected_counts(connection, recipe, until),
-        decided=decided_by(_earlier_items(connection, recipe)),
-    )
-    manifest = build_manifest(material, shares)
+    manifest = manifest_of_labels(connection, recipe, until, shares)
     content = manifest.model_dump(mode="json")
     frozen = freeze(connection, Snapshot(recipe, person, until, content, manifest.counts()))
     return frozen, manifest
-
-
-def load_snapshot(connection: Connection, frozen: FrozenSnapshot) -> SnapshotManifest:
-    """Read what is in a snapshot; raise DatasetError where its content is not what its hash says."""
-    source = f"snapshot {frozen.snapshot_id}"
-    return parse(source, manifest_of(connection, frozen.snapshot_id), SnapshotManifest, DatasetError)
-
-
-def _earlier_items(connection: Connection, recipe: str) -> Iterator[Item]:
-    """Yield the items of all snapshots of a recipe, the oldest first: it decided first."""
-    for frozen in reversed(snapshots(connection, recipe)):
-        yield from load_snapshot(connection, frozen).items
 
 
 def write_dataset(manifest: SnapshotManifest, images: Path, out: Path) -> Path:

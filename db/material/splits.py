@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 
 from db.labelled import LabelledPart
+from db.material.manifest import Item, Shares
 from inspector.draws import is_drawn
 from inspector.samples import Split
-from training.snapshots.manifest import Item, Shares
 
 Decided = Mapping[str, Split]
 """What groups, serials and pictures are for."""

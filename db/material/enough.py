@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from db.material.manifest import SnapshotManifest
 from inspector.gate_settings import GateSettings, groups_needed
 from inspector.labels import split_labels
-from training.snapshots.manifest import SnapshotManifest
 
 LEAST_GOOD, LEAST_DEFECTIVE = 50, 20
 """Parts of train below which a class is not learned from: calibration and selection take their share of them."""

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from db.labelled import LabelledPart
+from db.material.manifest import Origin
 from inspector.values import Outcome
-from training.snapshots.manifest import Origin
 
 Inclusion = tuple[Origin, float]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db.labelled import LabelledPart
+from db.material.doubts import agreed, doubt
+from db.material.manifest import Item, SetAside, Shares, SnapshotManifest
+from db.material.splits import Decided, group_of, split_parts
+from db.material.weights import Inclusion, inclusions
 from inspector.errors import DatasetError
 from inspector.samples import Split
 from inspector.values import Outcome
-from training.snapshots.doubts import agreed, doubt
-from training.snapshots.manifest import Item, SetAside, Shares, SnapshotManifest
-from training.snapshots.splits import Decided, group_of, split_parts
-from training.snapshots.weights import Inclusion, inclusions
 
 
 @dataclass(frozen=True, slots=True)

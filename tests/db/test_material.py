@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.labelled import GivenLabel, LabelledPart
+from db.material.building import Material, build_manifest
+from db.material.enough import answer, enough
+from db.material.manifest import Shares, SnapshotManifest
+from db.material.splits import Decided, decided_by
 from inspector.errors import DatasetError
 from inspector.gate_settings import GateSettings
 from inspector.values import Outcome
-from training.snapshots.building import Material, build_manifest
-from training.snapshots.enough import answer, enough
-from training.snapshots.manifest import Shares, SnapshotManifest
-from training.snapshots.splits import Decided, decided_by
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SHARES = Shares()
