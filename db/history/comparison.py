@@ -14,14 +14,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Subquery, case, func, select
 
 from db.history.scope import Scope, judged
+from db.history.shadowing import URGENT, urgency
 from db.order_tables import SHADOW_VERDICTS
 from db.tables import FINDINGS, INSPECTIONS
 from inspector.risk import Rate
 from inspector.values import Outcome
 
 MOST_FLIPS = 200
-_BY_URGENCY = (Outcome.REJECT, Outcome.NOT_INSPECTED, Outcome.REVIEW, Outcome.PASS)
-"""As `inspector.verdict.combine` has it: the most urgent of a part's views is the part's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +138,8 @@ def _shadowed(scope: Scope, shadow: str) -> Subquery:
     parts, said = INSPECTIONS.c, SHADOW_VERDICTS.c
     own = (parts.part_id, parts.serial, parts.outcome, parts.defect_probability, parts.triggered_at)
     views = select(func.count()).where(FINDINGS.c.part_id == parts.part_id).scalar_subquery()
-    urgency = case({outcome.value: place for place, outcome in enumerate(_BY_URGENCY)}, value=said.outcome)
-    worst = case({place: outcome.value for place, outcome in enumerate(_BY_URGENCY)}, value=func.min(urgency))
+    most_urgent = func.min(urgency(said.outcome))
+    worst = case({place: outcome.value for place, outcome in enumerate(URGENT)}, value=most_urgent)
     query = select(
         parts.part_id,
         parts.serial,
