@@ -5,13 +5,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
-from inspector.bundle import MODEL_FILES, Calibrations, Lineage, Manifest, Precision
+from inspector.bundle import MODEL_FILES, Calibrations, Manifest, Precision
 from inspector.dataset import Dataset
 from inspector.labels import has_several, labelled_by
 from training.budget import Budget
@@ -51,7 +49,7 @@ def train(order: Order[TrainingRecipe], budget: Budget) -> Path:
         attempt = _export(fitted, material, order, Path(scratch))
         graphs = attempt.converted.paths
         proof = prove(attempt.graph, outputs_of(fitted), graphs, material, order.recipe)
-        manifest = _manifest(order, material, fitted, proof, attempt, budget)
+        manifest = _manifest(order, material, fitted, proof, attempt)
         files = _files(graphs, material, proof, manifest, order.recipe)
         folder = deliver_bundle(order.out, manifest, files, order.dataset, material.parts, order.recipe.policy)
     (order.out / CHECKPOINT).unlink(missing_ok=True)
@@ -124,7 +122,7 @@ def _export(fitted: Fitted, material: Material, order: Order[TrainingRecipe], fo
 
 
 def _manifest(
-    order: Order[TrainingRecipe], material: Material, fitted: Fitted, proof: Proof, attempt: Attempt, budget: Budget
+    order: Order[TrainingRecipe], material: Material, fitted: Fitted, proof: Proof, attempt: Attempt
 ) -> Manifest:
     return Manifest(
         task="classify",
@@ -134,20 +132,13 @@ def _manifest(
         input=material.spec,
         output_names=outputs_of(fitted),
         limits=proof.policy,
-        lineage=Lineage(
-            dataset=order.dataset.folder.resolve().name,
-            dataset_hash=order.dataset.content_hash,
-            code_version=version("open-inspector"),
-            seed=order.seed,
-            created_at=datetime.now(UTC),
-        ),
+        lineage=order.lineage(),
         parity=proof.parity,
         kept_float=attempt.converted.kept,
         training={
             "backbone": order.recipe.backbone,
             **fitted.notes(),
             **attempt.notes(),
-            "minutes": round(budget.used_s() / 60, 2),
             **{f"{name}_images": len(samples) for name, samples in material.parts.named().items()},
             "validation_is": material.parts.validation_origin,
             "recipe": order.recipe.model_dump_json(exclude_unset=True),

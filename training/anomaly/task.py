@@ -42,7 +42,7 @@ def train(order: Order[AnomalyRecipe], budget: Budget) -> Path:
     graph, notes = _fitted(order, material, budget)
     minutes = (time.perf_counter() - began) / 60
     say(f"{notes['learnt']}: learnt in {minutes:.1f} min; exporting")
-    folder = deliver(delivery(order, material, graph, {**notes, "fit_minutes": round(minutes, 2)}), budget)
+    folder = deliver(delivery(order, material, graph, notes), budget)
     (order.out / CHECKPOINT).unlink(missing_ok=True)
     return folder
 
@@ -132,6 +132,7 @@ def delivery(order: Order[AnomalyRecipe], material: Material, graph: StationGrap
         classes=material.kinds,
         dataset=order.dataset,
         seed=order.seed,
+        lineage=order.lineage(),
         out=order.out,
         spec=material.spec,
         parts=material.parts,
