@@ -53,7 +53,7 @@ class Fitted:
     fit_s: float
 
     def notes(self) -> dict[str, float | int | str]:
-        """What a manifest says of the fitting: nothing of the clock, which would make another bundle of the same run."""
+        """What a manifest says of the fitting; nothing of the clock, or the same run would give another bundle."""
         return {
             "epochs": self.epochs,
             "stopped": self.stopped,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from training.augment import Batch, augment
+from training.part_weights import part_weights, within_classes
 from training.paste import Paster
 from training.pictures import Pictures
 from training.recipe import TrainingRecipe
@@ -23,7 +24,10 @@ class FitSteps(Dataset[Batch]):
     def __init__(self, pictures: Pictures, good_columns: Sequence[int], recipe: TrainingRecipe, seed: int) -> None:
         self.pictures, self.good_columns, self.recipe, self.seed = pictures, good_columns, recipe, seed
         self.paster = Paster(pictures)
-        self.weights = sample_weights(pictures.labels.numpy(), good_columns, recipe.fit.good_share)
+        labels = pictures.labels.numpy()
+        shares = sample_weights(labels, good_columns, recipe.fit.good_share)
+        weights = shares * within_classes(labels, part_weights(pictures.samples))
+        self.weights = weights / weights.sum()
         self.epoch = 0
 
     def __len__(self) -> int:

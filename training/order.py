@@ -31,6 +31,8 @@ class Order(Generic[RecipeT]):
     """What fitting starts from; unset: from the recipe's own first weights."""
     fast: bool = False
     """Keep the parent's features and fit what reads them."""
+    features: Path | None = None
+    """Where features are kept by picture, for the next such order; unset: nowhere."""
 
     def lineage(self) -> Lineage:
         """Return where a bundle of this order comes from."""
