@@ -105,7 +105,7 @@ def _network(graph: StationGraph) -> Network:
 def _kept(path: Path) -> tuple[Floats, Floats, Floats] | None:
     """Read what was seen before; a file that is not whole is as good as none."""
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as stream, np.load(stream) as stored:
             return stored["pooled"], stored["cells"], stored["textures"]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None

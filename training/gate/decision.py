@@ -29,6 +29,7 @@ from training.gate.evidence import (
     passed,
     rejected,
     reviewed,
+    unsettled,
 )
 from training.gate.paired_test import at_most, p_value
 
@@ -120,6 +121,7 @@ def _tests(candidate: Sequence[Said], serving: Sequence[Said], settings: GateSet
     for label in sorted({label for one, _ in defective for label in split_labels(one.label)}):
         mine = [pair for pair in defective if label in split_labels(pair[0].label)]
         yield test(f"{label} passed", settings.margin_of(label), passed, mine)
+    yield test("defective to review", settings.review_margin, unsettled, defective)
     yield test("good rejected", settings.overkill_margin, rejected, good)
     yield test("good to review", settings.review_margin, reviewed, good)
 

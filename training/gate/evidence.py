@@ -208,6 +208,10 @@ def reviewed(said: Said) -> bool:
     return not said.is_defect and said.outcome not in (Outcome.PASS, Outcome.REJECT)
 
 
+def unsettled(said: Said) -> bool:
+    return said.is_defect and said.outcome not in (Outcome.PASS, Outcome.REJECT)
+
+
 def paired(candidate: Sequence[Said], serving: Sequence[Said], wrong: Wrong) -> Paired | None:
     """Count groups, each by its worst part; None where there is none. Both sides name the same parts."""
     now, before = _by_group(candidate, wrong), _by_group(serving, wrong)
