@@ -248,3 +248,15 @@ def test_the_full_path_draws_by_weight_too(trained: Trained, tiny_recipe: Callab
     mine = material.fit.labels == material.fit.labels[0]
     assert steps.weights[0] > 1.5 * plain.weights[0]
     assert steps.weights[mine].sum() == pytest.approx(plain.weights[mine].sum())
+
+
+def test_the_learning_curve_is_of_growing_groups_on_parts_that_were_not_fitted(trained: Trained) -> None:
+    from training.growth import learning_points
+
+    dataset = read_dataset(trained.folder, splits=("train", "val"))
+    points = learning_points(trained.bundle, dataset)
+    counts = [point.groups for point in points]
+    assert counts == sorted(set(counts))
+    assert len(counts) >= 3
+    assert {point.wrong.n for point in points} == {8}
+    assert points[-1].wrong.count <= points[0].wrong.count
