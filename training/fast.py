@@ -21,12 +21,12 @@ from torch.nn import functional
 from training.features import VARIED, Features, Looking, look
 from training.fitting import Fitted
 from training.heads import Network
-from training.loader import sample_weights
+from training.loader import chances
 from training.material import Material
 from training.novelty import fit_texture
 from training.order import say
 from training.parent import Parent, kept_graph
-from training.part_weights import part_weights, within_classes
+from training.part_weights import part_weights
 from training.recipe import TrainingRecipe
 
 STRENGTHS = (1.0, 0.1, 0.01, 1e-3, 1e-4)
@@ -68,7 +68,8 @@ def fit_fast(
     count = len(material.fit) + len(material.selection)
     say(f"features of {count} pictures after {time.perf_counter() - began:.0f} s, {fresh + more} of them not kept")
     mean, spread = _scale(fitting)
-    seen = _rows(network, fitting, mean, spread, material.fit.labels, chances(material, recipe))
+    drawn = chances(material.fit, material.good_columns, recipe.fit.good_share)
+    seen = _rows(network, fitting, mean, spread, material.fit.labels, drawn)
     held = part_weights(material.selection.samples)
     judge = _rows(network, choosing, mean, spread, material.selection.labels, held / held.sum())
     change, loss = best_change(seen, judge, recipe.fit.label_smoothing)
@@ -76,14 +77,6 @@ def fit_fast(
     taps = network.backbone.tap_channels()
     network.novelty = fit_texture(fitting.textures.astype(np.float64), material.fit.labels.numpy(), taps)
     return Fitted(graph, 0, STOPPED, loss, time.perf_counter() - began)
-
-
-def chances(material: Material, recipe: TrainingRecipe) -> Floats:
-    """Return how much each fitting picture counts (N,), as often as the full path would draw it."""
-    labels = material.fit.labels.numpy()
-    shares = sample_weights(labels, material.good_columns, recipe.fit.good_share)
-    wanted = shares * within_classes(labels, part_weights(material.fit.samples))
-    return np.asarray(wanted / wanted.sum())
 
 
 @torch.no_grad()

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from inspector.bundle import Bundle
 from inspector.dataset import Dataset
 from inspector.risk import Rate
-from training.fast import Seen, best_change, chances
+from training.fast import Seen, best_change
 from training.features import Features, Looking, look
+from training.loader import chances
 from training.material import Material, load_material
 from training.parent import kept_graph, like_parent, read_parent
 from training.snapshots.curve import SHARES, Point
@@ -51,7 +52,8 @@ def learning_points(bundle: Bundle, dataset: Dataset) -> list[Point]:
     scale, classes = Scale(flat.mean(axis=0), flat.std(axis=0).clip(1e-3)), len(material.classes)
     judge = scale.rows(choosing, material.selection.labels, np.ones(len(material.selection)), classes)
     judged = scale.rows(held, material.validation.labels, np.ones(len(material.validation)), classes)
-    whole = scale.rows(fitting, material.fit.labels, chances(material, recipe), classes)
+    drawn = chances(material.fit, material.good_columns, recipe.fit.good_share)
+    whole = scale.rows(fitting, material.fit.labels, drawn, classes)
     return [Point(count, _wrong(_some(whole, taken), judge, judged)) for count, taken in _growing(material)]
 
 

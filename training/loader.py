@@ -24,10 +24,7 @@ class FitSteps(Dataset[Batch]):
     def __init__(self, pictures: Pictures, good_columns: Sequence[int], recipe: TrainingRecipe, seed: int) -> None:
         self.pictures, self.good_columns, self.recipe, self.seed = pictures, good_columns, recipe, seed
         self.paster = Paster(pictures)
-        labels = pictures.labels.numpy()
-        shares = sample_weights(labels, good_columns, recipe.fit.good_share)
-        weights = shares * within_classes(labels, part_weights(pictures.samples))
-        self.weights = weights / weights.sum()
+        self.weights = chances(pictures, good_columns, recipe.fit.good_share)
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -50,6 +47,14 @@ class FitSteps(Dataset[Batch]):
             labels.append(label)
         known = self.pictures.has_mask[list(chosen)]
         return Batch(torch.stack(images).float(), torch.stack(masks)[:, None].float(), torch.tensor(labels), known)
+
+
+def chances(pictures: Pictures, good_columns: Sequence[int], good_share: float) -> NDArray[np.float64]:
+    """Chance of each picture (N,) to be drawn: that of its class, and within the class by what the part weighs."""
+    labels = pictures.labels.numpy()
+    shares = sample_weights(labels, good_columns, good_share)
+    weights = shares * within_classes(labels, part_weights(pictures.samples))
+    return np.asarray(weights / weights.sum())
 
 
 def sample_weights(labels: NDArray[np.int64], good_columns: Sequence[int], good_share: float) -> NDArray[np.float64]:
