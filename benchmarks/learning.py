@@ -147,6 +147,8 @@ def run_worker(site: Site, rng: random.Random | None) -> bool:
         "once",
         "--database",
         str(site.folder / "ledger.sqlite"),
+        "--nice",
+        "0",
     ]
     with subprocess.Popen([*command, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
