@@ -39,7 +39,7 @@ class Curve:
 
     def expected(self, groups: int) -> float:
         """Return the share that is expected to be wrong with so many groups."""
-        return min(1.0, self.scale * groups**-self.power)
+        return float(min(1.0, self.scale * groups**-self.power))
 
     @property
     def more_help(self) -> bool:
