@@ -103,25 +103,20 @@ def like_parent(recipe: TrainingRecipe, parent: Parent, *, fast: bool) -> Traini
 
 
 def kept_graph(parent: Parent, classes: tuple[str, ...]) -> StationGraph:
-    """Return the parent's network for these classes, exactly as it was exported; classes that are new are rare.
+    """Return the parent's network for these classes, exactly as it was exported; classes that are new start at chance.
 
     The picture's normalisation stays in the stem's weights, so that the next export gives the same bytes again.
     """
-    graph = StationGraph(started(parent, classes, folded=True))
-    graph.scale.fill_(1.0)
-    graph.mean.zero_()
-    return graph.eval().requires_grad_(False)
-
-
-def started(parent: Parent, classes: tuple[str, ...], *, folded: bool = False) -> Network:
-    """Return a network for these classes with the parent's weights; what the parent does not know starts at chance."""
     mapped = tuple(classes.index(name) for name in parent.mapped)
     recipe, spec = parent.recipe, parent.spec
     network = Network(recipe.backbone, (spec.height, spec.width), len(classes), mapped)
     network.light = LevelLight() if recipe.level_light else None
-    load_backbone(network, parent.weights, folded=folded)
+    load_backbone(network, parent.weights, folded=True)
     load_head(network, parent, classes)
-    return network
+    graph = StationGraph(network)
+    graph.scale.fill_(1.0)
+    graph.mean.zero_()
+    return graph.eval().requires_grad_(False)
 
 
 def load_backbone(network: Network, weights: Weights, *, folded: bool) -> None:

@@ -18,6 +18,7 @@ from inspector.bundle import Bundle, load_bundle
 from inspector.cli import main
 from inspector.dataset import read_dataset
 from inspector.errors import BundleError, DatasetError, RecipeError
+from inspector.preprocess import InputSpec
 from inspector.samples import Sample
 from tests.training.conftest import SIDE, Trained
 from training.budget import Budget
@@ -260,3 +261,16 @@ def test_the_learning_curve_is_of_growing_groups_on_parts_that_were_not_fitted(t
     assert len(counts) >= 3
     assert {point.wrong.n for point in points} == {8}
     assert points[-1].wrong.count <= points[0].wrong.count
+
+
+def test_a_bank_among_a_parents_features_is_of_its_kind_and_size() -> None:
+    from tests.conftest import manifest
+    from training.anomaly.recipe import DEEP, AnomalyRecipe
+    from training.anomaly.task import like_parent as like_bank
+
+    parent = manifest(task="anomaly", input=InputSpec(height=256, width=256), training={"bank": 1})
+    assert like_bank(AnomalyRecipe(), parent).banks == (DEEP,)
+    with pytest.raises(RecipeError, match="expected the parent's, 256 x 256 px, bank 1"):
+        like_bank(AnomalyRecipe(input=InputRecipe(height=320, width=320)), parent)
+    with pytest.raises(RecipeError, match="expected a parent with a bank of good places"):
+        like_bank(AnomalyRecipe(), manifest(task="anomaly", training={"learnt": "defects drawn on good parts"}))
