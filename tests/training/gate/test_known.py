@@ -11,7 +11,7 @@ import pytest
 
 from inspector.bundle import Bundle, load_bundle, write_bundle
 from inspector.cli import main
-from inspector.errors import DatasetError
+from inspector.errors import DatasetError, RuntimeFault
 from inspector.inspection import Inspector
 from inspector.preprocess import InputSpec
 from inspector.recipe import Recipe
@@ -111,3 +111,15 @@ def test_a_candidate_for_another_size_of_pictures_is_refused(
     candidate = write_bundle(tmp_path / "new", other, bundle_files(brightness_network(9.0)))
     assert main(["retrain", "gate", str(candidate), str(serving), str(folder)]) == 1
     assert "refused: the candidate is for classify, " in capsys.readouterr().out
+
+
+def test_a_candidate_whose_network_fails_on_a_golden_sample_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = pair(tmp_path, 9.0, {220: "good"})
+
+    def fails(picture: Path) -> tuple[Outcome, float]:
+        raise RuntimeFault("NaN")
+
+    monkeypatch.setattr(both.candidate, "outcome_of_golden", fails)
+    assert faults(judge_known(both, None)) == ["golden part 220.png (good): NOT_INSPECTED, expected PASS"]
