@@ -127,7 +127,7 @@ def fit_change(seen: Seen, start: Tensor, strength: float, smoothing: float) -> 
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
-    solver.step(closure)
+    solver.step(closure)  # type: ignore[no-untyped-call]
     return change.detach()
 
 
@@ -140,5 +140,5 @@ def _loss(seen: Seen, change: Tensor, smoothing: float) -> Tensor:
 @torch.no_grad()
 def _apply(network: Network, change: Tensor, mean: Tensor, spread: Tensor) -> None:
     slope = change[:, :-1] / spread
-    network.linear.weight += slope.float()
-    network.linear.bias += (change[:, -1] - slope @ mean).float()
+    network.linear.weight.add_(slope.float())
+    network.linear.bias.add_((change[:, -1] - slope @ mean).float())

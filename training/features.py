@@ -117,7 +117,7 @@ def _keep(path: Path | None, seen: Sequence[Floats]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as stream:
-            np.savez(stream, **dict(zip(("pooled", "cells", "textures"), seen, strict=True)))
+            np.savez(stream, pooled=seen[0], cells=seen[1], textures=seen[2])
         os.replace(stream.name, path)
     except OSError as error:
         raise DatasetError(f"{path}: features cannot be kept ({error.strerror})") from error
