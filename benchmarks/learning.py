@@ -1,6 +1,7 @@
 """Kill -9 of a retraining worker at random moments: does each job end with one bundle, and none half written?
 
     python -m benchmarks.learning --kills 30 --json FILE
+    python -m benchmarks.learning --gate DATASET --parent BUNDLE --good LABEL   # see benchmarks/candidates.py
 
 A ledger of rendered parts with labels; one job after the other is queued, and workers (`inspector retrain once`, the
 real training of a small network) are killed until so many kills are done; then the job is brought to its end. After
@@ -9,6 +10,7 @@ each kill every bundle that can be seen must load.
 
 from __future__ import annotations
 
+import argparse
 import random
 import signal
 import subprocess
@@ -36,6 +38,7 @@ from db.work_tables import TRAINING_JOBS
 from inspector.bundle import load_bundle
 from inspector.errors import BundleError
 from inspector.ids import new_id
+from inspector.recipe import Recipe, load_recipe
 from inspector.values import Image, InspectionRecord, Outcome, PartTag
 
 PARTS, LOTS, SIDE_PX = 240, 60, 64
@@ -74,9 +77,26 @@ def main() -> None:
     parser = report.arguments("kill -9 of a retraining worker")
     parser.add_argument("--kills", type=int, default=30, help="kills, at random moments")
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
+    parser.add_argument("--gate", type=Path, metavar="DATASET", help="instead: worse and equal candidates at the gate")
+    parser.add_argument("--parent", type=Path, metavar="BUNDLE", help="--gate: whose features candidates are made of")
+    parser.add_argument("--good", metavar="LABEL", default="good", help="--gate: label of defect-free parts")
+    parser.add_argument("--recipe", type=Path, metavar="FILE", help="--gate: recipe with the gate's margins")
+    parser.add_argument("--tries", type=int, default=20, help="--gate: candidates of each kind")
     args = parser.parse_args()
+    if args.gate is not None and args.parent is None:
+        parser.error("--gate needs --parent")
     with tempfile.TemporaryDirectory() as scratch:
-        report.write(campaign(Path(scratch), args.kills, args.seed), args.json)
+        report.write(
+            at_the_gate(args, Path(scratch)) if args.gate else campaign(Path(scratch), args.kills, args.seed), args.json
+        )
+
+
+def at_the_gate(args: argparse.Namespace, folder: Path) -> Mapping[str, int | float | str]:
+    from benchmarks import candidates
+
+    gate = (load_recipe(args.recipe) if args.recipe else Recipe()).gate
+    bench = candidates.Bench(args.gate, folder, load_bundle(args.parent), args.good, gate)
+    return candidates.campaign(bench, args.tries)
 
 
 def campaign(folder: Path, kills: int, seed: int) -> Mapping[str, int | float]:
@@ -127,6 +147,8 @@ def run_worker(site: Site, rng: random.Random | None) -> bool:
         "once",
         "--database",
         str(site.folder / "ledger.sqlite"),
+        "--nice",
+        "0",
     ]
     with subprocess.Popen([*command, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:

@@ -13,12 +13,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from db.audit_log import LONGEST_PERSON, Change, record_change
 from db.records import inspection_from_rows, storable, utc_now
-from db.tables import CHALLENGE_PARTS, INSPECTIONS, IS_PRODUCTION, LINE_HOLDS, OUTBOX, STATIONS
+from db.tables import CHALLENGE_PARTS, IMAGES, INSPECTIONS, IS_PRODUCTION, LINE_HOLDS, OUTBOX, STATIONS
 from inspector.errors import ChallengeRefused
 from inspector.ids import new_id
 from inspector.values import InspectionRecord, Outcome, Verdict
 
 LONGEST_CODE = 128
+NEWEST = 5
+"""Pictures of one challenge part that a candidate is shown."""
 EXPECTED = (Outcome.REJECT, Outcome.REVIEW, Outcome.PASS)
 
 
@@ -51,6 +53,19 @@ class ChallengePart:
     def text(self) -> str:
         label = f" as {self.label}" if self.label else ""
         return f"challenge part {self.code}, to be {self.expected}{label}"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenChallenge:
+    """A picture that a station took of a challenge part, and what is expected of it."""
+
+    part_id: UUID
+    code: str
+    expected: Outcome
+    label: str | None
+    sha256: str
+    path: str
+    """In the image store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +157,29 @@ def since_last_good(connection: Connection, station: str) -> tuple[InspectionRec
     rows = connection.execute(query.order_by(OUTBOX.c.position)).mappings()
     found = None if good is None else inspection_from_rows(good._mapping)
     return found, (inspection_from_rows(row) for row in rows)
+
+
+def seen_challenges(connection: Connection, recipe: str, now: datetime) -> list[SeenChallenge]:
+    """The newest pictures of the challenge parts that are valid now, at most `NEWEST` of each code, in their order.
+
+    What is expected of one is what the newest row of its code says.
+    """
+    query = (
+        select(INSPECTIONS.c.part_id, INSPECTIONS.c.station, CHALLENGE_PARTS.c.code, IMAGES.c.sha256, IMAGES.c.path)
+        .join(CHALLENGE_PARTS, CHALLENGE_PARTS.c.challenge_id == INSPECTIONS.c.challenge_id)
+        .join(IMAGES, IMAGES.c.sha256 == INSPECTIONS.c.image_sha256)
+        .where(INSPECTIONS.c.recipe == recipe, INSPECTIONS.c.completed_at <= now, IMAGES.c.dropped_at.is_(None))
+        .order_by(INSPECTIONS.c.completed_at.desc(), INSPECTIONS.c.part_id)
+    )
+    known: dict[str, dict[str, ChallengePart]] = {}
+    found: dict[tuple[str, str], list[SeenChallenge]] = {}
+    for part_id, station, code, sha256, path in connection.execute(query):
+        if station not in known:
+            known[station] = {one.code: one for one in registered(connection, station)}
+        part, mine = known[station][code], found.setdefault((station, code), [])
+        if part.is_valid(now) and len(mine) < NEWEST:
+            mine.append(SeenChallenge(part_id, code, part.expected, part.label, sha256, path))
+    return [one for key in sorted(found) for one in found[key]]
 
 
 def _last_good(connection: Connection, station: str) -> Any:

@@ -107,12 +107,18 @@ def _rates(held: Held, limits: Reach, allowance: Allowance, claim: Claim) -> tup
 
 
 def certify(
-    inspector: Inspector, judged: Sequence[JudgedPart], dataset: Dataset, split: str, request: Request
+    inspector: Inspector,
+    judged: Sequence[JudgedPart],
+    dataset: Dataset,
+    split: str,
+    request: Request,
+    made_at: datetime | None = None,
 ) -> Certificate:
     """Return the certificate of the inspector's bundle, precision and recipe on judged held parts; raises as `prove`.
 
     The parts must be none that the network, its choice among others, or its calibration's *shape* was fitted on: a map
-    from score to probability that never falls may have been (`inspector.limits`).
+    from score to probability that never falls may have been (`inspector.limits`). `made_at` is what it says of its
+    making; unset: the clock's word.
     """
     bundle, recipe = inspector.bundle, inspector.recipe
     parts = held_parts(judged, inspector.policy)
@@ -136,7 +142,7 @@ def certify(
         dataset=dataset.folder.resolve().name,
         dataset_hash=dataset.content_hash,
         split=split,
-        made_at=datetime.now(UTC),
+        made_at=made_at or datetime.now(UTC),
     )
     return certificate.model_copy(update={"policy": policy.model_copy(update={"origin": certificate.short()})})
 

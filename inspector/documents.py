@@ -93,8 +93,13 @@ def read_toml(path: Path, model: type[D], error: type[UserError]) -> D:
 
 def read_json(path: Path, model: type[D], error: type[UserError]) -> D:
     """Read a JSON file as `model`; raise `error` for a missing file, bad syntax or wrong fields."""
+    return parse_json(str(path), read_bytes(path, error), model, error)
+
+
+def parse_json(source: str, words: str | bytes, model: type[D], error: type[UserError]) -> D:
+    """Validate JSON as `model`; raise `error` for bad syntax or wrong fields, naming `source`."""
     try:
-        content = json.loads(read_bytes(path, error))
+        content = json.loads(words)
     except (json.JSONDecodeError, UnicodeDecodeError) as fault:
-        raise error(f"{path}: not JSON ({fault})") from fault
-    return parse(str(path), content, model, error)
+        raise error(f"{source}: not JSON ({fault})") from fault
+    return parse(source, content, model, error)

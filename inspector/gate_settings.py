@@ -20,7 +20,9 @@ class GateSettings(Document):
     class_margin: Margin = Field(default=0.1, description="more parts of one class of defect that may pass")
     class_margins: dict[str, Margin] = Field(default_factory=dict, description="the same for classes named here")
     overkill_margin: Margin = Field(default=0.05, description="more good parts that may be rejected")
-    review_margin: Margin = Field(default=0.1, description="more good parts that may go to review")
+    review_margin: Margin = Field(
+        default=0.1, description="more good parts, and more defective ones, that may go to review"
+    )
     calibration_error: float = Field(
         default=0.1, gt=0, le=1, description="ECE of the candidate that its interval may not lie above"
     )

@@ -229,7 +229,11 @@ class Inspector:
         return [(sample, *self._golden_outcome(sample)) for sample in self.golden_samples()]
 
     def _golden_outcome(self, sample: GoldenSample) -> tuple[Outcome, float]:
-        prediction = self._predict_golden(self.bundle.path / "golden" / sample.file)
+        return self.outcome_of_golden(self.bundle.path / "golden" / sample.file)
+
+    def outcome_of_golden(self, picture: Path) -> tuple[Outcome, float]:
+        """Judge a golden picture, of this bundle or of another that sees the same; raise RuntimeFault."""
+        prediction = self._predict_golden(picture)
         return decide(_UNSEEN, prediction, self.bundle.manifest.limits).outcome, prediction.defect_probability
 
     def _predict_golden(self, path: Path) -> Prediction:

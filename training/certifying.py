@@ -63,7 +63,8 @@ def certified(draft: Bundle, dataset: Dataset, parts: DatasetParts, policy: Poli
     require_countable(samples, [sample.label not in draft.manifest.good for sample in samples], request)
     inspector = Inspector(draft, Recipe())
     judged = judge(inspector, samples, lambda _: None)
-    return certify(inspector, judged, dataset, parts.validation_origin, request)
+    made_at = draft.manifest.lineage.created_at
+    return certify(inspector, judged, dataset, parts.validation_origin, request, made_at)
 
 
 def request_of(policy: PolicyRecipe) -> Request:

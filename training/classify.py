@@ -5,14 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
-from inspector.bundle import MODEL_FILES, Calibrations, Lineage, Manifest, Precision
+from inspector.bundle import MODEL_FILES, Calibrations, Manifest, Precision
 from inspector.dataset import Dataset
+from inspector.errors import UserError
 from inspector.labels import has_several, labelled_by
 from training.budget import Budget
 from training.card import figures, write_card
@@ -20,6 +19,7 @@ from training.certifying import deliver_bundle
 from training.classifier import ClassifyObjective
 from training.conversion import convert
 from training.export import export_onnx
+from training.fast import fit_fast
 from training.fitting import CHECKPOINT, FitRun, Fitted, be_repeatable, fingerprint, fit
 from training.golden import choose_golden, golden_files
 from training.graph import StationGraph
@@ -31,6 +31,7 @@ from training.material import Material, load_material
 from training.mending import Attempt, Mending, mended
 from training.novelty import learn_novelty
 from training.order import Order, say
+from training.parent import Parent, like_parent, load_backbone, load_head, read_parent
 from training.proof import LogitJudge, Proof, prove
 from training.quantise import spread
 from training.recipe import TrainingRecipe
@@ -41,17 +42,21 @@ def train(order: Order[TrainingRecipe], budget: Budget) -> Path:
     """Fit, export, quantise, calibrate, prove parity; return the folder of the bundle written below `order.out`."""
     order = replace(order, dataset=_labelled(order))
     if has_several(row.label for row in order.dataset.rows if row.split != "test"):
+        if order.parent is not None:
+            raise UserError("--parent: expected labels of one class a part; the data set has parts with several")
         return train_labels(order, budget)
-    material = load_material(order.dataset, order.recipe, order.seed)
+    parent = None if order.parent is None else read_parent(order.parent)
+    if parent is not None:
+        order = replace(order, recipe=like_parent(order.recipe, parent, fast=order.fast))
+    material = load_material(order.dataset, order.recipe, order.seed, parent.classes if parent else ())
     say(material.summary())
-    fitted = fit(_run(order, material), order.out, budget, must_resume=order.must_resume)
+    fitted = _fitted(order, material, parent, budget)
     say(f"fitted {fitted.epochs} epochs in {fitted.fit_s / 60:.1f} min ({fitted.stopped}); exporting")
-    add_guard(fitted, material, order.recipe)
     with tempfile.TemporaryDirectory() as scratch:
         attempt = _export(fitted, material, order, Path(scratch))
         graphs = attempt.converted.paths
         proof = prove(attempt.graph, outputs_of(fitted), graphs, material, order.recipe)
-        manifest = _manifest(order, material, fitted, proof, attempt, budget)
+        manifest = _manifest(order, material, fitted, proof, attempt)
         files = _files(graphs, material, proof, manifest, order.recipe)
         folder = deliver_bundle(order.out, manifest, files, order.dataset, material.parts, order.recipe.policy)
     (order.out / CHECKPOINT).unlink(missing_ok=True)
@@ -66,12 +71,22 @@ def _labelled(order: Order[TrainingRecipe]) -> Dataset:
     return replace(order.dataset, rows=labelled_by(rows, order.recipe.label_column, order.dataset.good))
 
 
-def _run(order: Order[TrainingRecipe], material: Material) -> FitRun:
+def _fitted(order: Order[TrainingRecipe], material: Material, parent: Parent | None, budget: Budget) -> Fitted:
+    be_repeatable(order.recipe.fit, order.seed)
+    if order.fast and parent is not None:
+        return fit_fast(parent, material, order.recipe, order.features)
+    fitted = fit(_run(order, material, parent), order.out, budget, must_resume=order.must_resume)
+    add_guard(fitted, material, order.recipe)
+    return fitted
+
+
+def _run(order: Order[TrainingRecipe], material: Material, parent: Parent | None) -> FitRun:
     recipe = order.recipe
     be_repeatable(recipe.fit, order.seed)
     mapped = mapped_classes(material, recipe)
+    decides = (recipe, order.seed, order.dataset.content_hash, material.classes, material.good)
     return FitRun(
-        network=build_network(material, recipe, mapped),
+        network=build_network(material, recipe, mapped, parent),
         objective=ClassifyObjective(mapped, recipe.fit),
         steps=FitSteps(material.fit, material.good_columns, recipe, order.seed),
         selection=Plain(material.selection),
@@ -79,7 +94,7 @@ def _run(order: Order[TrainingRecipe], material: Material) -> FitRun:
         afterwards=len(material.validation) + len(material.calibration) + recipe.quantise.images,
         recipe=recipe.fit,
         seed=order.seed,
-        fingerprint=fingerprint(recipe, order.seed, order.dataset.content_hash, material.classes, material.good),
+        fingerprint=fingerprint(*decides, *([parent.bundle.id] if parent else [])),
     )
 
 
@@ -89,10 +104,16 @@ def mapped_classes(material: Material, recipe: TrainingRecipe) -> tuple[int, ...
     return tuple(i for i in range(len(material.classes)) if i not in material.good_columns) if taught else ()
 
 
-def build_network(material: Material, recipe: TrainingRecipe, mapped: tuple[int, ...]) -> Network:
+def build_network(
+    material: Material, recipe: TrainingRecipe, mapped: tuple[int, ...], parent: Parent | None = None
+) -> Network:
+    """Return a network with its first weights: the parent's where there is one, and those of ImageNet else."""
     network = Network(recipe.backbone, (material.spec.height, material.spec.width), len(material.classes), mapped)
     network.light = LevelLight() if recipe.level_light else None
-    if recipe.pretrained and recipe.backbone == "efficientnet-lite0":
+    if parent is not None:
+        load_backbone(network, parent.weights, folded=False)
+        load_head(network, parent, material.classes)
+    elif recipe.pretrained and recipe.backbone == "efficientnet-lite0":
         load_imagenet(network.backbone)
         network.freeze_normalisation()
     return network.to(memory_format=torch.channels_last)
@@ -124,7 +145,7 @@ def _export(fitted: Fitted, material: Material, order: Order[TrainingRecipe], fo
 
 
 def _manifest(
-    order: Order[TrainingRecipe], material: Material, fitted: Fitted, proof: Proof, attempt: Attempt, budget: Budget
+    order: Order[TrainingRecipe], material: Material, fitted: Fitted, proof: Proof, attempt: Attempt
 ) -> Manifest:
     return Manifest(
         task="classify",
@@ -134,20 +155,13 @@ def _manifest(
         input=material.spec,
         output_names=outputs_of(fitted),
         limits=proof.policy,
-        lineage=Lineage(
-            dataset=order.dataset.folder.resolve().name,
-            dataset_hash=order.dataset.content_hash,
-            code_version=version("open-inspector"),
-            seed=order.seed,
-            created_at=datetime.now(UTC),
-        ),
+        lineage=order.lineage(),
         parity=proof.parity,
         kept_float=attempt.converted.kept,
         training={
             "backbone": order.recipe.backbone,
             **fitted.notes(),
             **attempt.notes(),
-            "minutes": round(budget.used_s() / 60, 2),
             **{f"{name}_images": len(samples) for name, samples in material.parts.named().items()},
             "validation_is": material.parts.validation_origin,
             "recipe": order.recipe.model_dump_json(exclude_unset=True),

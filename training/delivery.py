@@ -5,9 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +71,7 @@ class Delivery:
     classes: tuple[str, ...]
     """Kinds of findings."""
     dataset: Dataset
+    lineage: Lineage
     seed: int
     out: Path
     spec: InputSpec
@@ -129,7 +128,7 @@ def deliver(delivery: Delivery, budget: Budget, calibrate: Calibrate | None = No
     """
     with tempfile.TemporaryDirectory() as scratch:
         calibrate = calibrate or calibrate_part_scores
-        draft = _manifest(delivery, Policy(pass_below=0, reject_above=0), UNKNOWN_PARITY, budget, ())
+        draft = _manifest(delivery, Policy(pass_below=0, reject_above=0), UNKNOWN_PARITY, ())
         attempt, judge = _export(delivery, Path(scratch), draft, calibrate)
         delivery = replace(delivery, graph=attempt.graph, training={**delivery.training, **attempt.notes()})
         graphs = attempt.converted.paths
@@ -139,7 +138,7 @@ def deliver(delivery: Delivery, budget: Budget, calibrate: Calibrate | None = No
         parity = _prove(delivery, draft, calibrated, judged)
         figures = {name: _figures(delivery, draft, parts) for name, parts in judged.items()}
         _require_small_drops(delivery, {name: found[delivery.metric] for name, found in figures.items()})
-        manifest = _manifest(delivery, calibrated.policy, parity, budget, attempt.converted.kept)
+        manifest = _manifest(delivery, calibrated.policy, parity, attempt.converted.kept)
         tables = {name: _table(delivery, figures[name], judged[name]) for name in PRECISIONS}
         files = _files(delivery, graphs, calibrated, manifest, tables)
         folder = deliver_bundle(delivery.out, manifest, files, delivery.dataset, delivery.parts, delivery.policy)
@@ -249,9 +248,7 @@ def _trust(parts: Sequence[JudgedPart]) -> list[tuple[str, str]]:
     return found.rows() if found else []
 
 
-def _manifest(
-    delivery: Delivery, policy: Policy, parity: Parity, budget: Budget, kept: tuple[KeptFloat, ...]
-) -> Manifest:
+def _manifest(delivery: Delivery, policy: Policy, parity: Parity, kept: tuple[KeptFloat, ...]) -> Manifest:
     counts = {f"{name}_images": len(samples) for name, samples in delivery.parts.named().items()}
     return Manifest(
         task=delivery.task,
@@ -265,18 +262,11 @@ def _manifest(
         output_names=delivery.outputs,
         reading=dict(delivery.reading or {}),
         limits=policy,
-        lineage=Lineage(
-            dataset=delivery.dataset.folder.resolve().name,
-            dataset_hash=delivery.dataset.content_hash,
-            code_version=version("open-inspector"),
-            seed=delivery.seed,
-            created_at=datetime.now(UTC),
-        ),
+        lineage=delivery.lineage,
         parity=parity,
         kept_float=kept,
         training={
             **delivery.training,
-            "minutes": round(budget.used_s() / 60, 2),
             **counts,
             "validation_is": delivery.parts.validation_origin,
         },

@@ -53,11 +53,10 @@ class Fitted:
     fit_s: float
 
     def notes(self) -> dict[str, float | int | str]:
-        """What a manifest says of the fitting; durations in minutes."""
+        """What a manifest says of the fitting; nothing of the clock, or the same run would give another bundle."""
         return {
             "epochs": self.epochs,
             "stopped": self.stopped,
-            "fit_minutes": round(self.fit_s / 60, 2),
             "selection_loss": round(self.selection_loss, 5),
         }
 

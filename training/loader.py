@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from training.augment import Batch, augment
+from training.part_weights import part_weights, within_classes
 from training.paste import Paster
 from training.pictures import Pictures
 from training.recipe import TrainingRecipe
@@ -23,7 +24,7 @@ class FitSteps(Dataset[Batch]):
     def __init__(self, pictures: Pictures, good_columns: Sequence[int], recipe: TrainingRecipe, seed: int) -> None:
         self.pictures, self.good_columns, self.recipe, self.seed = pictures, good_columns, recipe, seed
         self.paster = Paster(pictures)
-        self.weights = sample_weights(pictures.labels.numpy(), good_columns, recipe.fit.good_share)
+        self.weights = chances(pictures, good_columns, recipe.fit.good_share)
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -46,6 +47,14 @@ class FitSteps(Dataset[Batch]):
             labels.append(label)
         known = self.pictures.has_mask[list(chosen)]
         return Batch(torch.stack(images).float(), torch.stack(masks)[:, None].float(), torch.tensor(labels), known)
+
+
+def chances(pictures: Pictures, good_columns: Sequence[int], good_share: float) -> NDArray[np.float64]:
+    """Chance of each picture (N,) to be drawn: that of its class, and within the class by what the part weighs."""
+    labels = pictures.labels.numpy()
+    shares = sample_weights(labels, good_columns, good_share)
+    weights = shares * within_classes(labels, part_weights(pictures.samples))
+    return np.asarray(weights / weights.sum())
 
 
 def sample_weights(labels: NDArray[np.int64], good_columns: Sequence[int], good_share: float) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inspector.dataset import Dataset
@@ -34,10 +35,10 @@ class Material:
         return f"{len(self.classes)} classes, good: {', '.join(self.good) or 'none'}; images: {counts}; input {size}"
 
 
-def load_material(dataset: Dataset, recipe: TrainingRecipe, seed: int) -> Material:
-    """Cut the parts and bring their pictures into memory."""
+def load_material(dataset: Dataset, recipe: TrainingRecipe, seed: int, known: Sequence[str] = ()) -> Material:
+    """Cut the parts and bring their pictures into memory; `known` are classes besides those of the pictures."""
     parts = cut_parts(dataset, recipe.parts, seed)
-    classes = tuple(sorted({sample.label for sample in parts.fit}))
+    classes = tuple(sorted({*known, *(sample.label for sample in parts.fit)}))
     good = tuple(label for label in classes if label in dataset.good)
     spec = choose_input(parts.fit, recipe.input)
     pictures = {name: load_pictures(samples, classes, good, spec) for name, samples in parts.named().items()}

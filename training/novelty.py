@@ -68,8 +68,13 @@ def learn_novelty(graph: StationGraph, pictures: Pictures, recipe: TrainingRecip
         with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(recipe.fit)):
             taps, _ = backbone(images.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
             found.append(statistics(taps).numpy())
-    features, labels = np.concatenate(found).astype(np.float64), pictures.labels.numpy()
-    weights = steady_weights(features, backbone.tap_channels())  # type: ignore[operator, union-attr]
+    channels = backbone.tap_channels()  # type: ignore[operator, union-attr]
+    return fit_texture(np.concatenate(found).astype(np.float64), pictures.labels.numpy(), channels)
+
+
+def fit_texture(features: Floats, labels: NDArray[np.int64], channels: Sequence[int]) -> TextureGuard:
+    """Fit to statistics (N, F) of a classifier's three taps with so many channels, and labels (N,)."""
+    weights = steady_weights(features, channels)
     weight, bias = learn_metric(features, labels, weights, DIMENSIONS, SHRINKAGE)
     places = features @ weight.T + bias
     kinds = np.unique(labels)

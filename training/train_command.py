@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
+from inspector.bundle import Bundle, load_bundle
 from inspector.dataset import Dataset, read_dataset
-from inspector.documents import Document, parse, read_toml
-from inspector.errors import DatasetError, RecipeError, UserError
+from inspector.documents import Document, parse, parse_json, read_toml
+from inspector.errors import BundleError, DatasetError, RecipeError, UserError
 from inspector.figures import load_figures
 from inspector.heads import HEADS
 from inspector.plugins import load_plugin
@@ -30,6 +32,8 @@ TASKS = {
     "segment": ("training.segment.recipe:SegmentRecipe", "training.segment.task:train"),
 }
 """Per task: the document that --recipe holds, and `train(order, budget) -> folder of the bundle`, which loads torch."""
+WARM, FAST = ("classify",), ("classify", "anomaly")
+"""Tasks that can start from a bundle's weights, and those that can keep its features."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +50,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--devices", type=int, metavar="N", help="processes or GPUs that fit together (default: recipe's)"
     )
+    parser.add_argument(
+        "--parent", type=Path, metavar="BUNDLE", help="start from its weights, size and recipe (classify)"
+    )
+    parser.add_argument(
+        "--fast", action="store_true", help="keep the parent's features, fit what reads them (classify, anomaly)"
+    )
+    parser.add_argument("--features", type=Path, metavar="DIR", help="keep features by picture here (--fast)")
+    parser.add_argument(
+        "--made-at", type=_moment, metavar="TIME", help="what the bundle says of its making: same run, same bundle id"
+    )
     parser.add_argument("--resume", action="store_true", help="refuse to start anew where there is nothing to resume")
     parser.add_argument(
         "--allow-leaks", action="store_true", help="train although near-duplicates lie in both train and val"
@@ -56,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
     budget = Budget.starting_now(_positive(args.minutes))
     if not 0 <= args.seed < 2**32:
         raise UserError(f"--seed: expected 0 to {2**32 - 1}, found {args.seed}")
-    recipe = with_devices(read_recipe(args.recipe, args.task), args.strategy, args.devices)
+    parent = parent_of(args)
+    asked = read_recipe(args.recipe, args.task) if args.recipe or parent is None else recipe_of(parent, args.task)
+    recipe = with_devices(asked, args.strategy, args.devices)
     dataset = read_labelled(args.dataset, args.good)
     require_writable(args.out)
     require_sound(dataset, args.task, cast(Cuts, recipe), args.seed)
@@ -69,8 +85,9 @@ def run(args: argparse.Namespace) -> int:
     from training.outputs import ParityBroken
     from training.scoring import QuantisationDrop
 
+    order = Order(dataset, args.out, recipe, args.seed, args.resume, args.made_at, parent, args.fast, args.features)
     try:
-        print(train(Order(dataset, args.out, recipe, args.seed, args.resume), budget))
+        print(train(order, budget))
     except (ParityBroken, QuantisationDrop) as refused:
         raise type(refused)(f"{refused}{_what_is_left(args.out)}") from refused
     return 0
@@ -113,6 +130,39 @@ def with_devices(recipe: Document, strategy: str | None, devices: int | None) ->
     if "fit" not in content:
         raise RecipeError(f"--{next(iter(said))}: nothing is fitted step by step for this task")
     return parse("--strategy, --devices", {**content, "fit": {**content["fit"], **said}}, type(recipe), RecipeError)
+
+
+def parent_of(args: argparse.Namespace) -> Bundle | None:
+    """Return the bundle to start from; raise UserError where the task cannot, or nothing says from which."""
+    if args.parent is None:
+        if args.fast or args.features:
+            raise UserError("--fast, --features: expected --parent, the bundle whose features are kept")
+        return None
+    able = FAST if args.fast else WARM
+    if args.task not in able:
+        fast = " --fast" if args.fast else ""
+        raise UserError(f"--parent{fast}: expected --task {' or '.join(able)}, got {args.task}")
+    bundle = load_bundle(args.parent)
+    if bundle.manifest.task != args.task:
+        raise UserError(f"--parent {args.parent}: is a bundle of task {bundle.manifest.task}, not {args.task}")
+    return bundle
+
+
+def recipe_of(bundle: Bundle, task: str) -> Document:
+    """Return the training recipe by which a bundle was made."""
+    document: type[Document] = _named(TASKS[task][0])
+    source = f"{bundle.path}: manifest.json: training.recipe"
+    return parse_json(source, str(bundle.manifest.training.get("recipe", "{}")), document, BundleError)
+
+
+def _moment(words: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(words)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a time as 2026-01-31T12:00:00+00:00, got {words!r}") from None
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"expected a time zone, got {words!r}")
+    return moment.astimezone(UTC)
 
 
 def _positive(minutes: float | None) -> float | None:

@@ -14,13 +14,15 @@ from sqlalchemy import Engine, text
 
 from db import queries
 from db.audit_log import changes_of
-from db.challenges import ChallengePart, Hold, register, registered, since_last_good, standing
+from db.challenges import NEWEST, ChallengePart, Hold, register, registered, seen_challenges, since_last_good, standing
 from db.engine import WRITES, open_engine
 from db.forward import Forwarder
+from db.images import StoredImage
 from db.label_queries import Window, audit, ratings, stopped
 from db.labels import Label, add_label, open_tasks, parts_labelled_blind
 from db.ledger import Ledger
 from db.outbox import reports
+from db.records import utc_now
 from db.schema import differences, downgrade, upgrade
 from inspector.draws import Draw, Stratum
 from inspector.errors import ChallengeRefused
@@ -229,3 +231,28 @@ def test_migration_moves_simulated_to_the_part_and_back(database: str, line: Any
     with engine.connect() as connection:
         after = connection.execute(text("SELECT simulated FROM inspections ORDER BY sequence")).scalars().all()
     assert [bool(each) for each in before] == [bool(each) for each in after] == [False, True]
+
+
+def test_the_newest_pictures_of_valid_challenge_parts_are_listed_with_what_is_expected_now(
+    database: str, engine: Engine, line: Any
+) -> None:
+    add(engine, RABBIT)
+    with Ledger(database) as ledger:
+        run_id = ledger.start_run(line.run())
+        for trigger in range(1, NEWEST + 3):
+            image = StoredImage(f"{trigger:064x}", f"{trigger}.png", 9)
+            opened = challenged(line.part(run_id, trigger), None)
+            ledger.open_part(opened)
+            judged = challenged(
+                line.judged(opened, completed_at=opened.triggered_at + timedelta(seconds=trigger)), False
+            )
+            ledger.complete_part(replace(judged, image_sha256=image.sha256), image).result(5)
+    with engine.connect() as connection:
+        recipe = opened.recipe
+        found = seen_challenges(connection, recipe, utc_now())
+        assert [one.path for one in found] == [f"{number}.png" for number in range(NEWEST + 2, 2, -1)]
+        assert {(one.code, one.expected, one.label) for one in found} == {("RR-1", Outcome.REJECT, "scratch")}
+        assert seen_challenges(connection, "another", utc_now()) == []
+    add(engine, ChallengePart(STATION, "RR-1", "ben", note="worn", valid_to=utc_now() + timedelta(seconds=1)))
+    with engine.connect() as connection:
+        assert seen_challenges(connection, recipe, utc_now() + timedelta(seconds=2)) == []

@@ -6,6 +6,7 @@ import csv
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,6 +27,7 @@ collect_ignore_glob = [] if find_spec("pytorch_lightning") else ["test_*.py"]
 """Without the extra `training` these tests are left out; what follows imports torch only when called."""
 
 SIDE = 64
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 KINDS = ("good", "scratch", "stain")
 FIT = {"epochs": 20, "batch_size": 8, "threads": 1, "learning_rate": 0.01, "backbone_rate_share": 1.0, "averaging": 0.9}
 
@@ -88,7 +90,7 @@ def train(
     from training.order import Order
 
     dataset = read_dataset(folder, splits=("train", "val"))
-    order = Order(dataset, out, recipe or tiny_recipe(), seed, resume)
+    order = Order(dataset, out, recipe or tiny_recipe(), seed, resume, NOON)
     return load_bundle(train_classifier(order, Budget.starting_now(None)))
 
 

@@ -23,6 +23,7 @@ from inspector.figures import JudgedPart
 from inspector.preprocess import InputSpec
 from inspector.runtimes import Outputs
 from inspector.values import Outcome
+from tests.conftest import manifest
 from training import conversion
 from training.budget import Budget
 from training.conversion import WRITERS, convert
@@ -354,6 +355,7 @@ def delivery(surface: Path, out: Path) -> Delivery:
         outputs=("mask", "kinds", "score"),
         classes=("defect",),
         dataset=dataset,
+        lineage=manifest().lineage,
         seed=0,
         out=out,
         spec=spec,

@@ -48,6 +48,13 @@ def test_an_unknown_good_label_is_refused(surface: Path, tmp_path: Path, capsys:
     assert "--good: fine is no label" in text
 
 
+def test_a_time_of_making_without_a_zone_is_refused(surface: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", str(surface), "--task", "classify", "--out", "x", "--made-at", "2026-01-02T12:00:00"]
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "expected a time zone" in capsys.readouterr().err
+
+
 def test_a_recipe_with_an_unknown_field_is_refused(
     surface: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

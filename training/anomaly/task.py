@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import onnx
 import torch
 
 from inspector import metrics
+from inspector.bundle import Manifest
+from inspector.errors import RecipeError
 from training.anomaly.anomalib_graph import AnomalibGraph, station_graph
 from training.anomaly.bank import learn
 from training.anomaly.material import Material, load_material
@@ -26,6 +29,7 @@ from training.graph import StationGraph
 from training.light import LevelLight, light_nodes
 from training.order import Order, say
 from training.quantise import spread
+from training.recipe import InputRecipe
 from training.scoring import torch_outputs
 from training.weights import load_imagenet
 
@@ -36,15 +40,34 @@ Notes = dict[str, float | int | str]
 
 def train(order: Order[AnomalyRecipe], budget: Budget) -> Path:
     """Learn the bank, export, quantise, calibrate, prove; return the folder of the bundle below `order.out`."""
+    if order.parent is not None:
+        order = replace(order, recipe=like_parent(order.recipe, order.parent.manifest))
     material = load_material(order.dataset, order.recipe, order.seed)
     say(material.summary())
     began = time.perf_counter()
     graph, notes = _fitted(order, material, budget)
     minutes = (time.perf_counter() - began) / 60
     say(f"{notes['learnt']}: learnt in {minutes:.1f} min; exporting")
-    folder = deliver(delivery(order, material, graph, {**notes, "fit_minutes": round(minutes, 2)}), budget)
+    folder = deliver(delivery(order, material, graph, notes), budget)
     (order.out / CHECKPOINT).unlink(missing_ok=True)
     return folder
+
+
+def like_parent(recipe: AnomalyRecipe, parent: Manifest) -> AnomalyRecipe:
+    """Return the recipe for a bank among the parent's features: its size and its bank, so that nothing is chosen again.
+
+    Raises:
+        RecipeError: the parent has no bank, or looks at pictures of another size or light.
+    """
+    spec, theirs = parent.input, parent.training.get("bank")
+    if not isinstance(theirs, int):
+        raise RecipeError(
+            "--fast: expected a parent with a bank of good places; this one was taught, or is of anomalib"
+        )
+    wanted = InputRecipe(height=spec.height, width=spec.width, fit=spec.fit)
+    if theirs >= len(recipe.banks) or wanted != recipe.input:
+        raise RecipeError(f"input, banks: expected the parent's, {spec.height} x {spec.width} px, bank {theirs}")
+    return recipe.model_copy(update={"banks": (recipe.banks[theirs],)})
 
 
 def _fitted(order: Order[AnomalyRecipe], material: Material, budget: Budget) -> tuple[StationGraph, Notes]:
@@ -132,6 +155,7 @@ def delivery(order: Order[AnomalyRecipe], material: Material, graph: StationGrap
         classes=material.kinds,
         dataset=order.dataset,
         seed=order.seed,
+        lineage=order.lineage(),
         out=order.out,
         spec=material.spec,
         parts=material.parts,

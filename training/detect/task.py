@@ -153,6 +153,7 @@ def _delivery(order: Order[DetectRecipe], material: Material, fitted: Fitted) ->
         classes=material.classes,
         dataset=order.dataset,
         seed=order.seed,
+        lineage=order.lineage(),
         out=order.out,
         spec=material.spec,
         parts=material.parts,

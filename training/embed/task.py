@@ -61,7 +61,7 @@ def _fitted(
         notes |= {"stopped": fitted.stopped, "selection_loss": round(fitted.selection_loss, 5)}
     minutes = (time.perf_counter() - began) / 60
     say(f"learnt a metric of {graph.network.project.out_features} dimensions in {minutes:.1f} min; exporting")  # type: ignore[union-attr]
-    return graph, {**notes, "fit_minutes": round(minutes, 2)}
+    return graph, notes
 
 
 def _learn(graph: StationGraph, material: Material, order: Order[EmbedRecipe]) -> None:
@@ -122,6 +122,7 @@ def _delivery(
         classes=material.classes,
         dataset=material.dataset,
         seed=order.seed,
+        lineage=order.lineage(),
         out=order.out,
         spec=material.spec,
         parts=material.parts,

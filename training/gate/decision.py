@@ -18,6 +18,7 @@ from inspector.labels import split_labels
 from training.gate.evidence import (
     Flip,
     GateReport,
+    KnownVerdict,
     MarginTest,
     Said,
     Side,
@@ -28,6 +29,7 @@ from training.gate.evidence import (
     passed,
     rejected,
     reviewed,
+    unsettled,
 )
 from training.gate.paired_test import at_most, p_value
 
@@ -35,8 +37,10 @@ NAMED = 3
 """Parts that a reason names."""
 
 
-def decide(candidate: Side, serving: Side, subject: Subject, draws: int = DRAWS) -> GateReport:
-    """Hold a candidate against the bundle that serves.
+def decide(
+    candidate: Side, serving: Side, subject: Subject, draws: int = DRAWS, known: tuple[KnownVerdict, ...] = ()
+) -> GateReport:
+    """Hold a candidate against the bundle that serves; `known` are parts of known truth that both judged.
 
     Where the sides do not stand for the same parts, nothing is compared and the candidate is refused. The interval of
     the calibration error is of so many `draws`.
@@ -49,6 +53,7 @@ def decide(candidate: Side, serving: Side, subject: Subject, draws: int = DRAWS)
     reasons = (
         *mismatches,
         *_faults(candidate, serving),
+        *(one.fault for one in known if one.fault),
         *(f"not shown: {test.text()}" for test in tests if not test.shown),
         *_trust_reasons(trust, subject.settings),
         *_latency_reasons(ratio, subject.settings),
@@ -69,6 +74,7 @@ def decide(candidate: Side, serving: Side, subject: Subject, draws: int = DRAWS)
         candidate_certificate=candidate.standing,
         serving_certificate=serving.standing,
         flips=() if mismatches else tuple(_flips(candidate.said, serving.said)),
+        known=known,
     )
 
 
@@ -76,6 +82,8 @@ def _mismatches(candidate: Side, serving: Side) -> Iterator[str]:
     """Yield why the two cannot be compared at all."""
     if candidate.bundle_id == serving.bundle_id:
         yield f"the candidate is the serving bundle {serving.bundle_id[:16]} itself"
+    if candidate.takes != serving.takes:
+        yield f"the candidate is for {candidate.takes}, the serving bundle for {serving.takes}"
     if candidate.good != serving.good:
         yield f"good means {_names(candidate.good)} to the candidate and {_names(serving.good)} to the serving bundle"
     if missing := sorted(set(serving.classes) - set(candidate.classes)):
@@ -113,6 +121,7 @@ def _tests(candidate: Sequence[Said], serving: Sequence[Said], settings: GateSet
     for label in sorted({label for one, _ in defective for label in split_labels(one.label)}):
         mine = [pair for pair in defective if label in split_labels(pair[0].label)]
         yield test(f"{label} passed", settings.margin_of(label), passed, mine)
+    yield test("defective to review", settings.review_margin, unsettled, defective)
     yield test("good rejected", settings.overkill_margin, rejected, good)
     yield test("good to review", settings.review_margin, reviewed, good)
 
@@ -125,7 +134,7 @@ def _margin_test(
         return MarginTest(
             name=name, n=0, lost=0, gained=0, margin=margin, needed=needed, p_value=None, at_most=None, shown=False
         )
-    p = p_value(seen, margin)
+    p, weighed = p_value(seen, margin), weighed_difference(candidate, serving, wrong)
     return MarginTest(
         name=name,
         n=seen.n,
@@ -135,8 +144,21 @@ def _margin_test(
         needed=needed,
         p_value=p,
         at_most=at_most(seen, error),
-        shown=p <= error,
+        weighed=weighed,
+        shown=p <= error and (weighed is None or weighed < margin),
     )
+
+
+def weighed_difference(candidate: Sequence[Said], serving: Sequence[Said], wrong: Wrong) -> float | None:
+    """Return how much more often the candidate goes wrong, each part weighed; None where all weigh the same.
+
+    An estimate with no bound of its own: exact tests count things that are alike. It can only refuse.
+    """
+    weights = np.array([one.weight for one in candidate], np.float64)
+    if np.ptp(weights) == 0:
+        return None
+    worse = np.array([float(wrong(now)) - float(wrong(was)) for now, was in zip(candidate, serving, strict=True)])
+    return float((weights * worse).sum() / weights.sum())
 
 
 def _trust(said: Sequence[Said], draws: int) -> Trust | None:

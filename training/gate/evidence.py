@@ -31,6 +31,8 @@ class Said:
     outcome: Outcome
     probability: float | None
     seconds: float
+    weight: float = 1.0
+    """Parts of the line that it stands for."""
 
     @property
     def judged(self) -> bool:
@@ -49,6 +51,8 @@ class Side:
     certified: bool
     standing: str
     """What its certificate proves, or why nothing is proved."""
+    takes: str = ""
+    """Task, size and cut of the pictures: what recipe and camera were set up for."""
     self_test: str = ""
     """The fault of its golden self-test; empty: every sample as recorded."""
 
@@ -64,7 +68,12 @@ class MarginTest(Document):
     needed: int = Field(description="groups that show the margin where none is lost or gained")
     p_value: float | None = Field(description="exact, of `worse by the margin or more`; unset without a group")
     at_most: float | None = Field(description="exact upper bound on how much worse the candidate is")
-    shown: bool
+    weighed: float | None = Field(
+        default=None,
+        description="how much worse it is on these parts, each weighed by how many it stands for; unset: all stand for "
+        "as many",
+    )
+    shown: bool = Field(description="by the exact test, and by the weighed share too where there is one")
 
     def text(self) -> str:
         """Return e.g. `crack passed: 1 lost, 2 gained of 120; at most 3.1 % more, margin 5 %`."""
@@ -73,7 +82,38 @@ class MarginTest(Document):
         seen = f"{self.name}: {self.lost} lost, {self.gained} gained of {self.n} groups"
         bound = f"at most {100 * self.at_most:.1f} % more, margin {100 * self.margin:g} %"
         few = f"; at least {self.needed} groups are needed" if not self.shown and self.n < self.needed else ""
-        return f"{seen}; {bound}{few}"
+        weighed = "" if self.weighed is None else f"; weighed as the line makes them, {100 * self.weighed:+.1f} %"
+        return f"{seen}; {bound}{weighed}{few}"
+
+
+class KnownVerdict(Document):
+    """A part of known truth, judged by both."""
+
+    source: Literal["golden", "challenge"]
+    part: str
+    expected: Outcome = Field(description="of a golden sample PASS or REJECT, by its label")
+    label: str | None = Field(description="that it must be given; of a golden sample, what it is")
+    candidate: Outcome
+    candidate_met: bool
+    serving: Outcome
+    serving_met: bool
+
+    @property
+    def fault(self) -> str:
+        """Return why the candidate is refused for it; empty where it is not.
+
+        What must be stopped and passes is refused whatever the serving bundle says; else the candidate may miss what
+        the serving bundle misses too.
+        """
+        is_escape = self.expected is not Outcome.PASS and self.candidate is Outcome.PASS
+        if self.candidate_met:
+            return ""
+        if self.source == "challenge" and is_escape:
+            return f"challenge part {self.part}, to be {self.expected}, passes"
+        if self.serving_met:
+            label = f" ({self.label})" if self.label else ""
+            return f"{self.source} part {self.part}{label}: {self.candidate}, expected {self.expected}"
+        return ""
 
 
 class Trust(Document):
@@ -132,6 +172,7 @@ class GateReport(Document):
     candidate_certificate: str
     serving_certificate: str
     flips: tuple[Flip, ...]
+    known: tuple[KnownVerdict, ...] = Field(default=(), description="golden samples and challenge parts")
 
     def lines(self) -> list[str]:
         """Return the report for a terminal: the outcome first, its reasons, then the figures."""
@@ -146,6 +187,8 @@ class GateReport(Document):
             f"trust      ECE {trust} of the defect probability",
             f"latency    {ratio}",
             f"limits     {self.candidate_certificate}",
+            f"known      {sum(one.candidate_met for one in self.known)} of {len(self.known)} parts of known truth as "
+            "they must be",
             f"flips      {len(self.flips)}, {sum(flip.worse for flip in self.flips)} of them for the worse",
         ]
 
@@ -163,6 +206,10 @@ def rejected(said: Said) -> bool:
 
 def reviewed(said: Said) -> bool:
     return not said.is_defect and said.outcome not in (Outcome.PASS, Outcome.REJECT)
+
+
+def unsettled(said: Said) -> bool:
+    return said.is_defect and said.outcome not in (Outcome.PASS, Outcome.REJECT)
 
 
 def paired(candidate: Sequence[Said], serving: Sequence[Said], wrong: Wrong) -> Paired | None:

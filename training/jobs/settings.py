@@ -20,6 +20,11 @@ class JobSettings(Document):
     training: str = Field(
         default="", description="training recipe, word for word as its TOML file; empty: the defaults"
     )
+    start: Literal["anew", "warm", "fast"] = Field(
+        default="anew",
+        description="from the recipe's first weights, from the parent's, or with the parent's features kept and only "
+        "what reads them fitted",
+    )
     shares: Shares = Field(default_factory=Shares, description="how groups of parts are divided")
 
 

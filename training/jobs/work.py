@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from db.bundle_states import BundleState, StateChange, set_state, state_of
 from db.bundles import KnownBundle, register_bundle
+from db.challenges import seen_challenges
 from db.engine import writing
 from db.jobs import HeldJob, finish, progress, use_snapshot
 from db.material.manifest import SnapshotManifest
@@ -28,6 +29,7 @@ from inspector.bundle import ID_DIGITS, LATEST, Bundle, load_bundle
 from inspector.documents import parse, read_json
 from inspector.errors import BundleError, JobRefused
 from training.gate.evidence import REFUSED, GateReport
+from training.jobs.challenges import write_challenges
 from training.jobs.running import CommandFailed, Commands, last_words
 from training.jobs.settings import JobSettings, WorkerSettings
 from training.snapshots.freezing import freeze_labels, write_dataset
@@ -64,7 +66,7 @@ def do_job(shop: Shop, held: HeldJob) -> str:
     if not dataset.is_dir():
         write_dataset(manifest, shop.settings.images, dataset)
     if not (folder / "out" / LATEST).is_file():
-        _train(shop, held, asked, manifest.good)
+        _train(shop, held, asked, manifest)
     bundle = place_bundle(load_bundle(folder / "out"), shop.settings.bundles)
     state, said = _gate(shop, held, bundle)
     _conclude(shop, held, bundle, state, said)
@@ -82,18 +84,34 @@ def _snapshot(shop: Shop, held: HeldJob, asked: JobSettings) -> SnapshotManifest
     return manifest
 
 
-def _train(shop: Shop, held: HeldJob, asked: JobSettings, good: tuple[str, ...]) -> None:
-    """Train into the job's folder; a checkpoint that an earlier attempt left there is gone on from."""
+def _train(shop: Shop, held: HeldJob, asked: JobSettings, manifest: SnapshotManifest) -> None:
+    """Train into the job's folder; a checkpoint that an earlier attempt left there is gone on from.
+
+    The bundle's time of making is the moment up to which labels were taken: so it depends on nothing but what it was
+    made of, and one made of older labels is the older one.
+    """
     folder = shop.folder(held)
     recipe = folder / "training.toml"
     words = ["train", str(folder / "dataset"), "--task", asked.task, "--out", str(folder / "out")]
-    words += ["--seed", str(asked.seed), *(["--good", ",".join(good)] if good else [])]
+    words += ["--seed", str(asked.seed), *(["--good", ",".join(manifest.good)] if manifest.good else [])]
+    words += ["--made-at", manifest.label_cutoff.isoformat(), *_start(shop, held, asked)]
     if asked.training:
         recipe.write_text(asked.training, encoding="utf-8")
         words += ["--recipe", str(recipe)]
     if asked.minutes is not None:
         words += ["--minutes", f"{asked.minutes:g}"]
     _run(shop, held, "train", words, {0})
+
+
+def _start(shop: Shop, held: HeldJob, asked: JobSettings) -> list[str]:
+    """Return the words that say what a training starts from."""
+    if asked.start == "anew":
+        return []
+    parent = held.job.parent_bundle_id
+    if parent is None:
+        raise JobRefused(f"job {held.job.job_id}: settings: start: {asked.start} needs a parent bundle")
+    words = ["--parent", str(shop.settings.bundles / parent[:ID_DIGITS])]
+    return [*words, "--fast", "--features", str(shop.settings.folder / "features")] if asked.start == "fast" else words
 
 
 def _run(shop: Shop, held: HeldJob, name: str, words: list[str], allowed: set[int]) -> int:
@@ -139,6 +157,10 @@ def _gate(shop: Shop, held: HeldJob, bundle: Bundle) -> tuple[BundleState, str]:
     folder = shop.folder(held)
     words = ["retrain", "gate", str(bundle.path), str(shop.settings.bundles / parent[:ID_DIGITS])]
     words += [str(folder / "dataset"), "--json", str(folder / "gate.json"), "--html", str(folder / "gate.html")]
+    with shop.engine.connect() as connection:
+        seen = seen_challenges(connection, held.job.recipe, shop.clock())
+    if challenge := write_challenges(seen, shop.settings.images, folder / "challenge"):
+        words += ["--challenge", str(challenge)]
     if shop.settings.recipe is not None:
         words += ["--recipe", str(shop.settings.recipe)]
     status = _run(shop, held, "gate", words, {0, REFUSED})

@@ -86,6 +86,7 @@ def _delivery(order: Order[TrainingRecipe], material: LabelledMaterial, fitted: 
         classes=material.classes,
         dataset=material.dataset,
         seed=order.seed,
+        lineage=order.lineage(),
         out=order.out,
         spec=material.spec,
         parts=material.parts,

@@ -29,6 +29,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("dataset", type=Path, metavar="DATASET", help="labelled folder")
     verb.add_argument("--split", choices=SPLITS, default="test", help="rows of the index that are judged")
     verb.add_argument("--recipe", type=Path, default=None, metavar="FILE", help="recipe (TOML) of the line")
+    verb.add_argument(
+        "--challenge", type=Path, default=None, metavar="DIR", help="challenge parts, with challenge.json"
+    )
     verb.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the report")
     verb.add_argument("--html", type=Path, default=None, metavar="FILE", help="write a page to be signed")
     verb.set_defaults(run=run)
@@ -38,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     # What judges needs scipy and, for --html, jinja2: they are of the extra `training`.
     from training.gate.decision import decide
     from training.gate.evidence import REFUSED, Subject
+    from training.gate.known import Pair, judge_known
     from training.gate.page import write_page
     from training.gate.running import judge_both
 
@@ -58,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         runtime=candidate.describe()["runtime"],
         made_at=datetime.now(UTC),
     )
-    report = decide(*sides, subject)
+    report = decide(*sides, subject, known=judge_known(Pair(candidate, serving), args.challenge))
     _write(args.json, report.model_dump_json(indent=2) + "\n")
     if args.html:
         write_page(args.html, report, samples)

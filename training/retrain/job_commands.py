@@ -33,6 +33,9 @@ def add_queue(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--task", default="classify", help="of the network (default: classify)")
     verb.add_argument("--minutes", type=float, metavar="M", help="time for the training")
     verb.add_argument("--seed", type=int, default=0, metavar="N")
+    start = verb.add_mutually_exclusive_group()
+    start.add_argument("--fast", action="store_true", help="keep the parent's features, fit what reads them")
+    start.add_argument("--warm", action="store_true", help="start from the parent's weights")
     verb.add_argument("--training", type=Path, metavar="FILE", help="training recipe (TOML)")
     verb.set_defaults(run=_queue)
 
@@ -82,7 +85,10 @@ def _queue(args: argparse.Namespace) -> int:
     from training.jobs.settings import JobSettings
 
     words = read_bytes(args.training, ConfigError).decode(errors="replace") if args.training else ""
-    said = {"task": args.task, "minutes": args.minutes, "seed": args.seed, "training": words}
+    start = "fast" if args.fast else "warm" if args.warm else "anew"
+    if start != "anew" and args.parent is None:
+        raise JobRefused(f"--{start}: expected --parent, the bundle to start from")
+    said = {"task": args.task, "minutes": args.minutes, "seed": args.seed, "training": words, "start": start}
     settings = parse("--task, --minutes, --seed", said, JobSettings, JobRefused).model_dump(mode="json")
     by = args.by or getpass.getuser()
     with _engine(args.database) as engine, writing(engine) as connection:

@@ -32,6 +32,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--val-share", type=float, default=0.15, metavar="SHARE", help="groups that limits rest on")
     verb.add_argument("--out", type=Path, metavar="DIR", help="write it as a data set here; needs --images")
     verb.add_argument("--images", type=Path, metavar="FOLDER", help="root of the image store")
+    verb.add_argument("--parent", type=Path, metavar="BUNDLE", help="also draw the learning curve, on its features")
     verb.add_argument("--json", type=Path, metavar="FILE", help="write the manifest, its hash, and what is missing")
     verb.set_defaults(run=run)
 
@@ -49,6 +50,8 @@ def _moment(words: str) -> datetime:
 def run(args: argparse.Namespace) -> int:
     if (args.out is None) != (args.images is None):
         raise UserError("--out and --images: expected both or neither")
+    if args.parent is not None and args.out is None:
+        raise UserError("--parent: expected --out and --images too: the curve is of the pictures")
     recipe = load_recipe(args.recipe) if args.recipe else Recipe()
     frozen, manifest = _frozen(args, recipe)
     missing = _tell(frozen, manifest, recipe)
@@ -59,7 +62,21 @@ def run(args: argparse.Namespace) -> int:
         from training.snapshots.freezing import write_dataset
 
         print(write_dataset(manifest, args.images, args.out))
+    if args.parent:
+        for line in _curve(args, manifest):
+            print(line)
     return 0
+
+
+def _curve(args: argparse.Namespace, manifest: SnapshotManifest) -> list[str]:
+    from inspector.bundle import load_bundle
+    from inspector.dataset import read_dataset
+    from training.growth import learning_points
+    from training.snapshots.curve import fit_curve
+
+    parent = load_bundle(args.parent)
+    dataset = read_dataset(args.out, good=manifest.good or ("good",), splits=("train", "val"))
+    return fit_curve(learning_points(parent, dataset)).lines()
 
 
 def _frozen(args: argparse.Namespace, recipe: Recipe) -> tuple[FrozenSnapshot, SnapshotManifest]:

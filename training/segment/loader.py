@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from training.augment import Batch, augment
-from training.loader import sample_weights
+from training.loader import chances
 from training.paste import Paster
 from training.pictures import Pictures
 from training.segment.recipe import SegmentRecipe
@@ -29,7 +29,7 @@ class WindowSteps(Dataset[Batch]):
     def __init__(self, pictures: Pictures, good_columns: Sequence[int], recipe: SegmentRecipe, seed: int) -> None:
         self.pictures, self.good_columns, self.recipe, self.seed = pictures, good_columns, recipe, seed
         self.paster = Paster(pictures)
-        self.weights = sample_weights(pictures.labels.numpy(), good_columns, recipe.fit.good_share)
+        self.weights = chances(pictures, good_columns, recipe.fit.good_share)
         self.side = window_side(recipe, pictures.masks.shape[1], pictures.masks.shape[2])
         self.epoch = 0
 

@@ -87,6 +87,7 @@ def _delivery(order: Order[SegmentRecipe], material: SegmentMaterial, fitted: Fi
         classes=material.kinds,
         dataset=order.dataset,
         seed=order.seed,
+        lineage=order.lineage(),
         out=order.out,
         spec=material.spec,
         parts=material.parts,

@@ -90,7 +90,7 @@ def test_what_got_worse_is_named(wrong: Mapping[str, float], test: str) -> None:
 
 
 def test_review_of_good_parts_is_no_way_around_the_gate() -> None:
-    said = tuple(replace(one, outcome=Outcome.REVIEW) for one in SERVING.said)
+    said = tuple(one if one.is_defect else replace(one, outcome=Outcome.REVIEW) for one in SERVING.said)
     report = refusal(replace(SERVING, bundle_id="c" * 64, said=said))
     assert [reason.partition(":")[2].strip()[:14] for reason in report.reasons] == ["good to review"]
 
@@ -118,7 +118,7 @@ def test_a_group_counts_once_by_its_worst_part() -> None:
         return replace(one, said=tuple(replace(part, group=part.label) for part in one.said))
 
     report = refusal(grouped(side("c", SOUND, 1)), grouped(SERVING))
-    assert [test.n for test in report.tests] == [2, 1, 1, 1, 1]
+    assert [test.n for test in report.tests] == [2, 1, 1, 2, 1, 1]
 
 
 @pytest.mark.parametrize("probability", [math.nan, None], ids=str)
@@ -184,3 +184,31 @@ def test_flips_are_listed_those_for_the_worse_first() -> None:
 def test_a_report_is_read_back_as_it_was_written() -> None:
     report = refusal(side("c", {**SOUND, "stain": 0.5}, 1))
     assert GateReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_a_candidate_that_is_worse_on_what_the_line_mostly_makes_is_refused() -> None:
+    heavy = [replace(one, weight=50.0 if one.part in ("good-0.png", "good-1.png") else 1.0) for one in SERVING.said]
+    serving = replace(SERVING, said=tuple(heavy))
+    candidate = replace(serving, bundle_id="c" * 64)
+    assert decide(candidate, serving).outcome == "candidate"
+    for number in (0, 1):
+        candidate = changed(candidate, number, outcome=Outcome.REJECT)
+        serving = changed(serving, number, outcome=Outcome.PASS)
+    reasons = refusal(candidate, serving).reasons
+    assert [reason.partition(";")[0] for reason in reasons] == [
+        "not shown: good rejected: 2 lost, 0 gained of 300 groups"
+    ]
+    assert "weighed as the line makes them, +25.1 %" in reasons[0]
+
+
+def test_parts_that_weigh_the_same_have_no_weighed_share() -> None:
+    assert {test.weighed for test in decide(side("c", SOUND, 1), SERVING).tests} == {None}
+
+
+def test_review_of_defective_parts_is_no_way_around_the_gate_either() -> None:
+    said = [
+        replace(one, outcome=Outcome.REVIEW) if one.label == "stain" and one.outcome is Outcome.REJECT else one
+        for one in SERVING.said
+    ]
+    report = refusal(replace(SERVING, bundle_id="c" * 64, said=tuple(said)))
+    assert [reason.partition(":")[2].partition(":")[0] for reason in report.reasons] == [" defective to review"]

@@ -63,6 +63,7 @@ def test_an_equal_candidate_becomes_one_with_a_page_to_sign(
     assert {test["name"]: test["n"] for test in report["tests"]} == {
         "any defect passed": 60,
         "dark passed": 60,
+        "defective to review": 60,
         "good rejected": 60,
         "good to review": 60,
     }

@@ -6,20 +6,29 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from sqlalchemy import Engine
 
 from db.bundle_states import BundleState, state_of
 from db.bundles import KnownBundle, register_bundle
+from db.challenges import ChallengePart, register
 from db.engine import open_engine, writing
+from db.images import ImageStore
 from db.jobs import Job, JobState, JobStatus, cancel, enqueue, jobs
+from db.ledger import Ledger
+from db.records import Run
 from db.snapshots import snapshots
 from inspector.bundle import load_bundle, write_bundle
 from inspector.cli import main
 from inspector.dataset import read_dataset
+from inspector.ids import new_id
+from inspector.values import PartTag
 from tests.conftest import brightness_network, bundle_files, golden, manifest
 from tests.training.jobs.killed_worker import MOMENTS
 from tests.training.plant import Plant, make_plant
@@ -197,6 +206,66 @@ def test_a_bundle_that_the_gate_refuses_is_on_record_as_refused(plant: Plant, en
     with engine.connect() as connection:
         assert state_of(connection, str(now.bundle_id)) is BundleState.REFUSED
     assert "Released by" in (plant.folder / "jobs" / str(now.job.job_id) / "gate.html").read_text()
+
+
+def test_a_fast_job_starts_from_its_parent_and_its_bundle_is_as_old_as_its_labels(plant: Plant, engine: Engine) -> None:
+    parent = load_bundle(write_bundle(plant.folder / "bundles", manifest(), bundle_files(brightness_network(9.0))))
+    with writing(engine) as connection:
+        register_bundle(connection, KnownBundle(parent.id, "classify", ("good", "dark"), {}))
+    seen: list[list[str]] = []
+
+    def hears(words: Sequence[str], log: Path, beat: Callable[[float, str], None]) -> int:
+        seen.append(list(words))
+        return 2
+
+    queued(engine, parent.id, settings={"start": "fast"})
+    worked(plant, engine, hears)
+    with engine.connect() as connection:
+        (frozen,) = snapshots(connection, "default")
+    said = " ".join(seen[0])
+    assert f"--parent {parent.path} --fast --features {plant.folder / 'jobs' / 'features'}" in said
+    assert datetime.fromisoformat(seen[0][seen[0].index("--made-at") + 1]) == frozen.label_cutoff
+
+
+def test_a_start_from_a_parent_that_nobody_named_fails_the_job(
+    plant: Plant, engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queued(engine, settings={"start": "warm"})
+    now = worked(plant, engine)
+    assert (now.state, "start: warm needs a parent bundle" in now.message) == (JobState.FAILED, True)
+    assert main(["retrain", "queue", "default", "--reason", "r", "--fast", "--database", str(plant.database)]) == 2
+    assert "--fast: expected --parent" in capsys.readouterr().err
+
+
+def test_a_candidate_that_passes_a_challenge_part_is_refused(plant: Plant, engine: Engine) -> None:
+    challenge_seen(plant, engine)
+    serving = write_bundle(plant.folder / "bundles", manifest(), bundle_files(brightness_network(9.0)))
+    parent = load_bundle(serving).id
+    with writing(engine) as connection:
+        register_bundle(connection, KnownBundle(parent, "classify", ("good", "dark"), {}))
+
+    def gates(words: Sequence[str], log: Path, beat: Callable[[float, str], None]) -> int:
+        return main(list(words))
+
+    queued(engine, parent)
+    assert "challenge part RR-1, to be REJECT, passes" in worked(plant, engine, trains, gates).message
+
+
+def challenge_seen(plant: Plant, engine: Engine) -> None:
+    """A bright part that must be stopped, as the station saw it."""
+    rabbit = ChallengePart("press-4", "RR-1", "ann")
+    with writing(engine) as connection:
+        register(connection, rabbit)
+    picture = np.random.default_rng(0).integers(200, 255, (64, 64, 3), np.uint8)
+    image = ImageStore(plant.images).put(cv2.imencode(".png", picture)[1].tobytes(), ".png")
+    first = plant.parts[0]
+    known = {"challenge_id": rabbit.challenge_id, "image_sha256": image.sha256, "tag": PartTag(serial="RR-1")}
+    with Ledger(plant.database) as ledger:
+        run = Run("press-4", "default", "r", "{}", "b", "classify", ("good", "dent"), {"good": ["good"]})
+        ledger.start_run(run)
+        fresh = replace(first, part_id=new_id(), run_id=run.run_id, trigger=1, **known)
+        ledger.open_part(replace(fresh, outcome=None, label=None, defect_probability=None, completed_at=None))
+        ledger.complete_part(replace(fresh, challenge_met=True), image).result(30)
 
 
 def test_settings_that_say_nonsense_fail_the_job(plant: Plant, engine: Engine) -> None:

@@ -102,6 +102,7 @@ def test_an_altered_picture_is_refused_and_nothing_is_left(plant: Plant, told: T
     ("words", "expected"),
     [
         (("--out", "x"), "--out and --images: expected both or neither"),
+        (("--parent", "x"), "--parent: expected --out and --images too"),
         (("--at", "2999-01-01T00:00:00+00:00"), "expected a moment that is over"),
         (("--test-share", "1.5"), "--test-share, --val-share: test"),
         (("--at", "2020-01-01T00:00:00+00:00"), "no labelled part to learn from, 0 set aside"),
