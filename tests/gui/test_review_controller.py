@@ -12,19 +12,22 @@ import pytest
 from sqlalchemy import update
 
 from db.label_marks import marks_of
-from db.labels import TaskKind
+from db.labels import Label, TaskKind, add_label
 from db.leases import LASTS
 from db.plant_tables import LABEL_LEASES, SESSIONS
 from db.records import utc_now
 from db.sessions import Session
+from db.shadow import ShadowVerdict, write_shadow
+from db.tables import FINDINGS
 from gui.database import Source, reading, writing
 from gui.review.controller import BLIND, CHOOSE, MAY_NOT, QUEUE_EMPTY, ReviewController
 from gui.review.desk import Answer, DatabaseDesk
-from gui.review.queue import Need, QueuedPart, review_queue, waiting_count
+from gui.review.queue import Need, QueuedPart, Why, review_queue, waiting_count
+from gui.review.texts import need_text
 from inspector.drawn import Stroke
 from inspector.errors import AccessRefused, InspectorError, StorageFault
 from inspector.ids import new_id
-from inspector.values import Outcome
+from inspector.values import InspectionRecord, Outcome, Verdict
 
 REVIEW, REJECT, PASS = Outcome.REVIEW, Outcome.REJECT, Outcome.PASS
 SignIn = Callable[[str], Session]
@@ -65,23 +68,59 @@ def queue(source: Source, person: str = "ann") -> list[tuple[UUID, Need]]:
 # ---- the queue
 
 
-def test_what_was_asked_comes_first_then_doubt_then_the_nearest_to_a_limit(plant: Any, source: Source) -> None:
+def test_what_was_asked_comes_first_then_need_by_need_and_the_nearest_to_a_limit(plant: Any, source: Source) -> None:
     plain, undecided, audited, asked = plant.parts(REJECT, REVIEW, PASS, PASS)
-    (near,) = plant.parts(REJECT, probability=0.81)
-    (doubtful,) = plant.parts(REVIEW, probability=0.79)
+    (near,) = plant.parts(REJECT, probability=0.82)
+    (nearer,) = plant.parts(REVIEW, probability=0.79)
+    (strange,) = plant.parts(REVIEW, probability=0.3)
+    (shadowed, agreed) = plant.parts(PASS, PASS)
     plant.ask(audited, TaskKind.AUDIT)
     plant.ask(asked, TaskKind.REVIEW)
+    with writing(source.engine) as connection:
+        novel = update(FINDINGS).where(FINDINGS.c.part_id == strange.part_id).values(novelty=0.995)
+        connection.execute(novel)
+        told = [shadow(shadowed, REJECT), shadow(agreed, PASS), shadow(plain, REJECT), shadow(audited, REJECT)]
+        write_shadow(connection, told)
     assert queue(source) == [
         (asked.part_id, Need.ASKED),
-        (audited.part_id, Need.AUDIT),
-        (doubtful.part_id, Need.UNDECIDED),
-        (undecided.part_id, Need.UNDECIDED),
+        (nearer.part_id, Need.NEAR_LIMIT),
         (near.part_id, Need.NEAR_LIMIT),
+        (shadowed.part_id, Need.DISAGREES),
+        (strange.part_id, Need.NOVEL),
+        (audited.part_id, Need.AUDIT),
+        (undecided.part_id, Need.UNDECIDED),
         (plain.part_id, Need.REJECTED),
     ]
     with reading(source.engine) as connection:
-        assert waiting_count(connection, "press-4") == 4
+        assert waiting_count(connection, "press-4") == 5
         assert waiting_count(connection, "another") == 0
+        (blind,) = [part for part in review_queue(connection, "ann", new_id(), utc_now()) if part.blind]
+        told_of = [need_text(part) for part in review_queue(connection, "ann", new_id(), utc_now())]
+    assert (blind.part_id, blind.why) == (audited.part_id, Why())
+    assert "Near a limit: 0.010 from it" in told_of
+    assert "The bundle in the shadow, cccccccc, says Reject" in told_of
+    assert "Unlike all that is known: novelty 0.995" in told_of
+
+
+def shadow(part: InspectionRecord, outcome: Outcome) -> ShadowVerdict:
+    return ShadowVerdict(part.part_id, "top", "c" * 64, Verdict(outcome, (), 0.5, "scratch"), utc_now())
+
+
+def test_where_persons_disagree_each_further_one_is_asked_until_a_majority_says_so(
+    plant: Any, source: Source, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
+) -> None:
+    (part,) = plant.parts(REJECT)
+    with writing(source.engine) as connection:
+        for name, label in (("eve", "good"), ("kim", "dent")):
+            add_label(connection, Label(part.part_id, label, name, blind=False))
+    assert queue(source, "eve") == []
+    assert queue(source) == queue(source, "ben") == [(part.part_id, Need.DOUBTED)]
+    mine = window()
+    mine.review.begin(session("ann"))
+    assert need_text(mine.review.part.queued) == "Persons disagree: dent, good"  # type: ignore[union-attr]
+    mine.review.choose("dent")
+    assert [row.person for row in labels()] == ["eve", "kim", "ann"]
+    assert queue(source, "ben") == []
 
 
 def test_what_another_is_asked_is_not_in_my_queue(plant: Any, source: Source) -> None:
