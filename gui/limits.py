@@ -24,15 +24,22 @@ def limits_of(connection: Connection, run_id: UUID) -> Limits | None:
 
 def policy_of(connection: Connection, run_id: UUID) -> Policy | None:
     """The whole policy; None as above, or where what stands there is none."""
-    for one in _policies(connection, run_id):
-        try:
-            return Policy.model_validate(one)
-        except ValidationError:
-            continue
-    return None
+    return next((made for one in _policies(connection, run_id) if (made := _whole(one)) is not None), None)
 
 
-def _policies(connection: Connection, run_id: UUID) -> tuple[Mapping[str, Any], ...]:
+def bundle_policy_of(connection: Connection, run_id: UUID) -> Policy | None:
+    """The policy of the run's bundle, whatever its recipe says."""
+    return _whole(_policies(connection, run_id)[1])
+
+
+def _whole(policy: Mapping[str, Any]) -> Policy | None:
+    try:
+        return Policy.model_validate(policy)
+    except ValidationError:
+        return None
+
+
+def _policies(connection: Connection, run_id: UUID) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The recipe's, then the bundle's; empty ones set nothing."""
     its_recipe = and_(RECIPES.c.name == RUNS.c.recipe, RECIPES.c.revision == RUNS.c.recipe_revision)
     query = (

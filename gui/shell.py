@@ -28,6 +28,8 @@ from gui.keys import keys_text
 from gui.live.screen import DatabaseLive, LiveScreen
 from gui.palette import DARK, THEMES, Theme
 from gui.pieces import plate, text, toggle
+from gui.recipes.desk import DatabaseRecipes
+from gui.recipes.screen import RecipesScreen
 from gui.review.desk import DatabaseDesk
 from gui.review.screen import ReviewScreen
 from gui.screen import Screen
@@ -72,11 +74,13 @@ class Shell(QMainWindow):
         self.live = LiveScreen(DatabaseLive(source), self.worker, theme, stations)
         self.figures = FiguresScreen(DatabaseFigures(source), self.worker, theme)
         self.what_if = WhatIfScreen(DatabaseWhatIf(source, place), self.worker, theme)
+        self.recipes = RecipesScreen(DatabaseRecipes(source, stations), self.worker, theme)
         self.places = [
             Place(tr("Review"), self.review),
             Place(tr("Live"), self.live),
             Place(tr("Figures"), self.figures),
             Place(tr("What if"), self.what_if),
+            Place(tr("Recipes"), self.recipes),
         ]
         self._begun: Session | None = None
         self._here: Screen | None = None
@@ -211,7 +215,7 @@ class Shell(QMainWindow):
             group.addAction(action)
 
     def _connect(self) -> None:
-        for screen in (self.review, self.what_if):
+        for screen in (self.review, self.what_if, self.recipes):
             screen.refused.connect(self.identity.failed)
         self.sign_in.language_chosen.connect(self.language_chosen)
         self._tick = QTimer(self)

@@ -77,8 +77,9 @@ class QueuedPart:
 
 
 def review_queue(connection: Connection, person: str, holder: UUID, now: datetime) -> tuple[QueuedPart, ...]:
-    """What `person` may label and nobody else has in hand. A part stands once: for its task, else where it is needed
-    most.
+    """What `person` may label and nobody else has in hand.
+
+    A part stands once: for its task, else where it is needed most.
     """
     held = held_by_others(connection, holder, now)
     tasks = [_of_task(task) for task in open_tasks(connection, person) if task.image is not None]

@@ -14,7 +14,9 @@ def need_text(queued: QueuedPart) -> str:
     """Why the part is in the queue."""
     if queued.need is Need.DISAGREES and queued.why.shadow is not None:
         bundle, outcome = queued.why.shadow
-        return tr("The bundle in the shadow, {bundle}, says {outcome}", bundle=bundle[:8], outcome=outcome_word(outcome))
+        return tr(
+            "The bundle in the shadow, {bundle}, says {outcome}", bundle=bundle[:8], outcome=outcome_word(outcome)
+        )
     if queued.need is Need.DOUBTED:
         return tr("Persons disagree: {labels}", labels=", ".join(queued.why.labels))
     if queued.need is Need.NEAR_LIMIT and queued.why.distance is not None:
