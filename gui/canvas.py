@@ -306,9 +306,7 @@ class Canvas(QWidget):
             shape = Polygon(points=tuple(self._points))
         elif self.tool is Tool.BOX and len(self._points) == 2:
             shape = self._box()
-        elif (self.tool in (Tool.BRUSH, Tool.ERASER) and self._points) or (
-            self.tool is Tool.LINE and len(self._points) == 2
-        ):
+        elif self.tool in (Tool.BRUSH, Tool.ERASER, Tool.LINE) and len(self._points) > (self.tool is Tool.LINE):
             shape = self._stroke()
         self._points = []
         if shape is not None:

@@ -20,6 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from db.sessions import Session
+from gui.accounts.desk import DatabaseAccounts
+from gui.accounts.screen import AccountsScreen
 from gui.database import Source
 from gui.figures.desk import DatabaseFigures
 from gui.figures.screen import FiguresScreen
@@ -75,12 +77,14 @@ class Shell(QMainWindow):
         self.figures = FiguresScreen(DatabaseFigures(source), self.worker, theme)
         self.what_if = WhatIfScreen(DatabaseWhatIf(source, place), self.worker, theme)
         self.recipes = RecipesScreen(DatabaseRecipes(source, stations), self.worker, theme)
+        self.accounts = AccountsScreen(DatabaseAccounts(source), self.worker)
         self.places = [
             Place(tr("Review"), self.review),
             Place(tr("Live"), self.live),
             Place(tr("Figures"), self.figures),
             Place(tr("What if"), self.what_if),
             Place(tr("Recipes"), self.recipes),
+            Place(tr("Accounts"), self.accounts),
         ]
         self._begun: Session | None = None
         self._here: Screen | None = None
@@ -215,7 +219,7 @@ class Shell(QMainWindow):
             group.addAction(action)
 
     def _connect(self) -> None:
-        for screen in (self.review, self.what_if, self.recipes):
+        for screen in (self.review, self.what_if, self.recipes, self.accounts):
             screen.refused.connect(self.identity.failed)
         self.sign_in.language_chosen.connect(self.language_chosen)
         self._tick = QTimer(self)

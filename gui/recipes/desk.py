@@ -1,4 +1,4 @@
-"""What the recipe screen asks of the database, of pictures and of stations. Everything here runs on a worker's thread."""
+"""What the recipe screen asks of the database, of pictures and of stations, on a worker's thread."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Row(QWidget):
         elif isinstance(self.editor, QPlainTextEdit):
             if self.editor.toPlainText().strip() != words:
                 self.editor.setPlainText(words)
-        elif self.editor.text().strip() not in (words, self.entry.default if not words else words):
+        elif self.editor.text().strip() not in (words, words or self.entry.default):
             self.editor.setText(words)
 
 

@@ -47,11 +47,9 @@ def fault_text(fault: Fault | None) -> str:
 
 
 def _fault_words(fault: Fault) -> str:
-    bounds = dict(fault.bounds)
-    if fault.kind in ("greater_than_equal", "greater_than"):
-        return tr("expected more: at least {bound}", bound=bounds.get("ge", bounds.get("gt", "")))
-    if fault.kind in ("less_than_equal", "less_than"):
-        return tr("expected less: at most {bound}", bound=bounds.get("le", bounds.get("lt", "")))
+    for name, words in _bound_words().items():
+        if name in fault.bounds:
+            return words.format(bound=f"{fault.bounds[name]:g}")
     known = {
         "missing": tr("missing; expected a value"),
         "float_parsing": tr("expected a number"),
@@ -63,6 +61,16 @@ def _fault_words(fault: Fault) -> str:
     if fault.kind == "toml":
         return tr("cannot be read: {words}", words=fault.words)
     return known.get(fault.kind, fault.words.removeprefix("Value error, "))
+
+
+def _bound_words() -> dict[str, str]:
+    """By what pydantic calls each kind of bound."""
+    return {
+        "ge": tr("expected {bound} or more"),
+        "gt": tr("expected more than {bound}"),
+        "le": tr("expected {bound} or less"),
+        "lt": tr("expected less than {bound}"),
+    }
 
 
 def default_text(entry: Entry) -> str:

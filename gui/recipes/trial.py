@@ -25,7 +25,7 @@ Flip = tuple[Outcome, Outcome]
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A recorded part, with the recipe that judged it and the limits of its bundle, which hold where a recipe has none."""
+    """A recorded part, with the recipe that judged it and its bundle's limits, which hold where a recipe has none."""
 
     record: InspectionRecord
     recipe: Recipe

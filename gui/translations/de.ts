@@ -4,6 +4,299 @@
     <context>
         <name>desktop</name>
         <message>
+            <source>Find</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Row</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>Zeit</translation>
+        </message>
+        <message>
+            <source>Person</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>What</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Of what</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Reason</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Audit log</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Older rows</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>The row</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Verify the log</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>there are older ones</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>that is all</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{n} rows, {more}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Words in it</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>File of the public key, optional</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>File of heads, optional</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>THE ROW</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>IS THE LOG THE ONE THAT WAS WRITTEN?</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Role</source>
+            <translation>Rolle</translation>
+        </message>
+        <message>
+            <source>Name</source>
+            <translation>Name</translation>
+        </message>
+        <message>
+            <source>Full name</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>State</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Password since</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Sessions</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Accounts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Reason for the change</source>
+            <translation>Grund der Änderung</translation>
+        </message>
+        <message>
+            <source>Give role</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Set password</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Disable</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Enable</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>End sessions</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Make account</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>New password</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Name to sign in with</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Password, {n} characters or more</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>REASON, FOR ANY CHANGE</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>NEW ACCOUNT</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Refresh</source>
+            <translation>Neu lesen</translation>
+        </message>
+        <message>
+            <source>Persons</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>open</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{rows} rows in an unbroken chain</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{chain}, signed to row {row}; {since} since then</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>operator</source>
+            <translation>Bediener</translation>
+        </message>
+        <message>
+            <source>process engineer</source>
+            <translation>Prozessingenieur</translation>
+        </message>
+        <message>
+            <source>quality engineer</source>
+            <translation>Qualitätsingenieur</translation>
+        </message>
+        <message>
+            <source>administrator</source>
+            <translation>Verwalter</translation>
+        </message>
+        <message>
+            <source>disabled</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>locked until {time}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{error}
+Everything that you typed is still here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Your role neither manages accounts nor reads the audit log.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Not signed in anywhere.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{place}: since {began}, last seen {seen}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Row {number}: {person}, {action}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Reason: {reason}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Reading the whole log ...</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Verify reads the whole log and names the first row that is not as it was written.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Not sound. {where}: {fault}; {detail}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{chain}. Signatures were not looked at: name the public key for that.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{chain}. None of them is signed.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{name} may sign in.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{name} has another role.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{name} has a new password and has to sign in again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{name} may not sign in any more.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{name} may sign in again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{name} has to sign in again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Before</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>After</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>altered</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>missing</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>moved</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>its signature does not hold</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>none was asked for</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <source>Unforeseen fault, see the log: {error}</source>
             <translation>Unerwarteter Fehler, siehe Protokoll: {error}</translation>
         </message>
@@ -204,10 +497,6 @@
             <translation>alle Zeit</translation>
         </message>
         <message>
-            <source>Time</source>
-            <translation>Zeit</translation>
-        </message>
-        <message>
             <source>Station</source>
             <translation>Station</translation>
         </message>
@@ -300,10 +589,6 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         <message>
             <source>Written: {path}</source>
             <translation>Geschrieben: {path}</translation>
-        </message>
-        <message>
-            <source>Refresh</source>
-            <translation>Neu lesen</translation>
         </message>
         <message>
             <source>Export</source>
@@ -578,6 +863,276 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
             <translation>noch kein Teil hat ein Urteil</translation>
         </message>
         <message>
+            <source>Section</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{n} wrong</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{n} changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{length} px drawn</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Known length, mm</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Use as scale</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Learn from passed frames</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Dry run</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Save as a revision</source>
+            <translation>Als Revision speichern</translation>
+        </message>
+        <message>
+            <source>Discard changes</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>The picture cannot be shown: {error}
+Choose another one.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Move</source>
+            <translation>Schieben</translation>
+        </message>
+        <message>
+            <source>Region</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Length</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Picture to draw on</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Draw a known length (L)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>part {number}, {camera}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>now: {address}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>No frame of this recipe was kept. Numbers can still be typed.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Recipes</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Learned from {frames} frames of passed parts: {beyond} of them break a limit; of further frames like these at most {bound} do (95 %). Passed frames met the limits of their time.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>General</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Region of interest</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Limits on the picture</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Limits on the probability</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Rules on findings</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Gate for retrained bundles</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Drift watch</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Camera settings</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Runtime</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Limits on the probability are changed in What if, which asks for a second person where one is due.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>One rule a line, for example:
+{rule}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>One feature a line, for example top.ExposureTime = 5000. Cameras: {cameras}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Draw it on the picture (R), or type it. Without any number the whole frame is judged.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>expected more: at least {bound}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>expected less: at most {bound}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>missing; expected a value</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>expected a number</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>expected a whole number</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>expected a finite number</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>no such field</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>cannot be read: {words}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>default: {value}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>not set</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Saved as revision {number} of {recipe}. A station runs it once its own configuration has it.</source>
+            <translation>Gespeichert als Revision {number} von {recipe}. Eine Station fährt sie, sobald ihre eigene Konfiguration sie hat.</translation>
+        </message>
+        <message>
+            <source>Somebody else changed {fields}. Your changes lie on top of that revision.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Your role may look at recipes and not change them.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Working ...</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>A dry run judges recorded parts again before you save.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>The recipe was changed since the dry run: run it again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{count} of {n} recorded parts would be judged otherwise; at most {share} (95 %)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>none on record</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>No recipe has run on this database yet.</source>
+            <translation>Auf dieser Datenbank ist noch kein Rezept gelaufen.</translation>
+        </message>
+        <message>
+            <source>as it ran</source>
+            <translation>wie gelaufen</translation>
+        </message>
+        <message>
+            <source>revision {number}</source>
+            <translation>Revision {number}</translation>
+        </message>
+        <message>
+            <source>by {person}: {reason}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{n} fields changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Pictures would have to be judged again for {fields}: stored figures do not tell.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{count}: {before} becomes {after}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>{n} parts left out: stored figures do not give their outcome</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>No recorded part could be judged again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Golden sample</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>No golden sample to compare with: {error}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Shown alone; next beside a golden sample</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Beside a golden sample; next blended with it</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Blended with a golden sample; next alone</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <source>Accept</source>
             <translation>Zustimmen</translation>
         </message>
@@ -632,6 +1187,22 @@ Skip this part (S), or ask for the station's image folder.</source>
             <translation>Teil {number}: {label}</translation>
         </message>
         <message>
+            <source>The bundle in the shadow, {bundle}, says {outcome}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Persons disagree: {labels}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Near a limit: {distance} from it</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Unlike all that is known: novelty {novelty}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <source>No network judged this part.</source>
             <translation>Kein Netz hat dieses Teil beurteilt.</translation>
         </message>
@@ -670,6 +1241,18 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>Jemand bittet um eine Antwort</translation>
         </message>
         <message>
+            <source>Near a limit</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>The bundle in the shadow disagrees</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>Unlike all that is known</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <source>Repeat: labelled before, shown again blind</source>
             <translation>Wiederholung: schon beurteilt, noch einmal blind</translation>
         </message>
@@ -678,12 +1261,12 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>Stichprobe: zufällig gezogen, blind beurteilt</translation>
         </message>
         <message>
-            <source>The machine could not decide</source>
-            <translation>Die Maschine konnte nicht entscheiden</translation>
+            <source>Persons disagree</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <source>Rejected, close to the limit</source>
-            <translation>Ausschuss, nahe an der Grenze</translation>
+            <source>The machine could not decide</source>
+            <translation>Die Maschine konnte nicht entscheiden</translation>
         </message>
         <message>
             <source>Rejected</source>
@@ -700,10 +1283,6 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
         <message>
             <source>serial</source>
             <translation>Seriennummer</translation>
-        </message>
-        <message>
-            <source>Move</source>
-            <translation>Schieben</translation>
         </message>
         <message>
             <source>Box</source>
@@ -748,22 +1327,6 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
         <message>
             <source>1:1</source>
             <translation>1:1</translation>
-        </message>
-        <message>
-            <source>operator</source>
-            <translation>Bediener</translation>
-        </message>
-        <message>
-            <source>process engineer</source>
-            <translation>Prozessingenieur</translation>
-        </message>
-        <message>
-            <source>quality engineer</source>
-            <translation>Qualitätsingenieur</translation>
-        </message>
-        <message>
-            <source>administrator</source>
-            <translation>Verwalter</translation>
         </message>
         <message>
             <source>nobody signed in</source>
@@ -818,16 +1381,8 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>&amp;Hilfe</translation>
         </message>
         <message>
-            <source>Name</source>
-            <translation>Name</translation>
-        </message>
-        <message>
             <source>Password</source>
             <translation>Passwort</translation>
-        </message>
-        <message>
-            <source>Role</source>
-            <translation>Rolle</translation>
         </message>
         <message>
             <source>Language</source>
@@ -922,14 +1477,6 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>Ausschuss ab</translation>
         </message>
         <message>
-            <source>Reason for the change</source>
-            <translation>Grund der Änderung</translation>
-        </message>
-        <message>
-            <source>Save as a revision</source>
-            <translation>Als Revision speichern</translation>
-        </message>
-        <message>
             <source>Limits in force</source>
             <translation>Geltende Grenzen</translation>
         </message>
@@ -982,14 +1529,6 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>höchstens {cost} (95 %)</translation>
         </message>
         <message>
-            <source>as it ran</source>
-            <translation>wie gelaufen</translation>
-        </message>
-        <message>
-            <source>revision {number}</source>
-            <translation>Revision {number}</translation>
-        </message>
-        <message>
             <source>These limits are in force. Drag a limit, or type one.</source>
             <translation>Diese Grenzen gelten. Ziehen Sie eine Grenze, oder geben Sie eine ein.</translation>
         </message>
@@ -1012,10 +1551,6 @@ Limits and reason are still here.</source>
 Grenzen und Grund sind noch da.</translation>
         </message>
         <message>
-            <source>Saved as revision {number} of {recipe}. A station runs it once its own configuration has it.</source>
-            <translation>Gespeichert als Revision {number} von {recipe}. Eine Station fährt sie, sobald ihre eigene Konfiguration sie hat.</translation>
-        </message>
-        <message>
             <source>labelled defective parts pass</source>
             <translation>beurteilten schlechten Teilen kommen durch</translation>
         </message>
@@ -1036,16 +1571,192 @@ Grenzen und Grund sind noch da.</translation>
             <translation>es braucht beurteilte Teile beider Arten</translation>
         </message>
         <message>
-            <source>No recipe has run on this database yet.</source>
-            <translation>Auf dieser Datenbank ist noch kein Rezept gelaufen.</translation>
-        </message>
-        <message>
             <source>{n} not inspected, left out</source>
             <translation>{n} nicht geprüft, ausgelassen</translation>
         </message>
         <message>
             <source>now {value}</source>
             <translation>jetzt {value}</translation>
+        </message>
+        <message>
+            <source>which of the bundle's networks runs</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>left edge, px</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>top edge, px</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>width, px</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>height, px</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>golden template for networks that compare: a picture of the frame's size</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>enrolled variants, for embeddings; unset: those of the bundle's training set</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>variant that every part must be</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>expected frame width; unset: any</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>expected frame height; unset: any</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>least variance of the Laplacian, grey levels squared; 0 switches it off</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>least mean grey level</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>greatest mean grey level</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>greatest share of pixels at 4 or below</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>greatest share of pixels at 251 or above</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>identical frames in a row before a live camera counts as frozen</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>a part passes when its defect probability is below this</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>a part is rejected when its defect probability reaches this</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>a part goes to review, whatever its label, when its novelty reaches this: the share of held known parts that are less unlike the training set</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>anomaly: a part goes to review when at most this share of good parts looks as strange; the rate of false alarms, exact for good parts like the held ones. Set where no defective part is known</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>how the limits were chosen, and on how many parts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>a station does not start unless a certificate holds for bundle and recipe</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>scale of the frame; findings then have sizes in millimetres</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>what findings may not be, beyond the defect probability</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>chance that a candidate beyond a margin is let by</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>more defective parts of any kind that may pass</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>more parts of one class of defect that may pass</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>the same for classes named here</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>more good parts that may be rejected</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>more good parts that may go to review</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>ECE of the candidate that its interval may not lie above</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>median time of a part against the serving bundle's, on the same machine</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>watch this recipe's parts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>parts that teach what is usual; more make it see smaller changes</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>while nothing changes, at most one alarm is expected in so many parts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>parts in one point of the review and reject charts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>after a drift alarm, what would pass goes to review</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>features that a camera must show, by the camera's name and the device's names of them; what differs is told when the camera is opened</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>runtime plug-in; auto: the fastest, at any precision, that is proved on this machine</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>where: cpu, cuda or tensorrt (onnxruntime); cpu, gpu, npu or gpu.1 (openvino); TensorRT: the first GPU, or gpu.1</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>threads of one inference; 0: all cores but one, for the line process</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>throughput: the pictures of a batch run side by side (openvino)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>fast: floats may become bfloat16 or half where the device is quicker with them</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>TensorRT: pictures of one run at most; for tiles, as many as a frame has</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <source>for auto: an inference that takes longer hangs, and the spare takes over; below the deadline</source>
+            <translation type="unfinished" />
         </message>
     </context>
 </TS>

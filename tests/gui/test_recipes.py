@@ -102,9 +102,10 @@ def test_numbers_survive_being_text(focus: float, x: int, width: int) -> None:
 @pytest.mark.parametrize(
     ("path", "text", "said"),
     [
-        ("quality.min_focus", "-1", "at least 0"),
-        ("quality.max_dark_share", "1.5", "at most 1"),
+        ("quality.min_focus", "-1", "expected 0 or more"),
+        ("quality.max_dark_share", "1.5", "expected 1 or less"),
         ("mm_per_px", "nan", "finite number"),
+        ("mm_per_px", "0", "expected more than 0"),
         ("roi.x", "3", "missing"),
         ("gate.error", "much", "a number"),
         ("runtime.threads", "1.5", "a whole number"),
@@ -353,7 +354,7 @@ def test_a_drawn_region_is_whole_pixels_inside_the_frame_and_limits_are_not_type
     controller.type("policy.pass_below", "0.5")
     assert "policy.pass_below" not in controller.draft.edits
     controller.try_out()
-    assert "Pictures would have to be judged again for roi.x" in trial_text(controller)
+    assert "Pictures would have to be judged again for roi.height, roi.width" in trial_text(controller)
     controller.discard()
     assert not controller.edited
     assert controller.region() is None
@@ -424,7 +425,7 @@ def window(desk: Any, source: Source, qtbot: Any, off_the_gui_thread: None) -> I
     window.close()
 
 
-def test_a_person_draws_types_tries_and_saves(window: Shell, qtbot: Any, source: Source) -> None:
+def test_a_person_draws_types_tries_and_saves(window: Shell, qtbot: Any, plant: Any) -> None:
     screen, canvas = window.recipes, window.recipes.canvas
     spot = [QPoint(*(round(value) for value in canvas.placement.to_view(*at))) for at in ((40, 30), (280, 210))]
     canvas.setFocus()
@@ -442,7 +443,7 @@ def test_a_person_draws_types_tries_and_saves(window: Shell, qtbot: Any, source:
     screen.form.show_section("quality")
     focus = cast(Any, screen.form.rows["quality.min_focus"].editor)
     QTest.keyClicks(focus, "-3")
-    assert screen.form.rows["quality.min_focus"].fault.text() == "expected more: at least 0.0"
+    assert screen.form.rows["quality.min_focus"].fault.text() == "expected 0 or more"
     assert not screen.save.isEnabled()
     focus.clear()
     QTest.keyClicks(focus, "101")
@@ -453,5 +454,10 @@ def test_a_person_draws_types_tries_and_saves(window: Shell, qtbot: Any, source:
     QTest.mouseClick(screen.save, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "Saved as revision 1 of flange" in screen.notice.text(), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: "revision 1" in screen.about.text(), timeout=WAIT_MS)
-    elsewhere = DatabaseRecipes(source)
-    assert elsewhere is not None
+    elsewhere = plant.source()
+    with reading(elsewhere.engine) as connection:
+        saved = current_revision(connection, "flange")
+    elsewhere.engine.dispose()
+    assert saved is not None
+    made = Recipe.model_validate_json(saved.text)
+    assert (made.quality.min_focus, made.mm_per_px) == (101, pytest.approx(0.02, rel=0.02))
