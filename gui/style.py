@@ -12,6 +12,7 @@ _SHEET = Template(
 QMainWindow, QWidget#page, QStackedWidget { background: $window; }
 QWidget#card { background: $surface; border: 1px solid $line; border-radius: 8px; }
 QWidget#rail { background: $surface; border-right: 1px solid $line; }
+QStackedWidget#inner { background: transparent; }
 QLabel { background: transparent; }
 QLabel#title { font-size: 20px; font-weight: 600; }
 QLabel#heading { font-size: 11px; font-weight: 600; color: $quiet; }

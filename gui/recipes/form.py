@@ -101,6 +101,7 @@ class Form(QWidget):
         self.section = choice(tr("Section"))
         self._hints = {section: text("", "quiet", wraps=True) for section in sections()}
         self._pages = QStackedWidget()
+        self._pages.setObjectName("inner")
         for section in sections():
             self.section.addItem(section_word(section), section)
             self._pages.addWidget(self._page(section))

@@ -193,7 +193,7 @@ class RecipesScreen(Screen):
         head = QHBoxLayout()
         head.addWidget(text(tr("Recipes"), "title"))
         head.addSpacing(12)
-        head.addWidget(self.about, 1, Qt.AlignmentFlag.AlignBottom)
+        head.addWidget(self.about, 1, Qt.AlignmentFlag.AlignVCenter)
         head.addWidget(self.recipe)
         head.addWidget(self.again)
         self.recipe.setMinimumWidth(180)

@@ -5,11 +5,11 @@
         <name>desktop</name>
         <message>
             <source>Find</source>
-            <translation type="unfinished" />
+            <translation>Suchen</translation>
         </message>
         <message>
             <source>Row</source>
-            <translation type="unfinished" />
+            <translation>Zeile</translation>
         </message>
         <message>
             <source>Time</source>
@@ -17,67 +17,67 @@
         </message>
         <message>
             <source>Person</source>
-            <translation type="unfinished" />
+            <translation>Person</translation>
         </message>
         <message>
             <source>What</source>
-            <translation type="unfinished" />
+            <translation>Was</translation>
         </message>
         <message>
             <source>Of what</source>
-            <translation type="unfinished" />
+            <translation>Woran</translation>
         </message>
         <message>
             <source>Reason</source>
-            <translation type="unfinished" />
+            <translation>Grund</translation>
         </message>
         <message>
             <source>Audit log</source>
-            <translation type="unfinished" />
+            <translation>Änderungsprotokoll</translation>
         </message>
         <message>
             <source>Older rows</source>
-            <translation type="unfinished" />
+            <translation>Ältere Zeilen</translation>
         </message>
         <message>
             <source>The row</source>
-            <translation type="unfinished" />
+            <translation>Die Zeile</translation>
         </message>
         <message>
             <source>Verify the log</source>
-            <translation type="unfinished" />
+            <translation>Protokoll prüfen</translation>
         </message>
         <message>
             <source>there are older ones</source>
-            <translation type="unfinished" />
+            <translation>es gibt ältere</translation>
         </message>
         <message>
             <source>that is all</source>
-            <translation type="unfinished" />
+            <translation>das sind alle</translation>
         </message>
         <message>
             <source>{n} rows, {more}</source>
-            <translation type="unfinished" />
+            <translation>{n} Zeilen, {more}</translation>
         </message>
         <message>
             <source>Words in it</source>
-            <translation type="unfinished" />
+            <translation>Wörter darin</translation>
         </message>
         <message>
             <source>File of the public key, optional</source>
-            <translation type="unfinished" />
+            <translation>Datei des öffentlichen Schlüssels, freigestellt</translation>
         </message>
         <message>
             <source>File of heads, optional</source>
-            <translation type="unfinished" />
+            <translation>Datei der Prüfpunkte (heads), freigestellt</translation>
         </message>
         <message>
             <source>THE ROW</source>
-            <translation type="unfinished" />
+            <translation>DIE ZEILE</translation>
         </message>
         <message>
             <source>IS THE LOG THE ONE THAT WAS WRITTEN?</source>
-            <translation type="unfinished" />
+            <translation>IST ES DAS PROTOKOLL, DAS GESCHRIEBEN WURDE?</translation>
         </message>
         <message>
             <source>Role</source>
@@ -89,23 +89,23 @@
         </message>
         <message>
             <source>Full name</source>
-            <translation type="unfinished" />
+            <translation>Voller Name</translation>
         </message>
         <message>
             <source>State</source>
-            <translation type="unfinished" />
+            <translation>Zustand</translation>
         </message>
         <message>
             <source>Password since</source>
-            <translation type="unfinished" />
+            <translation>Passwort seit</translation>
         </message>
         <message>
             <source>Sessions</source>
-            <translation type="unfinished" />
+            <translation>Sitzungen</translation>
         </message>
         <message>
             <source>Accounts</source>
-            <translation type="unfinished" />
+            <translation>Konten</translation>
         </message>
         <message>
             <source>Reason for the change</source>
@@ -113,47 +113,47 @@
         </message>
         <message>
             <source>Give role</source>
-            <translation type="unfinished" />
+            <translation>Rolle geben</translation>
         </message>
         <message>
             <source>Set password</source>
-            <translation type="unfinished" />
+            <translation>Passwort setzen</translation>
         </message>
         <message>
             <source>Disable</source>
-            <translation type="unfinished" />
+            <translation>Sperren</translation>
         </message>
         <message>
             <source>Enable</source>
-            <translation type="unfinished" />
+            <translation>Freigeben</translation>
         </message>
         <message>
             <source>End sessions</source>
-            <translation type="unfinished" />
+            <translation>Abmelden</translation>
         </message>
         <message>
             <source>Make account</source>
-            <translation type="unfinished" />
+            <translation>Konto anlegen</translation>
         </message>
         <message>
             <source>New password</source>
-            <translation type="unfinished" />
+            <translation>Neues Passwort</translation>
         </message>
         <message>
             <source>Name to sign in with</source>
-            <translation type="unfinished" />
+            <translation>Name zum Anmelden</translation>
         </message>
         <message>
             <source>Password, {n} characters or more</source>
-            <translation type="unfinished" />
+            <translation>Passwort, mindestens {n} Zeichen</translation>
         </message>
         <message>
             <source>REASON, FOR ANY CHANGE</source>
-            <translation type="unfinished" />
+            <translation>GRUND, FÜR JEDE ÄNDERUNG</translation>
         </message>
         <message>
             <source>NEW ACCOUNT</source>
-            <translation type="unfinished" />
+            <translation>NEUES KONTO</translation>
         </message>
         <message>
             <source>Refresh</source>
@@ -161,19 +161,19 @@
         </message>
         <message>
             <source>Persons</source>
-            <translation type="unfinished" />
+            <translation>Personen</translation>
         </message>
         <message>
             <source>open</source>
-            <translation type="unfinished" />
+            <translation>offen</translation>
         </message>
         <message>
             <source>{rows} rows in an unbroken chain</source>
-            <translation type="unfinished" />
+            <translation>{rows} Zeilen in lückenloser Kette</translation>
         </message>
         <message>
             <source>{chain}, signed to row {row}; {since} since then</source>
-            <translation type="unfinished" />
+            <translation>{chain}, unterschrieben bis Zeile {row}; {since} seitdem</translation>
         </message>
         <message>
             <source>operator</source>
@@ -193,108 +193,109 @@
         </message>
         <message>
             <source>disabled</source>
-            <translation type="unfinished" />
+            <translation>gesperrt</translation>
         </message>
         <message>
             <source>locked until {time}</source>
-            <translation type="unfinished" />
+            <translation>verschlossen bis {time}</translation>
         </message>
         <message>
             <source>{error}
 Everything that you typed is still here.</source>
-            <translation type="unfinished" />
+            <translation>{error}
+Alles Eingegebene ist noch da.</translation>
         </message>
         <message>
             <source>Your role neither manages accounts nor reads the audit log.</source>
-            <translation type="unfinished" />
+            <translation>Ihre Rolle verwaltet keine Konten und liest das Änderungsprotokoll nicht.</translation>
         </message>
         <message>
             <source>Not signed in anywhere.</source>
-            <translation type="unfinished" />
+            <translation>Nirgends angemeldet.</translation>
         </message>
         <message>
             <source>{place}: since {began}, last seen {seen}</source>
-            <translation type="unfinished" />
+            <translation>{place}: seit {began}, zuletzt gesehen {seen}</translation>
         </message>
         <message>
             <source>Row {number}: {person}, {action}</source>
-            <translation type="unfinished" />
+            <translation>Zeile {number}: {person}, {action}</translation>
         </message>
         <message>
             <source>Reason: {reason}</source>
-            <translation type="unfinished" />
+            <translation>Grund: {reason}</translation>
         </message>
         <message>
             <source>Reading the whole log ...</source>
-            <translation type="unfinished" />
+            <translation>Das ganze Protokoll wird gelesen ...</translation>
         </message>
         <message>
             <source>Verify reads the whole log and names the first row that is not as it was written.</source>
-            <translation type="unfinished" />
+            <translation>Die Prüfung liest das ganze Protokoll und nennt die erste Zeile, die nicht so ist, wie sie geschrieben wurde.</translation>
         </message>
         <message>
             <source>Not sound. {where}: {fault}; {detail}</source>
-            <translation type="unfinished" />
+            <translation>Nicht in Ordnung. {where}: {fault}; {detail}</translation>
         </message>
         <message>
             <source>{chain}. Signatures were not looked at: name the public key for that.</source>
-            <translation type="unfinished" />
+            <translation>{chain}. Unterschriften wurden nicht geprüft: Dafür den öffentlichen Schlüssel nennen.</translation>
         </message>
         <message>
             <source>{chain}. None of them is signed.</source>
-            <translation type="unfinished" />
+            <translation>{chain}. Keine davon ist unterschrieben.</translation>
         </message>
         <message>
             <source>{name} may sign in.</source>
-            <translation type="unfinished" />
+            <translation>{name} darf sich anmelden.</translation>
         </message>
         <message>
             <source>{name} has another role.</source>
-            <translation type="unfinished" />
+            <translation>{name} hat eine andere Rolle.</translation>
         </message>
         <message>
             <source>{name} has a new password and has to sign in again.</source>
-            <translation type="unfinished" />
+            <translation>{name} hat ein neues Passwort und muss sich neu anmelden.</translation>
         </message>
         <message>
             <source>{name} may not sign in any more.</source>
-            <translation type="unfinished" />
+            <translation>{name} darf sich nicht mehr anmelden.</translation>
         </message>
         <message>
             <source>{name} may sign in again.</source>
-            <translation type="unfinished" />
+            <translation>{name} darf sich wieder anmelden.</translation>
         </message>
         <message>
             <source>{name} has to sign in again.</source>
-            <translation type="unfinished" />
+            <translation>{name} muss sich neu anmelden.</translation>
         </message>
         <message>
             <source>Before</source>
-            <translation type="unfinished" />
+            <translation>Vorher</translation>
         </message>
         <message>
             <source>After</source>
-            <translation type="unfinished" />
+            <translation>Nachher</translation>
         </message>
         <message>
             <source>altered</source>
-            <translation type="unfinished" />
+            <translation>verändert</translation>
         </message>
         <message>
             <source>missing</source>
-            <translation type="unfinished" />
+            <translation>fehlt</translation>
         </message>
         <message>
             <source>moved</source>
-            <translation type="unfinished" />
+            <translation>verschoben</translation>
         </message>
         <message>
             <source>its signature does not hold</source>
-            <translation type="unfinished" />
+            <translation>die Unterschrift gilt nicht</translation>
         </message>
         <message>
             <source>none was asked for</source>
-            <translation type="unfinished" />
+            <translation>keiner war verlangt</translation>
         </message>
         <message>
             <source>Unforeseen fault, see the log: {error}</source>
@@ -864,39 +865,39 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         </message>
         <message>
             <source>Section</source>
-            <translation type="unfinished" />
+            <translation>Abschnitt</translation>
         </message>
         <message>
             <source>{n} wrong</source>
-            <translation type="unfinished" />
+            <translation>{n} falsch</translation>
         </message>
         <message>
             <source>{n} changed</source>
-            <translation type="unfinished" />
+            <translation>{n} geändert</translation>
         </message>
         <message>
             <source>changed</source>
-            <translation type="unfinished" />
+            <translation>geändert</translation>
         </message>
         <message>
             <source>{length} px drawn</source>
-            <translation type="unfinished" />
+            <translation>{length} px gezeichnet</translation>
         </message>
         <message>
             <source>Known length, mm</source>
-            <translation type="unfinished" />
+            <translation>Bekannte Länge, mm</translation>
         </message>
         <message>
             <source>Use as scale</source>
-            <translation type="unfinished" />
+            <translation>Als Maßstab nehmen</translation>
         </message>
         <message>
             <source>Learn from passed frames</source>
-            <translation type="unfinished" />
+            <translation>Aus guten Bildern lernen</translation>
         </message>
         <message>
             <source>Dry run</source>
-            <translation type="unfinished" />
+            <translation>Probelauf</translation>
         </message>
         <message>
             <source>Save as a revision</source>
@@ -904,12 +905,13 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         </message>
         <message>
             <source>Discard changes</source>
-            <translation type="unfinished" />
+            <translation>Verwerfen</translation>
         </message>
         <message>
             <source>The picture cannot be shown: {error}
 Choose another one.</source>
-            <translation type="unfinished" />
+            <translation>Das Bild kann nicht gezeigt werden: {error}
+Bitte ein anderes wählen.</translation>
         </message>
         <message>
             <source>Move</source>
@@ -917,132 +919,141 @@ Choose another one.</source>
         </message>
         <message>
             <source>Region</source>
-            <translation type="unfinished" />
+            <translation>Bereich</translation>
         </message>
         <message>
             <source>Length</source>
-            <translation type="unfinished" />
+            <translation>Länge</translation>
         </message>
         <message>
             <source>Picture to draw on</source>
-            <translation type="unfinished" />
+            <translation>Bild zum Zeichnen</translation>
         </message>
         <message>
             <source>Draw a known length (L)</source>
-            <translation type="unfinished" />
+            <translation>Bekannte Länge zeichnen (L)</translation>
         </message>
         <message>
             <source>part {number}, {camera}</source>
-            <translation type="unfinished" />
+            <translation>Teil {number}, {camera}</translation>
         </message>
         <message>
             <source>now: {address}</source>
-            <translation type="unfinished" />
+            <translation>jetzt: {address}</translation>
         </message>
         <message>
             <source>No frame of this recipe was kept. Numbers can still be typed.</source>
-            <translation type="unfinished" />
+            <translation>Von diesem Rezept ist kein Bild gespeichert. Zahlen lassen sich trotzdem eingeben.</translation>
         </message>
         <message>
             <source>Recipes</source>
-            <translation type="unfinished" />
+            <translation>Rezepte</translation>
         </message>
         <message>
             <source>Learned from {frames} frames of passed parts: {beyond} of them break a limit; of further frames like these at most {bound} do (95 %). Passed frames met the limits of their time.</source>
-            <translation type="unfinished" />
+            <translation>Gelernt aus {frames} Bildern guter Teile: {beyond} davon verletzen eine Grenze; von weiteren solchen Bildern höchstens {bound} (95 %). Diese Bilder hielten die Grenzen ihrer Zeit ein.</translation>
         </message>
         <message>
             <source>General</source>
-            <translation type="unfinished" />
+            <translation>Allgemein</translation>
         </message>
         <message>
             <source>Region of interest</source>
-            <translation type="unfinished" />
+            <translation>Prüfbereich</translation>
         </message>
         <message>
             <source>Limits on the picture</source>
-            <translation type="unfinished" />
+            <translation>Grenzen für das Bild</translation>
         </message>
         <message>
             <source>Limits on the probability</source>
-            <translation type="unfinished" />
+            <translation>Grenzen für die Wahrscheinlichkeit</translation>
         </message>
         <message>
             <source>Rules on findings</source>
-            <translation type="unfinished" />
+            <translation>Regeln für Funde</translation>
         </message>
         <message>
             <source>Gate for retrained bundles</source>
-            <translation type="unfinished" />
+            <translation>Schranke für nachtrainierte Modelle</translation>
         </message>
         <message>
             <source>Drift watch</source>
-            <translation type="unfinished" />
+            <translation>Driftwache</translation>
         </message>
         <message>
             <source>Camera settings</source>
-            <translation type="unfinished" />
+            <translation>Kameraeinstellungen</translation>
         </message>
         <message>
             <source>Runtime</source>
-            <translation type="unfinished" />
+            <translation>Laufzeit</translation>
         </message>
         <message>
             <source>Limits on the probability are changed in What if, which asks for a second person where one is due.</source>
-            <translation type="unfinished" />
+            <translation>Grenzen für die Wahrscheinlichkeit werden unter „Was wäre wenn“ geändert; dort wird nach einer zweiten Person gefragt, wo es sie braucht.</translation>
         </message>
         <message>
             <source>One rule a line, for example:
 {rule}</source>
-            <translation type="unfinished" />
+            <translation>Eine Regel je Zeile, zum Beispiel:
+{rule}</translation>
         </message>
         <message>
             <source>One feature a line, for example top.ExposureTime = 5000. Cameras: {cameras}</source>
-            <translation type="unfinished" />
+            <translation>Eine Einstellung je Zeile, zum Beispiel top.ExposureTime = 5000. Kameras: {cameras}</translation>
         </message>
         <message>
             <source>Draw it on the picture (R), or type it. Without any number the whole frame is judged.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <source>expected more: at least {bound}</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <source>expected less: at most {bound}</source>
-            <translation type="unfinished" />
+            <translation>Auf das Bild zeichnen (R) oder eingeben. Ohne Zahlen wird das ganze Bild beurteilt.</translation>
         </message>
         <message>
             <source>missing; expected a value</source>
-            <translation type="unfinished" />
+            <translation>fehlt; erwartet wird ein Wert</translation>
         </message>
         <message>
             <source>expected a number</source>
-            <translation type="unfinished" />
+            <translation>erwartet wird eine Zahl</translation>
         </message>
         <message>
             <source>expected a whole number</source>
-            <translation type="unfinished" />
+            <translation>erwartet wird eine ganze Zahl</translation>
         </message>
         <message>
             <source>expected a finite number</source>
-            <translation type="unfinished" />
+            <translation>erwartet wird eine endliche Zahl</translation>
         </message>
         <message>
             <source>no such field</source>
-            <translation type="unfinished" />
+            <translation>kein solches Feld</translation>
         </message>
         <message>
             <source>cannot be read: {words}</source>
-            <translation type="unfinished" />
+            <translation>nicht lesbar: {words}</translation>
+        </message>
+        <message>
+            <source>expected {bound} or more</source>
+            <translation>erwartet wird {bound} oder mehr</translation>
+        </message>
+        <message>
+            <source>expected more than {bound}</source>
+            <translation>erwartet wird mehr als {bound}</translation>
+        </message>
+        <message>
+            <source>expected {bound} or less</source>
+            <translation>erwartet wird {bound} oder weniger</translation>
+        </message>
+        <message>
+            <source>expected less than {bound}</source>
+            <translation>erwartet wird weniger als {bound}</translation>
         </message>
         <message>
             <source>default: {value}</source>
-            <translation type="unfinished" />
+            <translation>Vorgabe: {value}</translation>
         </message>
         <message>
             <source>not set</source>
-            <translation type="unfinished" />
+            <translation>nicht gesetzt</translation>
         </message>
         <message>
             <source>Saved as revision {number} of {recipe}. A station runs it once its own configuration has it.</source>
@@ -1050,31 +1061,31 @@ Choose another one.</source>
         </message>
         <message>
             <source>Somebody else changed {fields}. Your changes lie on top of that revision.</source>
-            <translation type="unfinished" />
+            <translation>Jemand anders hat {fields} geändert. Ihre Änderungen liegen über dieser Revision.</translation>
         </message>
         <message>
             <source>Your role may look at recipes and not change them.</source>
-            <translation type="unfinished" />
+            <translation>Ihre Rolle darf Rezepte ansehen, aber nicht ändern.</translation>
         </message>
         <message>
             <source>Working ...</source>
-            <translation type="unfinished" />
+            <translation>In Arbeit ...</translation>
         </message>
         <message>
             <source>A dry run judges recorded parts again before you save.</source>
-            <translation type="unfinished" />
+            <translation>Ein Probelauf beurteilt aufgezeichnete Teile neu, bevor Sie speichern.</translation>
         </message>
         <message>
             <source>The recipe was changed since the dry run: run it again.</source>
-            <translation type="unfinished" />
+            <translation>Das Rezept wurde seit dem Probelauf geändert: Bitte noch einmal.</translation>
         </message>
         <message>
             <source>{count} of {n} recorded parts would be judged otherwise; at most {share} (95 %)</source>
-            <translation type="unfinished" />
+            <translation>{count} von {n} aufgezeichneten Teilen würden anders beurteilt; höchstens {share} (95 %)</translation>
         </message>
         <message>
             <source>none on record</source>
-            <translation type="unfinished" />
+            <translation>keine aufgezeichnet</translation>
         </message>
         <message>
             <source>No recipe has run on this database yet.</source>
@@ -1090,47 +1101,47 @@ Choose another one.</source>
         </message>
         <message>
             <source>by {person}: {reason}</source>
-            <translation type="unfinished" />
+            <translation>von {person}: {reason}</translation>
         </message>
         <message>
             <source>{n} fields changed</source>
-            <translation type="unfinished" />
+            <translation>{n} Felder geändert</translation>
         </message>
         <message>
             <source>Pictures would have to be judged again for {fields}: stored figures do not tell.</source>
-            <translation type="unfinished" />
+            <translation>Für {fields} müssten Bilder neu beurteilt werden: Gespeicherte Zahlen sagen es nicht.</translation>
         </message>
         <message>
             <source>{count}: {before} becomes {after}</source>
-            <translation type="unfinished" />
+            <translation>{count}: {before} wird {after}</translation>
         </message>
         <message>
             <source>{n} parts left out: stored figures do not give their outcome</source>
-            <translation type="unfinished" />
+            <translation>{n} Teile ausgelassen: Gespeicherte Zahlen ergeben ihr Urteil nicht</translation>
         </message>
         <message>
             <source>No recorded part could be judged again.</source>
-            <translation type="unfinished" />
+            <translation>Kein aufgezeichnetes Teil konnte neu beurteilt werden.</translation>
         </message>
         <message>
             <source>Golden sample</source>
-            <translation type="unfinished" />
+            <translation>Referenzteil</translation>
         </message>
         <message>
             <source>No golden sample to compare with: {error}</source>
-            <translation type="unfinished" />
+            <translation>Kein Referenzteil zum Vergleichen: {error}</translation>
         </message>
         <message>
             <source>Shown alone; next beside a golden sample</source>
-            <translation type="unfinished" />
+            <translation>Allein gezeigt; als Nächstes neben einem Referenzteil</translation>
         </message>
         <message>
             <source>Beside a golden sample; next blended with it</source>
-            <translation type="unfinished" />
+            <translation>Neben einem Referenzteil; als Nächstes überblendet</translation>
         </message>
         <message>
             <source>Blended with a golden sample; next alone</source>
-            <translation type="unfinished" />
+            <translation>Mit einem Referenzteil überblendet; als Nächstes allein</translation>
         </message>
         <message>
             <source>Accept</source>
@@ -1188,19 +1199,19 @@ Skip this part (S), or ask for the station's image folder.</source>
         </message>
         <message>
             <source>The bundle in the shadow, {bundle}, says {outcome}</source>
-            <translation type="unfinished" />
+            <translation>Das Modell im Schatten, {bundle}, sagt {outcome}</translation>
         </message>
         <message>
             <source>Persons disagree: {labels}</source>
-            <translation type="unfinished" />
+            <translation>Personen sind uneins: {labels}</translation>
         </message>
         <message>
             <source>Near a limit: {distance} from it</source>
-            <translation type="unfinished" />
+            <translation>Nahe einer Grenze: {distance} davon entfernt</translation>
         </message>
         <message>
             <source>Unlike all that is known: novelty {novelty}</source>
-            <translation type="unfinished" />
+            <translation>Anders als alles Bekannte: Neuheit {novelty}</translation>
         </message>
         <message>
             <source>No network judged this part.</source>
@@ -1242,15 +1253,15 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
         </message>
         <message>
             <source>Near a limit</source>
-            <translation type="unfinished" />
+            <translation>Nahe einer Grenze</translation>
         </message>
         <message>
             <source>The bundle in the shadow disagrees</source>
-            <translation type="unfinished" />
+            <translation>Das Modell im Schatten widerspricht</translation>
         </message>
         <message>
             <source>Unlike all that is known</source>
-            <translation type="unfinished" />
+            <translation>Anders als alles Bekannte</translation>
         </message>
         <message>
             <source>Repeat: labelled before, shown again blind</source>
@@ -1262,7 +1273,7 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
         </message>
         <message>
             <source>Persons disagree</source>
-            <translation type="unfinished" />
+            <translation>Personen sind uneins</translation>
         </message>
         <message>
             <source>The machine could not decide</source>
@@ -1580,183 +1591,183 @@ Grenzen und Grund sind noch da.</translation>
         </message>
         <message>
             <source>which of the bundle's networks runs</source>
-            <translation type="unfinished" />
+            <translation>welches Netz des Modells läuft</translation>
         </message>
         <message>
             <source>left edge, px</source>
-            <translation type="unfinished" />
+            <translation>linker Rand, px</translation>
         </message>
         <message>
             <source>top edge, px</source>
-            <translation type="unfinished" />
+            <translation>oberer Rand, px</translation>
         </message>
         <message>
             <source>width, px</source>
-            <translation type="unfinished" />
+            <translation>Breite, px</translation>
         </message>
         <message>
             <source>height, px</source>
-            <translation type="unfinished" />
+            <translation>Höhe, px</translation>
         </message>
         <message>
             <source>golden template for networks that compare: a picture of the frame's size</source>
-            <translation type="unfinished" />
+            <translation>Referenzbild für vergleichende Netze: ein Bild von der Größe der Aufnahme</translation>
         </message>
         <message>
             <source>enrolled variants, for embeddings; unset: those of the bundle's training set</source>
-            <translation type="unfinished" />
+            <translation>eingelernte Varianten, für Einbettungen; nicht gesetzt: die der Trainingsdaten des Modells</translation>
         </message>
         <message>
             <source>variant that every part must be</source>
-            <translation type="unfinished" />
+            <translation>Variante, die jedes Teil sein muss</translation>
         </message>
         <message>
             <source>expected frame width; unset: any</source>
-            <translation type="unfinished" />
+            <translation>erwartete Breite der Aufnahme; nicht gesetzt: jede</translation>
         </message>
         <message>
             <source>expected frame height; unset: any</source>
-            <translation type="unfinished" />
+            <translation>erwartete Höhe der Aufnahme; nicht gesetzt: jede</translation>
         </message>
         <message>
             <source>least variance of the Laplacian, grey levels squared; 0 switches it off</source>
-            <translation type="unfinished" />
+            <translation>kleinste Varianz des Laplace-Filters, Graustufen im Quadrat; 0 schaltet es ab</translation>
         </message>
         <message>
             <source>least mean grey level</source>
-            <translation type="unfinished" />
+            <translation>kleinste mittlere Graustufe</translation>
         </message>
         <message>
             <source>greatest mean grey level</source>
-            <translation type="unfinished" />
+            <translation>größte mittlere Graustufe</translation>
         </message>
         <message>
             <source>greatest share of pixels at 4 or below</source>
-            <translation type="unfinished" />
+            <translation>größter Anteil der Pixel mit 4 oder weniger</translation>
         </message>
         <message>
             <source>greatest share of pixels at 251 or above</source>
-            <translation type="unfinished" />
+            <translation>größter Anteil der Pixel mit 251 oder mehr</translation>
         </message>
         <message>
             <source>identical frames in a row before a live camera counts as frozen</source>
-            <translation type="unfinished" />
+            <translation>gleiche Aufnahmen in Folge, bevor eine laufende Kamera als eingefroren gilt</translation>
         </message>
         <message>
             <source>a part passes when its defect probability is below this</source>
-            <translation type="unfinished" />
+            <translation>ein Teil ist gut, wenn seine Fehlerwahrscheinlichkeit darunter liegt</translation>
         </message>
         <message>
             <source>a part is rejected when its defect probability reaches this</source>
-            <translation type="unfinished" />
+            <translation>ein Teil ist Ausschuss, wenn seine Fehlerwahrscheinlichkeit dies erreicht</translation>
         </message>
         <message>
             <source>a part goes to review, whatever its label, when its novelty reaches this: the share of held known parts that are less unlike the training set</source>
-            <translation type="unfinished" />
+            <translation>ein Teil geht in die Prüfung, gleich welcher Klasse, wenn seine Neuheit dies erreicht: der Anteil zurückgehaltener bekannter Teile, die den Trainingsdaten ähnlicher sind</translation>
         </message>
         <message>
             <source>anomaly: a part goes to review when at most this share of good parts looks as strange; the rate of false alarms, exact for good parts like the held ones. Set where no defective part is known</source>
-            <translation type="unfinished" />
+            <translation>Anomalie: ein Teil geht in die Prüfung, wenn höchstens dieser Anteil guter Teile so fremd aussieht; die Fehlalarmrate, exakt für gute Teile wie die zurückgehaltenen. Gesetzt, wo kein fehlerhaftes Teil bekannt ist</translation>
         </message>
         <message>
             <source>how the limits were chosen, and on how many parts</source>
-            <translation type="unfinished" />
+            <translation>wie die Grenzen gewählt wurden, und an wie vielen Teilen</translation>
         </message>
         <message>
             <source>a station does not start unless a certificate holds for bundle and recipe</source>
-            <translation type="unfinished" />
+            <translation>eine Station startet nur, wenn ein Zertifikat für Modell und Rezept gilt</translation>
         </message>
         <message>
             <source>scale of the frame; findings then have sizes in millimetres</source>
-            <translation type="unfinished" />
+            <translation>Maßstab der Aufnahme; Funde haben dann Größen in Millimetern</translation>
         </message>
         <message>
             <source>what findings may not be, beyond the defect probability</source>
-            <translation type="unfinished" />
+            <translation>was Funde nicht sein dürfen, über die Fehlerwahrscheinlichkeit hinaus</translation>
         </message>
         <message>
             <source>chance that a candidate beyond a margin is let by</source>
-            <translation type="unfinished" />
+            <translation>Wahrscheinlichkeit, dass ein Kandidat jenseits einer Spanne durchkommt</translation>
         </message>
         <message>
             <source>more defective parts of any kind that may pass</source>
-            <translation type="unfinished" />
+            <translation>so viele fehlerhafte Teile jeder Art dürfen mehr als gut gelten</translation>
         </message>
         <message>
             <source>more parts of one class of defect that may pass</source>
-            <translation type="unfinished" />
+            <translation>so viele Teile einer Fehlerklasse dürfen mehr als gut gelten</translation>
         </message>
         <message>
             <source>the same for classes named here</source>
-            <translation type="unfinished" />
+            <translation>dasselbe für hier genannte Klassen</translation>
         </message>
         <message>
             <source>more good parts that may be rejected</source>
-            <translation type="unfinished" />
+            <translation>so viele gute Teile dürfen mehr Ausschuss sein</translation>
         </message>
         <message>
             <source>more good parts that may go to review</source>
-            <translation type="unfinished" />
+            <translation>so viele gute Teile dürfen mehr in die Prüfung gehen</translation>
         </message>
         <message>
             <source>ECE of the candidate that its interval may not lie above</source>
-            <translation type="unfinished" />
+            <translation>ECE des Kandidaten, über dem sein Intervall nicht liegen darf</translation>
         </message>
         <message>
             <source>median time of a part against the serving bundle's, on the same machine</source>
-            <translation type="unfinished" />
+            <translation>mittlere Zeit je Teil (Median) gegenüber dem laufenden Modell, auf derselben Maschine</translation>
         </message>
         <message>
             <source>watch this recipe's parts</source>
-            <translation type="unfinished" />
+            <translation>die Teile dieses Rezepts beobachten</translation>
         </message>
         <message>
             <source>parts that teach what is usual; more make it see smaller changes</source>
-            <translation type="unfinished" />
+            <translation>Teile, aus denen das Übliche gelernt wird; mehr davon zeigen kleinere Änderungen</translation>
         </message>
         <message>
             <source>while nothing changes, at most one alarm is expected in so many parts</source>
-            <translation type="unfinished" />
+            <translation>solange sich nichts ändert, ist höchstens ein Alarm in so vielen Teilen zu erwarten</translation>
         </message>
         <message>
             <source>parts in one point of the review and reject charts</source>
-            <translation type="unfinished" />
+            <translation>Teile in einem Punkt der Karten für Prüfung und Ausschuss</translation>
         </message>
         <message>
             <source>after a drift alarm, what would pass goes to review</source>
-            <translation type="unfinished" />
+            <translation>nach einem Driftalarm geht in die Prüfung, was gut wäre</translation>
         </message>
         <message>
             <source>features that a camera must show, by the camera's name and the device's names of them; what differs is told when the camera is opened</source>
-            <translation type="unfinished" />
+            <translation>Einstellungen, die eine Kamera zeigen muss, nach dem Namen der Kamera und denen des Geräts; was abweicht, wird beim Öffnen der Kamera gemeldet</translation>
         </message>
         <message>
             <source>runtime plug-in; auto: the fastest, at any precision, that is proved on this machine</source>
-            <translation type="unfinished" />
+            <translation>Laufzeit-Plug-in; auto: das schnellste jeder Genauigkeit, das auf dieser Maschine geprüft ist</translation>
         </message>
         <message>
             <source>where: cpu, cuda or tensorrt (onnxruntime); cpu, gpu, npu or gpu.1 (openvino); TensorRT: the first GPU, or gpu.1</source>
-            <translation type="unfinished" />
+            <translation>wo: cpu, cuda oder tensorrt (onnxruntime); cpu, gpu, npu oder gpu.1 (openvino); TensorRT: die erste GPU oder gpu.1</translation>
         </message>
         <message>
             <source>threads of one inference; 0: all cores but one, for the line process</source>
-            <translation type="unfinished" />
+            <translation>Threads je Inferenz; 0: alle Kerne bis auf einen, der dem Linienprozess bleibt</translation>
         </message>
         <message>
             <source>throughput: the pictures of a batch run side by side (openvino)</source>
-            <translation type="unfinished" />
+            <translation>throughput: die Bilder eines Stapels laufen nebeneinander (openvino)</translation>
         </message>
         <message>
             <source>fast: floats may become bfloat16 or half where the device is quicker with them</source>
-            <translation type="unfinished" />
+            <translation>fast: Gleitkommazahlen dürfen bfloat16 oder half werden, wo das Gerät damit schneller ist</translation>
         </message>
         <message>
             <source>TensorRT: pictures of one run at most; for tiles, as many as a frame has</source>
-            <translation type="unfinished" />
+            <translation>TensorRT: Bilder eines Laufs, höchstens; bei Kacheln so viele, wie eine Aufnahme hat</translation>
         </message>
         <message>
             <source>for auto: an inference that takes longer hangs, and the spare takes over; below the deadline</source>
-            <translation type="unfinished" />
+            <translation>für auto: eine Inferenz, die länger dauert, hängt, und die Reserve übernimmt; unter der Frist</translation>
         </message>
     </context>
 </TS>

@@ -9,13 +9,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from db.label_marks import marks_of
 from db.labels import Label, TaskKind, add_label
 from db.leases import LASTS
+from db.ledger import Ledger
+from db.order_tables import SERVINGS
 from db.plant_tables import LABEL_LEASES, SESSIONS
-from db.records import utc_now
+from db.records import Run, utc_now
 from db.sessions import Session
 from db.shadow import ShadowVerdict, write_shadow
 from db.tables import FINDINGS
@@ -24,8 +26,9 @@ from gui.review.controller import BLIND, CHOOSE, MAY_NOT, QUEUE_EMPTY, ReviewCon
 from gui.review.desk import Answer, DatabaseDesk
 from gui.review.queue import Need, QueuedPart, Why, review_queue, waiting_count
 from gui.review.texts import need_text
+from inspector.bundle import load_bundle
 from inspector.drawn import Stroke
-from inspector.errors import AccessRefused, InspectorError, StorageFault
+from inspector.errors import AccessRefused, BundleError, InspectorError, StorageFault
 from inspector.ids import new_id
 from inspector.values import InspectionRecord, Outcome, Verdict
 
@@ -325,3 +328,30 @@ def test_a_picture_that_is_missing_or_altered_is_named(plant: Any, source: Sourc
     path.unlink()
     with pytest.raises(StorageFault, match=f"image {part.image_sha256}: not in"):
         desk.picture(part.image_sha256)
+
+
+# ---- a golden sample beside it
+
+
+def test_a_golden_sample_is_read_where_the_bundle_that_judged_lies_on_this_machine(
+    plant: Any, source: Source, bundle_path: Path, tmp_path: Path
+) -> None:
+    desk, mine = DatabaseDesk(source), load_bundle(bundle_path).id
+    with pytest.raises(BundleError, match="is not on this machine"):
+        desk.golden("b" * 64)
+    served(plant, source, tmp_path / "gone", "c" * 64)
+    with pytest.raises(BundleError, match="is not on this machine"):
+        desk.golden("c" * 64)
+    served(plant, source, bundle_path, mine)
+    assert desk.golden(mine).width_px == 32
+    served(plant, source, bundle_path, "d" * 64)
+    with pytest.raises(BundleError, match="another bundle lies there now"):
+        desk.golden("d" * 64)
+
+
+def served(plant: Any, source: Source, folder: Path, bundle_id: str) -> None:
+    run = Run("press-4", "flange", "r" * 64, "{}", bundle_id, "classify", ("good", "dent"), {"good": ["good"]})
+    with Ledger(plant.path) as ledger:
+        ledger.start_run(run)
+    with writing(source.engine) as connection:
+        connection.execute(insert(SERVINGS), {"run_id": run.run_id, "bundle_path": str(folder), "order_number": None})
