@@ -720,6 +720,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
             <translation>das Bild verschieben</translation>
         </message>
         <message>
+            <source>beside a golden sample, blended with it, alone</source>
+            <translation>neben einem Referenzteil, mit ihm überblendet, allein</translation>
+        </message>
+        <message>
             <source>show or hide what the network found</source>
             <translation>Funde des Netzes zeigen oder verbergen</translation>
         </message>
@@ -730,6 +734,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         <message>
             <source>figures and what-if: read again; in a chart arrows choose a point, Enter opens its parts</source>
             <translation>Kennzahlen und Was-wäre-wenn: neu lesen; in einer Karte wählen Pfeile einen Punkt, Enter öffnet seine Teile</translation>
+        </message>
+        <message>
+            <source>recipes: dry run; R draws the region of interest, L a known length</source>
+            <translation>Rezepte: Probelauf; R zeichnet den Prüfbereich, L eine bekannte Länge</translation>
         </message>
         <message>
             <source>lock the window</source>

@@ -387,6 +387,7 @@ def test_a_person_draws_a_region_and_saves_the_recipe_and_an_administrator_reads
         person.press("Tab", "space")
         wait(lambda: person.count(revisions) == 1, "the revision")
         turns(lambda: person.press("ctrl+shift+q"), "the sign-in page")
+        person.press("shift+Tab", "ctrl+a")  # who was here last is named there
         turns(lambda: person.sign_in("root", sessions=2), "the first screen")
         turns(lambda: person.press("ctrl+6"), "the accounts")
         keep("accounts")
