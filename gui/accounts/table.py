@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+WIDEST_PX = 220
+"""Of a column; what is longer is shown as a tip, and whole beside the table."""
 Rows = Sequence[tuple[str, ...]]
 
 
@@ -28,7 +30,9 @@ class Table(QTableWidget):
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self._stretched = stretched
         header.setSectionResizeMode(stretched, QHeaderView.ResizeMode.Stretch)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def show_rows(self, rows: Rows) -> None:
         """Show these; rows that were there stay, so that what is chosen stays while further ones come."""
@@ -44,4 +48,10 @@ class Table(QTableWidget):
                 item.setToolTip(words)
                 self.setItem(number, column, item)
         if not kept:
-            self.resizeColumnsToContents()
+            self._fit()
+
+    def _fit(self) -> None:
+        for column in range(self.columnCount()):
+            if column != self._stretched:
+                self.resizeColumnToContents(column)
+                self.setColumnWidth(column, min(self.columnWidth(column), WIDEST_PX))

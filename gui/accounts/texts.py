@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from db.accounts import Account, Role
 from db.audit_log import Entry
@@ -75,10 +77,16 @@ def entry_text(entry: Entry) -> str:
     """All of a row: who, why, and what became of what."""
     lines = [tr("Row {number}: {person}, {action}", number=entry.sequence, person=entry.person, action=entry.action)]
     lines.append(tr("Reason: {reason}", reason=entry.reason or tr("none was asked for")))
-    for word, value in ((tr("Before"), entry.old), (tr("After"), entry.new)):
-        if value is not None:
-            lines.append(f"{word}: {_readable(value)}")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *differences(entry.old, entry.new)])
+
+
+def differences(old: str | None, new: str | None) -> list[str]:
+    """What became of what, a field a line; a field that stayed as it was is left out."""
+    before, after = _fields(old), _fields(new)
+    paths = [path for path in dict.fromkeys((*before, *after)) if before.get(path) != after.get(path)]
+    if not before:
+        return [f"{path}: {_said(after[path])}" for path in paths]
+    return [f"{path}: {_said(before.get(path))} → {_said(after.get(path))}" for path in paths]
 
 
 def examination_text(controller: AccountsController) -> str:
@@ -115,8 +123,26 @@ def _sound(found: Examination, with_key: bool) -> str:
     return tr("{chain}, signed to row {row}; {since} since then", chain=chain, row=found.signed_to, since=since)
 
 
-def _readable(value: str) -> str:
+def _fields(value: str | None) -> dict[str, Any]:
+    return {} if value is None else dict(_flat("", _document(value)))
+
+
+def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Each value by its path. The text of a recipe is a document in a document, and is opened."""
+    inner = _document(value) if isinstance(value, str) and value.startswith("{") else value
+    if isinstance(inner, dict) and inner:
+        for name, each in inner.items():
+            yield from _flat(f"{path}.{name}" if path else name, each)
+    elif inner is not None:
+        yield path, inner
+
+
+def _document(text: str) -> Any:
     try:
-        return json.dumps(json.loads(value), indent=2, ensure_ascii=False)
+        return json.loads(text)
     except json.JSONDecodeError:
-        return value
+        return text
+
+
+def _said(value: Any) -> str:
+    return "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -270,14 +270,6 @@ Alles Eingegebene ist noch da.</translation>
             <translation>{name} muss sich neu anmelden.</translation>
         </message>
         <message>
-            <source>Before</source>
-            <translation>Vorher</translation>
-        </message>
-        <message>
-            <source>After</source>
-            <translation>Nachher</translation>
-        </message>
-        <message>
             <source>altered</source>
             <translation>verändert</translation>
         </message>

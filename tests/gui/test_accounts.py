@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from db.records import utc_now
 from db.sessions import LONGEST, Session, end_sessions, open_sessions, signed_in, touch
 from gui.accounts.controller import AccountsController
 from gui.accounts.desk import PAGE, AccountChange, Act, Asked, DatabaseAccounts
-from gui.accounts.texts import entry_text, examination_text, message_text
+from gui.accounts.texts import differences, entry_text, examination_text, message_text
 from gui.database import Source, reading, writing
 from gui.identity import Presence
 from gui.shell import Shell
@@ -183,6 +184,17 @@ def test_rows_come_page_by_page_and_go_with_the_person(
     assert "Reason: because" in entry_text(controller.entries[0])
     controller.begin(session("root"))
     assert controller.entries == ()
+
+
+def test_of_a_change_only_what_became_another_is_told() -> None:
+    old = json.dumps({"number": 1, "text": json.dumps({"roi": None, "quality": {"min_focus": 1.0, "max_repeats": 2}})})
+    new = json.dumps(
+        {"number": 2, "text": json.dumps({"roi": {"x": 5}, "quality": {"min_focus": 9.5, "max_repeats": 2}})}
+    )
+    assert differences(old, new) == ["number: 1 → 2", "text.quality.min_focus: 1.0 → 9.5", "text.roi.x: - → 5"]
+    assert differences(None, json.dumps({"role": "admin", "full_name": ""})) == ["role: admin", "full_name: "]
+    assert differences(json.dumps("a"), json.dumps("{b")) == [": a → {b"]
+    assert differences(None, None) == []
 
 
 def test_a_sound_log_and_an_altered_one_are_told_apart(
