@@ -25,6 +25,8 @@ NEWEST = 400
 """Of parts that nobody asked about, so many are looked at of each kind."""
 PAIRS = 4
 """So many of the recipes and bundles that ran last have their reviews ordered by their own limits."""
+REVIEWS_SINCE = timedelta(days=3)
+"""So far back reviews are ordered by their numbers: the question takes a tenth of a second then (docs/queries.md)."""
 DOUBTS_SINCE = timedelta(days=30)
 _FAR = 1.0
 
@@ -109,10 +111,10 @@ def _of_task(task: OpenTask) -> QueuedPart:
 
 
 def _reviews(connection: Connection, now: datetime) -> list[QueuedPart]:
-    """What went to review and nobody labelled, of what ran last, whenever it was made."""
+    """What went to review lately and nobody labelled, of what ran last."""
     found = []
     for (recipe, bundle_id), policy in _ran_last(connection).items():
-        scope = Scope(recipe=recipe, bundle_id=bundle_id, simulated=True)
+        scope = Scope(since=now - REVIEWS_SINCE, recipe=recipe, bundle_id=bundle_id, simulated=True)
         found += history.queue(connection, scope, policy, now, NEWEST)
     shown = _with_picture(connection, [one.part_id for one in found])
     return [_of_review(one) for one in found if one.task_id is None and one.part_id in shown]
