@@ -61,6 +61,7 @@ class RecipesController:
         self._desk, self._ask, self._changed, self._refused = desk, ask, changed, refused
         self._drafts: dict[tuple[str, str], Draft] = {}
         self._nobodys = Draft()
+        self._shown: dict[str, str] = {}
         self.session: Session | None = None
         self.name: str | None = None
         self.opened: Opened | None = None
@@ -90,7 +91,7 @@ class RecipesController:
         return self.session is not None and self.session.account.may(Permission.RECIPES)
 
     def text(self, path: str) -> str:
-        return self._texts().get(path, "")
+        return self._shown.get(path, "")
 
     def region(self) -> Box | None:
         """The region of interest as it is written, once it is whole."""
@@ -205,7 +206,8 @@ class RecipesController:
         self._write()
 
     def _write(self) -> None:
-        self.written = Written(None) if self.opened is None else written(self.opened.name, self._texts())
+        self._shown = self._texts()
+        self.written = Written(None) if self.opened is None else written(self.opened.name, self._shown)
         self._changed()
 
     def _begin_work(self) -> None:

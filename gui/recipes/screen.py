@@ -95,13 +95,13 @@ class RecipesScreen(Screen):
         self.trial.setText(trial_text(controller))
         if self.reason.text() != controller.draft.reason:
             self.reason.setText(controller.draft.reason)
-        free = opened is not None and not controller.busy
-        ready = free and controller.edited and controller.may_save
-        self.learn.setEnabled(free and controller.may_save)
-        self.dry_run.setEnabled(free and controller.written.recipe is not None)
+        ready = opened is not None and controller.edited and controller.may_save
+        # What waits for an answer asks no second time, and stays where Tab finds it.
+        self.learn.setEnabled(opened is not None and controller.may_save)
+        self.dry_run.setEnabled(controller.written.recipe is not None)
         self.reason.setEnabled(ready)
         self.discard.setEnabled(ready)
-        self.save.setEnabled(ready and controller.written.recipe is not None)
+        self.save.setEnabled(ready and not controller.busy and controller.written.recipe is not None)
         if opened is not None:
             _fill(self.recipe, opened.names, opened.name)
             self._list(opened.pictures)

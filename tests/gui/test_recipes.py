@@ -28,6 +28,7 @@ from gui.recipes.learning import LEAST_FRAMES, learn
 from gui.recipes.texts import fault_text, trial_text
 from gui.recipes.trial import Tried, try_out
 from gui.shell import Shell
+from gui.watchdog import Watchdog
 from inspector.drawn import Box
 from inspector.errors import AccessRefused, InspectorError, PeerFault, RecipeError
 from inspector.quality import QualityLimits, limited
@@ -39,6 +40,7 @@ from inspector.verdict import Policy
 PASS, REJECT, REVIEW = Outcome.PASS, Outcome.REJECT, Outcome.REVIEW
 PASSWORD = "correct horse battery"
 WAIT_MS = 20_000
+STALL_MS = 50
 EXAMPLE = Path(__file__).parents[2] / "configs" / "recipe.example.toml"
 
 
@@ -442,6 +444,8 @@ def test_a_person_draws_types_tries_and_saves(window: Shell, qtbot: Any, plant: 
     assert float(screen.controller.text("mm_per_px")) == pytest.approx(0.02, rel=0.02)
     screen.form.show_section("quality")
     focus = cast(Any, screen.form.rows["quality.min_focus"].editor)
+    watchdog = Watchdog()
+    watchdog.start()
     QTest.keyClicks(focus, "-3")
     assert screen.form.rows["quality.min_focus"].fault.text() == "expected 0 or more"
     assert not screen.save.isEnabled()
@@ -451,6 +455,7 @@ def test_a_person_draws_types_tries_and_saves(window: Shell, qtbot: Any, plant: 
     qtbot.waitUntil(lambda: "of 4 recorded parts would be judged otherwise" in screen.trial.text(), timeout=WAIT_MS)
     assert screen.trial.text().startswith("3 of 4")
     QTest.keyClicks(screen.reason, "sharper")
+    assert watchdog.stop().cpu_ms < STALL_MS
     QTest.mouseClick(screen.save, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "Saved as revision 1 of flange" in screen.notice.text(), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: "revision 1" in screen.about.text(), timeout=WAIT_MS)
