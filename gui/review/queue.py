@@ -112,7 +112,7 @@ def _of_task(task: OpenTask) -> QueuedPart:
 
 def _reviews(connection: Connection, now: datetime) -> list[QueuedPart]:
     """What went to review lately and nobody labelled, of what ran last."""
-    found = []
+    found: list[history.Waiting] = []
     for (recipe, bundle_id), policy in _ran_last(connection).items():
         scope = Scope(since=now - REVIEWS_SINCE, recipe=recipe, bundle_id=bundle_id, simulated=True)
         found += history.queue(connection, scope, policy, now, NEWEST)
