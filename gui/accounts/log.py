@@ -23,7 +23,7 @@ class LogPage(QWidget):
         for word, back in times():
             self.back.addItem(word, back)
         self.back.setCurrentIndex(self.back.count() - 1)
-        self.find = button(tr("Find"), self._find)
+        self.search = button(tr("Find"), self._find)
         headings = (tr("Row"), tr("Time"), tr("Person"), tr("What"), tr("Of what"), tr("Reason"))
         self.table = Table(tr("Audit log"), headings, 5)
         self.older = button(tr("Older rows"), controller.older)
@@ -55,7 +55,7 @@ class LogPage(QWidget):
         self.count.setText(tr("{n} rows, {more}", n=len(rows), more=more))
         self.older.setEnabled(controller.more)
         self.examined.setText(examination_text(controller))
-        for widget in (self.person, self.words, self.back, self.find, self.key, self.heads):
+        for widget in (self.person, self.words, self.back, self.search, self.key, self.heads):
             widget.setEnabled(controller.may_audit)
         self.verify.setEnabled(controller.may_audit and not controller.examining)
         if controller.session is None:
@@ -77,8 +77,9 @@ class LogPage(QWidget):
 
     def _lay_out(self) -> None:
         above, below = QHBoxLayout(), QHBoxLayout()
-        for widget in (self.person, self.words, self.back, self.find):
-            above.addWidget(widget, 0 if widget is self.find else 1)
+        for narrowing in (self.person, self.words, self.back):
+            above.addWidget(narrowing, 1)
+        above.addWidget(self.search)
         below.addWidget(self.count, 1)
         below.addWidget(self.older)
         left = QVBoxLayout()
