@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, or_, select, text
 
 from db.plant_tables import AUDIT_LOG
 from db.records import storable, utc_now
@@ -23,6 +23,7 @@ from inspector.ids import new_id
 BEGINNING = "0" * 64
 BEGUN = "log begun"
 LONGEST_PERSON = 64
+_WORDS = (AUDIT_LOG.c.action, AUDIT_LOG.c.subject, AUDIT_LOG.c.reason)
 _LOCK = 0x6175646974
 """Number of the advisory lock that appends one at a time on PostgreSQL; an SQLite file has one writer anyway."""
 
@@ -95,6 +96,29 @@ def changes_of(connection: Connection, subject: str) -> list[Entry]:
 def latest_changes(connection: Connection, count: int) -> list[Entry]:
     """The newest `count` rows, newest first."""
     query = select(AUDIT_LOG).order_by(AUDIT_LOG.c.sequence.desc()).limit(count)
+    return [Entry(*row) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which rows; what is empty narrows nothing. `words` are looked for in action, subject and reason."""
+
+    person: str = ""
+    words: str = ""
+    since: datetime | None = None
+
+
+def search(connection: Connection, sought: Sought, count: int, before: int | None = None) -> list[Entry]:
+    """The newest `count` such rows of those before number `before`, newest first."""
+    log = AUDIT_LOG.c
+    holds = [log.person == sought.person] if sought.person else []
+    if sought.words:
+        holds.append(or_(*(column.icontains(sought.words, autoescape=True) for column in _WORDS)))
+    if sought.since is not None:
+        holds.append(log.at >= sought.since)
+    if before is not None:
+        holds.append(log.sequence < before)
+    query = select(AUDIT_LOG).where(*holds).order_by(log.sequence.desc()).limit(count)
     return [Entry(*row) for row in connection.execute(query)]
 
 

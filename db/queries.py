@@ -51,6 +51,12 @@ def latest(connection: Connection, count: int, station: str | None = None) -> li
     return _with_findings(connection, select(INSPECTIONS).where(chosen).order_by(*newest).limit(count))
 
 
+def newest_parts(connection: Connection, among: ColumnElement[bool], count: int) -> list[InspectionRecord]:
+    """The newest parts of which that holds, newest first."""
+    query = select(INSPECTIONS).where(among).order_by(INSPECTIONS.c.triggered_at.desc(), INSPECTIONS.c.part_id.desc())
+    return _with_findings(connection, query.limit(count))
+
+
 def part(connection: Connection, part_id: UUID) -> InspectionRecord | None:
     found = _with_findings(connection, select(INSPECTIONS).where(INSPECTIONS.c.part_id == part_id))
     return found[0] if found else None

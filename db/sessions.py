@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from db.accounts import Account, Role, find_account, sign_in
+from db.accounts import Account, By, Role, find_account, sign_in
+from db.audit_log import Change, record_change
 from db.engine import WRITES, storage_errors
 from db.plant_tables import ACCOUNTS, SESSIONS
 from db.records import storable, utc_now
@@ -76,6 +77,43 @@ def touch(connection: Connection, token: str, now: datetime | None = None) -> Ac
 def sign_out(connection: Connection, token: str, now: datetime | None = None) -> None:
     mine = (SESSIONS.c.token == _digest(token)) & SESSIONS.c.ended_at.is_(None)
     connection.execute(update(SESSIONS).where(mine).values(ended_at=now or utc_now()))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A person signed in somewhere."""
+
+    name: str
+    place: str
+    began_at: datetime
+    seen_at: datetime
+
+
+def open_sessions(connection: Connection, now: datetime) -> list[OpenSession]:
+    """Sessions that are neither ended nor left alone for too long, the one used last first."""
+    query = (
+        select(ACCOUNTS.c.name, ACCOUNTS.c.role, SESSIONS.c.place, SESSIONS.c.began_at, SESSIONS.c.seen_at)
+        .join(ACCOUNTS)
+        .where(SESSIONS.c.ended_at.is_(None), SESSIONS.c.began_at > now - LONGEST, ACCOUNTS.c.disabled_at.is_(None))
+        .order_by(SESSIONS.c.seen_at.desc())
+    )
+    rows = [row for row in connection.execute(query) if now - row.seen_at <= IDLE[Role(row.role)]]
+    return [OpenSession(row.name, row.place, row.began_at, row.seen_at) for row in rows]
+
+
+def end_sessions(connection: Connection, name: str, by: By, now: datetime | None = None) -> int:
+    """End every session of an account, and return how many there were. Screens lock at their next question.
+
+    Raises:
+        AccessRefused: there is no such account, or no reason.
+    """
+    account = find_account(connection, name)
+    if account is None or not by.reason.strip():
+        raise AccessRefused(f"sessions of {name!r}: expected the name of an account, and a reason")
+    theirs = (SESSIONS.c.account_id == account.account_id) & SESSIONS.c.ended_at.is_(None)
+    ended = connection.execute(update(SESSIONS).where(theirs).values(ended_at=now or utc_now())).rowcount
+    record_change(connection, Change(by.person, "sessions ended", f"account {name}", by.reason, None, {"ended": ended}))
+    return ended
 
 
 def _begin(connection: Connection, account: Account, place: str, now: datetime) -> Session:

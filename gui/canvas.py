@@ -49,6 +49,8 @@ class Tool(StrEnum):
     POLYGON = "polygon"
     BRUSH = "brush"
     ERASER = "eraser"
+    LINE = "line"
+    """A straight stroke of two points."""
 
 
 class Canvas(QWidget):
@@ -301,7 +303,7 @@ class Canvas(QWidget):
     # ---- drawing
 
     def _unfinished(self) -> list[Shape]:
-        if self.tool in (Tool.BRUSH, Tool.ERASER) and self._points:
+        if self.tool in (Tool.BRUSH, Tool.ERASER, Tool.LINE) and self._points:
             return [self._stroke()]
         box = self._box() if self.tool is Tool.BOX and len(self._points) == 2 else None
         return [] if box is None else [box]
@@ -321,7 +323,7 @@ class Canvas(QWidget):
             shape = Polygon(points=tuple(self._points))
         elif self.tool is Tool.BOX and len(self._points) == 2:
             shape = self._box()
-        elif self.tool in (Tool.BRUSH, Tool.ERASER) and self._points:
+        elif self.tool in (Tool.BRUSH, Tool.ERASER, Tool.LINE) and len(self._points) > (self.tool is Tool.LINE):
             shape = self._stroke()
         self._points = []
         if shape is not None:
@@ -350,7 +352,7 @@ class Canvas(QWidget):
             moved = event.position() - self._panning
             self._panning = event.position()
             self.pan(moved.x(), moved.y())
-        elif self._points and self.tool is Tool.BOX:
+        elif self._points and self.tool in (Tool.BOX, Tool.LINE):
             self._points = [self._points[0], self._picture_point(event.position())]
             self.update()
         elif self._points and self.tool in (Tool.BRUSH, Tool.ERASER):

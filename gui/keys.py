@@ -22,10 +22,12 @@ def keys_text() -> str:
         ("Ctrl+Z, Ctrl+Y", tr("undo and redo drawing")),
         ("+  -  F  Z", tr("zoom, whole picture, actual size")),
         (tr("Arrows"), tr("move the picture")),
+        ("C", tr("beside a golden sample, blended with it, alone")),
         ("H, M", tr("show or hide what the network found, and where it saw it")),
         ("Ctrl+1, Ctrl+2 ...", tr("go to a screen")),
         ("F5", tr("figures and what-if: read again; in a chart arrows choose a point, Enter opens its parts")),
         ("Ctrl+Enter", tr("stations: acknowledge the chosen event")),
+        ("F6", tr("recipes: dry run; R draws the region of interest, L a known length")),
         ("Ctrl+L", tr("lock the window")),
     )
     cells = (f"<tr><td><b>{escape(key)}</b>&nbsp;&nbsp;&nbsp;</td><td>{escape(words)}</td></tr>" for key, words in rows)

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, and_, select
 
 from db.tables import BUNDLES, RECIPES, RUNS
+from inspector.verdict import Policy
 
 Limits = tuple[float, float]
 """`pass_below`, `reject_above`."""
@@ -19,6 +21,28 @@ CERTIFIED = "certified at "
 
 def limits_of(connection: Connection, run_id: UUID) -> Limits | None:
     """None where neither says, as in rows of stations whose manifest was not kept."""
+    return next((limits for one in _policies(connection, run_id) if (limits := _limits(one))), None)
+
+
+def policy_of(connection: Connection, run_id: UUID) -> Policy | None:
+    """The whole policy; None as above, or where what stands there is none."""
+    return next((made for one in _policies(connection, run_id) if (made := _whole(one)) is not None), None)
+
+
+def bundle_policy_of(connection: Connection, run_id: UUID) -> Policy | None:
+    """The policy of the run's bundle, whatever its recipe says."""
+    return _whole(_policies(connection, run_id)[1])
+
+
+def _whole(policy: Mapping[str, Any]) -> Policy | None:
+    try:
+        return Policy.model_validate(policy)
+    except ValidationError:
+        return None
+
+
+def _policies(connection: Connection, run_id: UUID) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The recipe's, then the bundle's; empty ones set nothing."""
     its_recipe = and_(RECIPES.c.name == RUNS.c.recipe, RECIPES.c.revision == RUNS.c.recipe_revision)
     query = (
         select(RECIPES.c.text, BUNDLES.c.manifest)
@@ -28,7 +52,7 @@ def limits_of(connection: Connection, run_id: UUID) -> Limits | None:
         .where(RUNS.c.run_id == run_id)
     )
     row = connection.execute(query).one()
-    return _limits(_policy(row.text)) or _limits(row.manifest.get("limits") or {})
+    return _policy(row.text), row.manifest.get("limits") or {}
 
 
 def _policy(recipe: str) -> Mapping[str, Any]:

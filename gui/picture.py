@@ -41,7 +41,18 @@ class Pyramid:
 def pyramid(image: Image) -> Pyramid:
     """Build the levels of a picture (H, W, 3) BGR or (H, W) grey."""
     code = cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB
-    levels = [np.ascontiguousarray(cv2.cvtColor(image, code), np.uint8)]
+    return _leveled(np.ascontiguousarray(cv2.cvtColor(image, code), np.uint8))
+
+
+def blended(picture: Pyramid, other: Pyramid) -> Pyramid:
+    """Half of each, at the size of the first: what is alike stays, what differs is seen twice."""
+    size = (picture.width_px, picture.height_px)
+    fitting = cv2.resize(other.levels[0], size, interpolation=cv2.INTER_AREA)
+    return _leveled(np.asarray(cv2.addWeighted(picture.levels[0], 0.5, fitting, 0.5, 0), np.uint8))
+
+
+def _leveled(whole: Rgb) -> Pyramid:
+    levels = [whole]
     while max(levels[-1].shape[:2]) > 2 * SMALLEST_PX:
         height, width = levels[-1].shape[:2]
         half = (max(1, width // 2), max(1, height // 2))

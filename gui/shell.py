@@ -20,6 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from db.sessions import Session
+from gui.accounts.desk import DatabaseAccounts
+from gui.accounts.screen import AccountsScreen
 from gui.database import Source
 from gui.figures.desk import DatabaseFigures
 from gui.figures.screen import FiguresScreen
@@ -30,6 +32,8 @@ from gui.models.desk import DatabaseModels
 from gui.models.screen import ModelsScreen
 from gui.palette import DARK, THEMES, Theme
 from gui.pieces import plate, text, toggle
+from gui.recipes.desk import DatabaseRecipes
+from gui.recipes.screen import RecipesScreen
 from gui.review.desk import DatabaseDesk
 from gui.review.screen import ReviewScreen
 from gui.screen import Screen
@@ -78,6 +82,8 @@ class Shell(QMainWindow):
         self.what_if = WhatIfScreen(DatabaseWhatIf(source, place), self.worker, theme)
         self.models = ModelsScreen(DatabaseModels(source, place), self.worker, theme)
         self.stations = StationsScreen(DatabaseStations(source), self.worker, theme, stations)
+        self.recipes = RecipesScreen(DatabaseRecipes(source, stations), self.worker, theme)
+        self.accounts = AccountsScreen(DatabaseAccounts(source), self.worker)
         self.places = [
             Place(tr("Review"), self.review),
             Place(tr("Live"), self.live),
@@ -85,6 +91,8 @@ class Shell(QMainWindow):
             Place(tr("What if"), self.what_if),
             Place(tr("Models"), self.models),
             Place(tr("Stations"), self.stations),
+            Place(tr("Recipes"), self.recipes),
+            Place(tr("Accounts"), self.accounts),
         ]
         self._begun: Session | None = None
         self._here: Screen | None = None
@@ -219,7 +227,7 @@ class Shell(QMainWindow):
             group.addAction(action)
 
     def _connect(self) -> None:
-        for screen in (self.review, self.what_if, self.models, self.stations):
+        for screen in (self.review, self.what_if, self.models, self.stations, self.recipes, self.accounts):
             screen.refused.connect(self.identity.failed)
         self.sign_in.language_chosen.connect(self.language_chosen)
         self._tick = QTimer(self)

@@ -12,10 +12,12 @@ _SHEET = Template(
 QMainWindow, QWidget#page, QStackedWidget { background: $window; }
 QWidget#card { background: $surface; border: 1px solid $line; border-radius: 8px; }
 QWidget#rail { background: $surface; border-right: 1px solid $line; }
+QStackedWidget#inner { background: transparent; }
 QLabel { background: transparent; }
 QLabel#title { font-size: 20px; font-weight: 600; }
 QLabel#heading { font-size: 11px; font-weight: 600; color: $quiet; }
 QLabel#quiet { color: $quiet; }
+QLabel#fault { color: $rejected; }
 QLabel#big { font-size: 17px; font-weight: 600; }
 QLabel#figure { font-size: 18px; font-weight: 600; }
 QLabel#notice { background: $raised; border: 1px solid $review; border-left: 4px solid $review; border-radius: 6px;
@@ -52,6 +54,15 @@ QPushButton#flip, QPushButton#count { font-size: 17px; }
 QPushButton#flip:focus { border: 3px solid $accent; padding: 5px 10px; }
 QListWidget::item { padding: 5px 8px; }
 QListWidget::item:selected { background: $accent; color: $on_accent; }
+QTableWidget { background: $surface; border: 1px solid $line; border-radius: 6px; gridline-color: $line;
+    selection-background-color: $accent; selection-color: $on_accent; }
+QTableWidget:focus { border: 2px solid $accent; }
+QTableWidget::item { padding: 4px 8px; }
+QTableWidget::item:selected { background: $accent; color: $on_accent; }
+QHeaderView { background: $raised; }
+QHeaderView::section { background: $raised; color: $quiet; border: none; border-bottom: 1px solid $line;
+    padding: 6px 8px; font-weight: 600; }
+QTableCornerButton::section { background: $raised; border: none; }
 QSlider { min-height: 22px; }
 QSlider::groove:horizontal { height: 4px; background: $line; border-radius: 2px; }
 QSlider::handle:horizontal { background: $accent; width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; }

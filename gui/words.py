@@ -16,6 +16,11 @@ def tr(text: str, **values: object) -> str:
     return told.format(**values) if values else told
 
 
+def described(text: str) -> str:
+    """Return a description of the recipe's schema, which `gui.translations.update` knows of, in that language."""
+    return QCoreApplication.translate(_CONTEXT, text)
+
+
 def system_language() -> str:
     language = QLocale.system().name()[:2]
     return language if language in LANGUAGES else "en"

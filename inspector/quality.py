@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from inspector.values import Frame, Image, Quality
 
 _BANDS = 8
 _BAND_ROWS = 8
+_SIZE, _FROZEN = "size", "frozen:"
+"""How faults begin that figures do not show."""
 
 
 class QualityLimits(Document):
@@ -43,13 +47,22 @@ def assess(frame: Frame, limits: QualityLimits) -> Quality:
     brightness = float(counts @ np.arange(256) / bands.size)
     dark_share = float(counts[:5].sum() / bands.size)
     saturated_share = float(counts[251:].sum() / bands.size)
+    measured = Quality(focus, brightness, dark_share, saturated_share)
     faults = (
         *_size_faults(frame.image, limits),
-        *_exposure_faults(brightness, dark_share, saturated_share, limits),
-        *([f"focus {focus:.1f} below {limits.min_focus:g}"] if focus < limits.min_focus else []),
-        *([f"frozen: {frame.repeats + 1} identical frames"] if frame.repeats > limits.max_repeats else []),
+        *_figure_faults(measured, limits),
+        *([f"{_FROZEN} {frame.repeats + 1} identical frames"] if frame.repeats > limits.max_repeats else []),
     )
-    return Quality(focus, brightness, dark_share, saturated_share, faults)
+    return replace(measured, faults=faults)
+
+
+def limited(quality: Quality, limits: QualityLimits) -> Quality:
+    """Hold figures that were measured before against other limits.
+
+    Faults of size and of frozen frames stay as they are: what they rest on is not in the figures.
+    """
+    kept = (fault for fault in quality.faults if fault.startswith((_SIZE, _FROZEN)))
+    return replace(quality, faults=(*kept, *_figure_faults(quality, limits)))
 
 
 def _bands(image: Image) -> NDArray[np.uint8]:
@@ -84,10 +97,12 @@ def _size_faults(image: Image, limits: QualityLimits) -> tuple[str, ...]:
     width, height = limits.width_px or columns, limits.height_px or rows
     if (columns, rows) == (width, height):
         return ()
-    return (f"size {columns}x{rows}, expected {width}x{height}",)
+    return (f"{_SIZE} {columns}x{rows}, expected {width}x{height}",)
 
 
-def _exposure_faults(brightness: float, dark: float, saturated: float, limits: QualityLimits) -> tuple[str, ...]:
+def _figure_faults(quality: Quality, limits: QualityLimits) -> tuple[str, ...]:
+    focus, brightness = quality.focus, quality.brightness
+    dark, saturated = quality.dark_share, quality.saturated_share
     checks = (
         (brightness < limits.min_brightness, f"brightness {brightness:.1f} below {limits.min_brightness:g}"),
         (brightness > limits.max_brightness, f"brightness {brightness:.1f} above {limits.max_brightness:g}"),
@@ -96,5 +111,6 @@ def _exposure_faults(brightness: float, dark: float, saturated: float, limits: Q
             saturated > limits.max_saturated_share,
             f"saturated share {saturated:.3f} above {limits.max_saturated_share:g}",
         ),
+        (focus < limits.min_focus, f"focus {focus:.1f} below {limits.min_focus:g}"),
     )
     return tuple(text for broken, text in checks if broken)

@@ -1,4 +1,4 @@
-"""How much each fitting part counts, by how it came to be labelled (`training.snapshots.weights`).
+"""How much each fitting part counts, by how it came to be labelled (`db.material.weights`).
 
 Only the index of a snapshot says so: it has the columns `origin` and `weight`. A weight sets how often a part is drawn
 among those of its own class; how often a class is drawn stays with the recipe, since rare defects must be seen. One

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
@@ -12,18 +13,20 @@ from db.accounts import Permission
 from db.label_marks import add_marks
 from db.labels import GOOD, Label, add_label
 from db.leases import release, require, take
+from db.order_tables import SERVINGS
 from db.queries import part
 from db.records import utc_now
 from db.sessions import Session, touch
-from db.tables import BUNDLES, LABELS
+from db.tables import BUNDLES, LABELS, RUNS
 from gui.database import Source, reading, writing
 from gui.limits import limits_of
 from gui.picture import Pyramid, pyramid
-from gui.review.queue import QueuedPart, review_queue
+from gui.review.queue import Need, QueuedPart, review_queue
+from inspector.bundle import load_bundle
 from inspector.drawn import Drawing
-from inspector.errors import LabelRefused
+from inspector.errors import BundleError, LabelRefused
 from inspector.ids import new_id
-from inspector.preprocess import decode_image
+from inspector.preprocess import decode_image, read_image
 from inspector.values import InspectionRecord
 
 
@@ -89,7 +92,7 @@ class DatabaseDesk:
 
     def take(self, session: Session, queued: QueuedPart, again: bool) -> PartInHand | None:
         with writing(self._source.engine) as connection:
-            if not again and _answered(connection, queued):
+            if not again and _answered(connection, queued, session.account.name):
                 return None
             if not take(connection, queued.part_id, self._holder, session.account.name, utc_now()):
                 return None
@@ -109,7 +112,7 @@ class DatabaseDesk:
         with writing(self._source.engine) as connection:
             touch(connection, session.token).require(Permission.LABEL)
             require(connection, part_id, self._holder, person, utc_now())
-            if not answer.corrects and _answered(connection, answer.queued):
+            if not answer.corrects and _answered(connection, answer.queued, person):
                 raise LabelRefused(f"part {part_id}: another labelled it meanwhile; skip it")
             add_label(connection, label, correct=answer.corrects)
             if answer.drawing is not None:
@@ -120,9 +123,33 @@ class DatabaseDesk:
         """Read a stored picture. Raise StorageFault or UnreadableImage."""
         return pyramid(decode_image(self._source.pictures.read(sha256), sha256))
 
+    def golden(self, bundle_id: str) -> Pyramid:
+        """Read a golden sample of a good part. Raise BundleError where the bundle's folder is not on this machine."""
+        with reading(self._source.engine) as connection:
+            path = _bundle_folder(connection, bundle_id)
+        if path is None or not path.is_dir():
+            raise BundleError(f"bundle {bundle_id[:8]}: its folder, with the golden samples, is not on this machine")
+        bundle = load_bundle(path)
+        if bundle.id != bundle_id:
+            raise BundleError(f"{path}: another bundle lies there now ({bundle.id[:8]}); expected {bundle_id[:8]}")
+        good = [sample for sample in bundle.golden if sample.label in bundle.manifest.good]
+        if not good:
+            raise BundleError(f"{path}: no golden sample of a good part; expected one to compare with")
+        return pyramid(read_image(bundle.path / "golden" / good[0].file))
 
-def _answered(connection: Connection, queued: QueuedPart) -> bool:
+
+def _bundle_folder(connection: Connection, bundle_id: str) -> Path | None:
+    """Where a station that served the bundle last had it."""
+    query = select(SERVINGS.c.bundle_path).join(RUNS, RUNS.c.run_id == SERVINGS.c.run_id)
+    path = connection.execute(query.where(RUNS.c.bundle_id == bundle_id).order_by(SERVINGS.c.number.desc())).scalar()
+    return None if path is None else Path(path)
+
+
+def _answered(connection: Connection, queued: QueuedPart, person: str) -> bool:
+    """Where persons disagree each further one may answer, once."""
     said = LABELS.c.part_id == queued.part_id if queued.task_id is None else LABELS.c.task_id == queued.task_id
+    if queued.need is Need.DOUBTED:
+        said &= LABELS.c.person == person
     return bool(connection.execute(select(exists().where(said))).scalar())
 
 

@@ -34,7 +34,7 @@ class VerdictBox(QWidget):
             column.addWidget(widget)
 
     def show_part(self, part: PartInHand, limits: Limits | None) -> None:
-        self.need.setText(need_text(part.queued.need))
+        self.need.setText(need_text(part.queued))
         blind = part.queued.blind
         if blind:
             self.badge.show_outcome(None, tr("Blind"))

@@ -17,6 +17,7 @@ from gui.limits import Limits
 from gui.palette import Theme
 from gui.picture import Pyramid
 from gui.pieces import notice, text
+from gui.review.comparison import Comparison
 from gui.review.controller import ReviewController
 from gui.review.desk import DatabaseDesk, PartInHand
 from gui.review.panel import Panel
@@ -51,6 +52,7 @@ class ReviewScreen(Screen):
         self.notice = notice()
         self.canvas = Canvas(theme)
         self.tools, self.tones = ToolBar(self.canvas), ToneBar(self.canvas)
+        self.comparison = Comparison(desk.golden, self._pictures, self.canvas, theme)
         self.panel = Panel(theme, self.controller)
         self._timers = [self._timer(LOOK_AGAIN_MS, self.controller.refresh), self._timer(KEEP_MS, self.controller.keep)]
         self._lay_out()
@@ -76,6 +78,7 @@ class ReviewScreen(Screen):
 
     def set_theme(self, theme: Theme) -> None:
         self.canvas.set_theme(theme)
+        self.comparison.set_theme(theme)
         self.panel.set_theme(theme)
 
     # ---- showing
@@ -98,6 +101,7 @@ class ReviewScreen(Screen):
 
     def _show_part(self, part: PartInHand | None) -> None:
         self._shown = part
+        self.comparison.show_part(None if part is None else part.record.bundle_id)
         self.part.setText("" if part is None else part_text(part))
         self.tones.reset()
         if part is None:
@@ -127,6 +131,7 @@ class ReviewScreen(Screen):
             self._read.popitem(last=False)
         if self._shown is not None and self._shown.record.image_sha256 == sha256:
             self.canvas.show_picture(picture)
+            self.comparison.show_picture(picture)
             self.controller.shown(picture.width_px, picture.height_px)
 
     def _missing(self, error: InspectorError) -> None:
@@ -151,11 +156,14 @@ class ReviewScreen(Screen):
         left = QVBoxLayout()
         left.setSpacing(10)
         left.addWidget(self.tools)
-        left.addWidget(self.canvas, 1)
+        left.addWidget(self.comparison, 1)
         over = QVBoxLayout(self.canvas)  # over the picture, so that nothing moves when something is said
         over.addWidget(self.notice)
         over.addStretch()
-        left.addWidget(self.tones)
+        below = QHBoxLayout()
+        below.addWidget(self.tones, 1)
+        below.addWidget(self.comparison.way)
+        left.addLayout(below)
         body = QHBoxLayout()
         body.setSpacing(16)
         body.addLayout(left, 1)
@@ -191,6 +199,7 @@ class ReviewScreen(Screen):
             "-": lambda: canvas.zoom(0.8),
             "H": self.tones.overlay.click,
             "M": self.tones.heat.click,
+            "C": self.comparison.way.click,
             "[": lambda: self._resize_brush(0.8),
             "]": lambda: self._resize_brush(1.25),
         }

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from gui.badges import outcome_word
 from gui.review.controller import BLIND, CHOOSE, MAY_NOT, NOTHING_KNOWN, QUEUE_EMPTY, Said, Words
 from gui.review.desk import PartInHand
-from gui.review.queue import Need
+from gui.review.queue import Need, QueuedPart
 from gui.words import tr
 from inspector.values import Outcome
 
 
-def need_text(need: Need) -> str:
+def need_text(queued: QueuedPart) -> str:
+    """Why the part is in the queue."""
+    if queued.need is Need.DISAGREES and queued.why.shadow is not None:
+        bundle, outcome = queued.why.shadow
+        return tr(
+            "The bundle in the shadow, {bundle}, says {outcome}", bundle=bundle[:8], outcome=outcome_word(outcome)
+        )
+    if queued.need is Need.DOUBTED:
+        return tr("Persons disagree: {labels}", labels=", ".join(queued.why.labels))
+    if queued.need is Need.NEAR_LIMIT and queued.why.distance is not None:
+        return tr("Near a limit: {distance} from it", distance=f"{queued.why.distance:.3f}")
+    if queued.need is Need.NOVEL and queued.why.novelty is not None:
+        return tr("Unlike all that is known: novelty {novelty}", novelty=f"{queued.why.novelty:.3f}")
+    return _plain_need(queued.need)
+
+
+def _plain_need(need: Need) -> str:
     return {
         Need.ASKED: tr("Somebody asked for a label"),
+        Need.NEAR_LIMIT: tr("Near a limit"),
+        Need.DISAGREES: tr("The bundle in the shadow disagrees"),
+        Need.NOVEL: tr("Unlike all that is known"),
         Need.REPEAT: tr("Repeat: labelled before, shown again blind"),
         Need.AUDIT: tr("Audit: drawn at random, judged blind"),
+        Need.DOUBTED: tr("Persons disagree"),
         Need.UNDECIDED: tr("The machine could not decide"),
-        Need.NEAR_LIMIT: tr("Rejected, close to the limit"),
         Need.REJECTED: tr("Rejected"),
     }[need]
 

@@ -4,6 +4,292 @@
     <context>
         <name>desktop</name>
         <message>
+            <source>Find</source>
+            <translation>Suchen</translation>
+        </message>
+        <message>
+            <source>Row</source>
+            <translation>Zeile</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>Zeit</translation>
+        </message>
+        <message>
+            <source>Person</source>
+            <translation>Person</translation>
+        </message>
+        <message>
+            <source>What</source>
+            <translation>Was</translation>
+        </message>
+        <message>
+            <source>Of what</source>
+            <translation>Woran</translation>
+        </message>
+        <message>
+            <source>Reason</source>
+            <translation>Grund</translation>
+        </message>
+        <message>
+            <source>Audit log</source>
+            <translation>Änderungsprotokoll</translation>
+        </message>
+        <message>
+            <source>Older rows</source>
+            <translation>Ältere Zeilen</translation>
+        </message>
+        <message>
+            <source>The row</source>
+            <translation>Die Zeile</translation>
+        </message>
+        <message>
+            <source>Verify the log</source>
+            <translation>Protokoll prüfen</translation>
+        </message>
+        <message>
+            <source>there are older ones</source>
+            <translation>es gibt ältere</translation>
+        </message>
+        <message>
+            <source>that is all</source>
+            <translation>das sind alle</translation>
+        </message>
+        <message>
+            <source>{n} rows, {more}</source>
+            <translation>{n} Zeilen, {more}</translation>
+        </message>
+        <message>
+            <source>Words in it</source>
+            <translation>Wörter darin</translation>
+        </message>
+        <message>
+            <source>File of the public key, optional</source>
+            <translation>Datei des öffentlichen Schlüssels, freigestellt</translation>
+        </message>
+        <message>
+            <source>File of heads, optional</source>
+            <translation>Datei der Prüfpunkte (heads), freigestellt</translation>
+        </message>
+        <message>
+            <source>THE ROW</source>
+            <translation>DIE ZEILE</translation>
+        </message>
+        <message>
+            <source>IS THE LOG THE ONE THAT WAS WRITTEN?</source>
+            <translation>IST ES DAS PROTOKOLL, DAS GESCHRIEBEN WURDE?</translation>
+        </message>
+        <message>
+            <source>Role</source>
+            <translation>Rolle</translation>
+        </message>
+        <message>
+            <source>Name</source>
+            <translation>Name</translation>
+        </message>
+        <message>
+            <source>Full name</source>
+            <translation>Voller Name</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>Zustand</translation>
+        </message>
+        <message>
+            <source>Password since</source>
+            <translation>Passwort seit</translation>
+        </message>
+        <message>
+            <source>Sessions</source>
+            <translation>Sitzungen</translation>
+        </message>
+        <message>
+            <source>Accounts</source>
+            <translation>Konten</translation>
+        </message>
+        <message>
+            <source>Reason for the change</source>
+            <translation>Grund der Änderung</translation>
+        </message>
+        <message>
+            <source>Give role</source>
+            <translation>Rolle geben</translation>
+        </message>
+        <message>
+            <source>Set password</source>
+            <translation>Passwort setzen</translation>
+        </message>
+        <message>
+            <source>Disable</source>
+            <translation>Sperren</translation>
+        </message>
+        <message>
+            <source>Enable</source>
+            <translation>Freigeben</translation>
+        </message>
+        <message>
+            <source>End sessions</source>
+            <translation>Abmelden</translation>
+        </message>
+        <message>
+            <source>Make account</source>
+            <translation>Konto anlegen</translation>
+        </message>
+        <message>
+            <source>New password</source>
+            <translation>Neues Passwort</translation>
+        </message>
+        <message>
+            <source>Name to sign in with</source>
+            <translation>Name zum Anmelden</translation>
+        </message>
+        <message>
+            <source>Password, {n} characters or more</source>
+            <translation>Passwort, mindestens {n} Zeichen</translation>
+        </message>
+        <message>
+            <source>REASON, FOR ANY CHANGE</source>
+            <translation>GRUND, FÜR JEDE ÄNDERUNG</translation>
+        </message>
+        <message>
+            <source>NEW ACCOUNT</source>
+            <translation>NEUES KONTO</translation>
+        </message>
+        <message>
+            <source>Refresh</source>
+            <translation>Neu lesen</translation>
+        </message>
+        <message>
+            <source>Persons</source>
+            <translation>Personen</translation>
+        </message>
+        <message>
+            <source>open</source>
+            <translation>offen</translation>
+        </message>
+        <message>
+            <source>{rows} rows in an unbroken chain</source>
+            <translation>{rows} Zeilen in lückenloser Kette</translation>
+        </message>
+        <message>
+            <source>{chain}, signed to row {row}; {since} since then</source>
+            <translation>{chain}, unterschrieben bis Zeile {row}; {since} seitdem</translation>
+        </message>
+        <message>
+            <source>operator</source>
+            <translation>Bediener</translation>
+        </message>
+        <message>
+            <source>process engineer</source>
+            <translation>Prozessingenieur</translation>
+        </message>
+        <message>
+            <source>quality engineer</source>
+            <translation>Qualitätsingenieur</translation>
+        </message>
+        <message>
+            <source>administrator</source>
+            <translation>Verwalter</translation>
+        </message>
+        <message>
+            <source>disabled</source>
+            <translation>gesperrt</translation>
+        </message>
+        <message>
+            <source>locked until {time}</source>
+            <translation>verschlossen bis {time}</translation>
+        </message>
+        <message>
+            <source>{error}
+Everything that you typed is still here.</source>
+            <translation>{error}
+Alles Eingegebene ist noch da.</translation>
+        </message>
+        <message>
+            <source>Your role neither manages accounts nor reads the audit log.</source>
+            <translation>Ihre Rolle verwaltet keine Konten und liest das Änderungsprotokoll nicht.</translation>
+        </message>
+        <message>
+            <source>Not signed in anywhere.</source>
+            <translation>Nirgends angemeldet.</translation>
+        </message>
+        <message>
+            <source>{place}: since {began}, last seen {seen}</source>
+            <translation>{place}: seit {began}, zuletzt gesehen {seen}</translation>
+        </message>
+        <message>
+            <source>Row {number}: {person}, {action}</source>
+            <translation>Zeile {number}: {person}, {action}</translation>
+        </message>
+        <message>
+            <source>Reason: {reason}</source>
+            <translation>Grund: {reason}</translation>
+        </message>
+        <message>
+            <source>Reading the whole log ...</source>
+            <translation>Das ganze Protokoll wird gelesen ...</translation>
+        </message>
+        <message>
+            <source>Verify reads the whole log and names the first row that is not as it was written.</source>
+            <translation>Die Prüfung liest das ganze Protokoll und nennt die erste Zeile, die nicht so ist, wie sie geschrieben wurde.</translation>
+        </message>
+        <message>
+            <source>Not sound. {where}: {fault}; {detail}</source>
+            <translation>Nicht in Ordnung. {where}: {fault}; {detail}</translation>
+        </message>
+        <message>
+            <source>{chain}. Signatures were not looked at: name the public key for that.</source>
+            <translation>{chain}. Unterschriften wurden nicht geprüft: Dafür den öffentlichen Schlüssel nennen.</translation>
+        </message>
+        <message>
+            <source>{chain}. None of them is signed.</source>
+            <translation>{chain}. Keine davon ist unterschrieben.</translation>
+        </message>
+        <message>
+            <source>{name} may sign in.</source>
+            <translation>{name} darf sich anmelden.</translation>
+        </message>
+        <message>
+            <source>{name} has another role.</source>
+            <translation>{name} hat eine andere Rolle.</translation>
+        </message>
+        <message>
+            <source>{name} has a new password and has to sign in again.</source>
+            <translation>{name} hat ein neues Passwort und muss sich neu anmelden.</translation>
+        </message>
+        <message>
+            <source>{name} may not sign in any more.</source>
+            <translation>{name} darf sich nicht mehr anmelden.</translation>
+        </message>
+        <message>
+            <source>{name} may sign in again.</source>
+            <translation>{name} darf sich wieder anmelden.</translation>
+        </message>
+        <message>
+            <source>{name} has to sign in again.</source>
+            <translation>{name} muss sich neu anmelden.</translation>
+        </message>
+        <message>
+            <source>altered</source>
+            <translation>verändert</translation>
+        </message>
+        <message>
+            <source>missing</source>
+            <translation>fehlt</translation>
+        </message>
+        <message>
+            <source>moved</source>
+            <translation>verschoben</translation>
+        </message>
+        <message>
+            <source>its signature does not hold</source>
+            <translation>die Unterschrift gilt nicht</translation>
+        </message>
+        <message>
+            <source>none was asked for</source>
+            <translation>keiner war verlangt</translation>
+        </message>
+        <message>
             <source>Unforeseen fault, see the log: {error}</source>
             <translation>Unerwarteter Fehler, siehe Protokoll: {error}</translation>
         </message>
@@ -204,10 +490,6 @@
             <translation>alle Zeit</translation>
         </message>
         <message>
-            <source>Time</source>
-            <translation>Zeit</translation>
-        </message>
-        <message>
             <source>Station</source>
             <translation>Station</translation>
         </message>
@@ -296,10 +578,6 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         <message>
             <source>Written: {path}</source>
             <translation>Geschrieben: {path}</translation>
-        </message>
-        <message>
-            <source>Refresh</source>
-            <translation>Neu lesen</translation>
         </message>
         <message>
             <source>Export</source>
@@ -434,6 +712,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
             <translation>das Bild verschieben</translation>
         </message>
         <message>
+            <source>beside a golden sample, blended with it, alone</source>
+            <translation>neben einem Referenzteil, mit ihm überblendet, allein</translation>
+        </message>
+        <message>
             <source>show or hide what the network found, and where it saw it</source>
             <translation>zeigen oder verbergen, was das Netz gefunden hat und wo es das sah</translation>
         </message>
@@ -448,6 +730,10 @@ Sie sehen, was vorher gelesen wurde. F5 versucht es noch einmal.</translation>
         <message>
             <source>stations: acknowledge the chosen event</source>
             <translation>Stationen: gewähltes Ereignis quittieren</translation>
+        </message>
+        <message>
+            <source>recipes: dry run; R draws the region of interest, L a known length</source>
+            <translation>Rezepte: Probelauf; R zeichnet den Prüfbereich, L eine bekannte Länge</translation>
         </message>
         <message>
             <source>lock the window</source>
@@ -1092,6 +1378,282 @@ Der Grund steht noch da.</translation>
             <translation>von der Station abgelehnt</translation>
         </message>
         <message>
+            <source>Section</source>
+            <translation>Abschnitt</translation>
+        </message>
+        <message>
+            <source>{n} wrong</source>
+            <translation>{n} falsch</translation>
+        </message>
+        <message>
+            <source>{n} changed</source>
+            <translation>{n} geändert</translation>
+        </message>
+        <message>
+            <source>changed</source>
+            <translation>geändert</translation>
+        </message>
+        <message>
+            <source>{length} px drawn</source>
+            <translation>{length} px gezeichnet</translation>
+        </message>
+        <message>
+            <source>Known length, mm</source>
+            <translation>Bekannte Länge, mm</translation>
+        </message>
+        <message>
+            <source>Use as scale</source>
+            <translation>Als Maßstab nehmen</translation>
+        </message>
+        <message>
+            <source>Learn from passed frames</source>
+            <translation>Aus guten Bildern lernen</translation>
+        </message>
+        <message>
+            <source>Dry run</source>
+            <translation>Probelauf</translation>
+        </message>
+        <message>
+            <source>Save as a revision</source>
+            <translation>Als Revision speichern</translation>
+        </message>
+        <message>
+            <source>Discard changes</source>
+            <translation>Verwerfen</translation>
+        </message>
+        <message>
+            <source>The picture cannot be shown: {error}
+Choose another one.</source>
+            <translation>Das Bild kann nicht gezeigt werden: {error}
+Bitte ein anderes wählen.</translation>
+        </message>
+        <message>
+            <source>Move</source>
+            <translation>Schieben</translation>
+        </message>
+        <message>
+            <source>Region</source>
+            <translation>Bereich</translation>
+        </message>
+        <message>
+            <source>Length</source>
+            <translation>Länge</translation>
+        </message>
+        <message>
+            <source>Picture to draw on</source>
+            <translation>Bild zum Zeichnen</translation>
+        </message>
+        <message>
+            <source>Draw a known length (L)</source>
+            <translation>Bekannte Länge zeichnen (L)</translation>
+        </message>
+        <message>
+            <source>part {number}, {camera}</source>
+            <translation>Teil {number}, {camera}</translation>
+        </message>
+        <message>
+            <source>now: {address}</source>
+            <translation>jetzt: {address}</translation>
+        </message>
+        <message>
+            <source>No frame of this recipe was kept. Numbers can still be typed.</source>
+            <translation>Von diesem Rezept ist kein Bild gespeichert. Zahlen lassen sich trotzdem eingeben.</translation>
+        </message>
+        <message>
+            <source>Recipes</source>
+            <translation>Rezepte</translation>
+        </message>
+        <message>
+            <source>Learned from {frames} frames of passed parts: {beyond} of them break a limit; of further frames like these at most {bound} do (95 %). Passed frames met the limits of their time.</source>
+            <translation>Gelernt aus {frames} Bildern guter Teile: {beyond} davon verletzen eine Grenze; von weiteren solchen Bildern höchstens {bound} (95 %). Diese Bilder hielten die Grenzen ihrer Zeit ein.</translation>
+        </message>
+        <message>
+            <source>General</source>
+            <translation>Allgemein</translation>
+        </message>
+        <message>
+            <source>Region of interest</source>
+            <translation>Prüfbereich</translation>
+        </message>
+        <message>
+            <source>Limits on the picture</source>
+            <translation>Grenzen für das Bild</translation>
+        </message>
+        <message>
+            <source>Limits on the probability</source>
+            <translation>Grenzen für die Wahrscheinlichkeit</translation>
+        </message>
+        <message>
+            <source>Rules on findings</source>
+            <translation>Regeln für Funde</translation>
+        </message>
+        <message>
+            <source>Gate for retrained bundles</source>
+            <translation>Schranke für nachtrainierte Modelle</translation>
+        </message>
+        <message>
+            <source>Drift watch</source>
+            <translation>Driftwache</translation>
+        </message>
+        <message>
+            <source>Camera settings</source>
+            <translation>Kameraeinstellungen</translation>
+        </message>
+        <message>
+            <source>Runtime</source>
+            <translation>Laufzeit</translation>
+        </message>
+        <message>
+            <source>Limits on the probability are changed in What if, which asks for a second person where one is due.</source>
+            <translation>Grenzen für die Wahrscheinlichkeit werden unter „Was wäre wenn“ geändert; dort wird nach einer zweiten Person gefragt, wo es sie braucht.</translation>
+        </message>
+        <message>
+            <source>One rule a line, for example:
+{rule}</source>
+            <translation>Eine Regel je Zeile, zum Beispiel:
+{rule}</translation>
+        </message>
+        <message>
+            <source>One feature a line, for example top.ExposureTime = 5000. Cameras: {cameras}</source>
+            <translation>Eine Einstellung je Zeile, zum Beispiel top.ExposureTime = 5000. Kameras: {cameras}</translation>
+        </message>
+        <message>
+            <source>Draw it on the picture (R), or type it. Without any number the whole frame is judged.</source>
+            <translation>Auf das Bild zeichnen (R) oder eingeben. Ohne Zahlen wird das ganze Bild beurteilt.</translation>
+        </message>
+        <message>
+            <source>missing; expected a value</source>
+            <translation>fehlt; erwartet wird ein Wert</translation>
+        </message>
+        <message>
+            <source>expected a number</source>
+            <translation>erwartet wird eine Zahl</translation>
+        </message>
+        <message>
+            <source>expected a whole number</source>
+            <translation>erwartet wird eine ganze Zahl</translation>
+        </message>
+        <message>
+            <source>expected a finite number</source>
+            <translation>erwartet wird eine endliche Zahl</translation>
+        </message>
+        <message>
+            <source>no such field</source>
+            <translation>kein solches Feld</translation>
+        </message>
+        <message>
+            <source>cannot be read: {words}</source>
+            <translation>nicht lesbar: {words}</translation>
+        </message>
+        <message>
+            <source>expected {bound} or more</source>
+            <translation>erwartet wird {bound} oder mehr</translation>
+        </message>
+        <message>
+            <source>expected more than {bound}</source>
+            <translation>erwartet wird mehr als {bound}</translation>
+        </message>
+        <message>
+            <source>expected {bound} or less</source>
+            <translation>erwartet wird {bound} oder weniger</translation>
+        </message>
+        <message>
+            <source>expected less than {bound}</source>
+            <translation>erwartet wird weniger als {bound}</translation>
+        </message>
+        <message>
+            <source>default: {value}</source>
+            <translation>Vorgabe: {value}</translation>
+        </message>
+        <message>
+            <source>not set</source>
+            <translation>nicht gesetzt</translation>
+        </message>
+        <message>
+            <source>Saved as revision {number} of {recipe}. A station runs it once its own configuration has it.</source>
+            <translation>Gespeichert als Revision {number} von {recipe}. Eine Station fährt sie, sobald ihre eigene Konfiguration sie hat.</translation>
+        </message>
+        <message>
+            <source>Somebody else changed {fields}. Your changes lie on top of that revision.</source>
+            <translation>Jemand anders hat {fields} geändert. Ihre Änderungen liegen über dieser Revision.</translation>
+        </message>
+        <message>
+            <source>Your role may look at recipes and not change them.</source>
+            <translation>Ihre Rolle darf Rezepte ansehen, aber nicht ändern.</translation>
+        </message>
+        <message>
+            <source>Working ...</source>
+            <translation>In Arbeit ...</translation>
+        </message>
+        <message>
+            <source>A dry run judges recorded parts again before you save.</source>
+            <translation>Ein Probelauf beurteilt aufgezeichnete Teile neu, bevor Sie speichern.</translation>
+        </message>
+        <message>
+            <source>The recipe was changed since the dry run: run it again.</source>
+            <translation>Das Rezept wurde seit dem Probelauf geändert: Bitte noch einmal.</translation>
+        </message>
+        <message>
+            <source>{count} of {n} recorded parts would be judged otherwise; at most {share} (95 %)</source>
+            <translation>{count} von {n} aufgezeichneten Teilen würden anders beurteilt; höchstens {share} (95 %)</translation>
+        </message>
+        <message>
+            <source>none on record</source>
+            <translation>keine aufgezeichnet</translation>
+        </message>
+        <message>
+            <source>as it ran</source>
+            <translation>wie gelaufen</translation>
+        </message>
+        <message>
+            <source>revision {number}</source>
+            <translation>Revision {number}</translation>
+        </message>
+        <message>
+            <source>by {person}: {reason}</source>
+            <translation>von {person}: {reason}</translation>
+        </message>
+        <message>
+            <source>{n} fields changed</source>
+            <translation>{n} Felder geändert</translation>
+        </message>
+        <message>
+            <source>Pictures would have to be judged again for {fields}: stored figures do not tell.</source>
+            <translation>Für {fields} müssten Bilder neu beurteilt werden: Gespeicherte Zahlen sagen es nicht.</translation>
+        </message>
+        <message>
+            <source>{count}: {before} becomes {after}</source>
+            <translation>{count}: {before} wird {after}</translation>
+        </message>
+        <message>
+            <source>{n} parts left out: stored figures do not give their outcome</source>
+            <translation>{n} Teile ausgelassen: Gespeicherte Zahlen ergeben ihr Urteil nicht</translation>
+        </message>
+        <message>
+            <source>No recorded part could be judged again.</source>
+            <translation>Kein aufgezeichnetes Teil konnte neu beurteilt werden.</translation>
+        </message>
+        <message>
+            <source>Golden sample</source>
+            <translation>Referenzteil</translation>
+        </message>
+        <message>
+            <source>No golden sample to compare with: {error}</source>
+            <translation>Kein Referenzteil zum Vergleichen: {error}</translation>
+        </message>
+        <message>
+            <source>Shown alone; next beside a golden sample</source>
+            <translation>Allein gezeigt; als Nächstes neben einem Referenzteil</translation>
+        </message>
+        <message>
+            <source>Beside a golden sample; next blended with it</source>
+            <translation>Neben einem Referenzteil; als Nächstes überblendet</translation>
+        </message>
+        <message>
+            <source>Blended with a golden sample; next alone</source>
+            <translation>Mit einem Referenzteil überblendet; als Nächstes allein</translation>
+        </message>
+        <message>
             <source>Accept</source>
             <translation>Zustimmen</translation>
         </message>
@@ -1146,6 +1708,22 @@ Skip this part (S), or ask for the station's image folder.</source>
             <translation>Teil {number}: {label}</translation>
         </message>
         <message>
+            <source>The bundle in the shadow, {bundle}, says {outcome}</source>
+            <translation>Das Modell im Schatten, {bundle}, sagt {outcome}</translation>
+        </message>
+        <message>
+            <source>Persons disagree: {labels}</source>
+            <translation>Personen sind uneins: {labels}</translation>
+        </message>
+        <message>
+            <source>Near a limit: {distance} from it</source>
+            <translation>Nahe einer Grenze: {distance} davon entfernt</translation>
+        </message>
+        <message>
+            <source>Unlike all that is known: novelty {novelty}</source>
+            <translation>Anders als alles Bekannte: Neuheit {novelty}</translation>
+        </message>
+        <message>
             <source>No network judged this part.</source>
             <translation>Kein Netz hat dieses Teil beurteilt.</translation>
         </message>
@@ -1184,6 +1762,18 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>Jemand bittet um eine Antwort</translation>
         </message>
         <message>
+            <source>Near a limit</source>
+            <translation>Nahe einer Grenze</translation>
+        </message>
+        <message>
+            <source>The bundle in the shadow disagrees</source>
+            <translation>Das Modell im Schatten widerspricht</translation>
+        </message>
+        <message>
+            <source>Unlike all that is known</source>
+            <translation>Anders als alles Bekannte</translation>
+        </message>
+        <message>
             <source>Repeat: labelled before, shown again blind</source>
             <translation>Wiederholung: schon beurteilt, noch einmal blind</translation>
         </message>
@@ -1192,12 +1782,12 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>Stichprobe: zufällig gezogen, blind beurteilt</translation>
         </message>
         <message>
-            <source>The machine could not decide</source>
-            <translation>Die Maschine konnte nicht entscheiden</translation>
+            <source>Persons disagree</source>
+            <translation>Personen sind uneins</translation>
         </message>
         <message>
-            <source>Rejected, close to the limit</source>
-            <translation>Ausschuss, nahe an der Grenze</translation>
+            <source>The machine could not decide</source>
+            <translation>Die Maschine konnte nicht entscheiden</translation>
         </message>
         <message>
             <source>Rejected</source>
@@ -1214,10 +1804,6 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
         <message>
             <source>serial</source>
             <translation>Seriennummer</translation>
-        </message>
-        <message>
-            <source>Move</source>
-            <translation>Schieben</translation>
         </message>
         <message>
             <source>Box</source>
@@ -1262,22 +1848,6 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
         <message>
             <source>1:1</source>
             <translation>1:1</translation>
-        </message>
-        <message>
-            <source>operator</source>
-            <translation>Bediener</translation>
-        </message>
-        <message>
-            <source>process engineer</source>
-            <translation>Prozessingenieur</translation>
-        </message>
-        <message>
-            <source>quality engineer</source>
-            <translation>Qualitätsingenieur</translation>
-        </message>
-        <message>
-            <source>administrator</source>
-            <translation>Verwalter</translation>
         </message>
         <message>
             <source>nobody signed in</source>
@@ -1336,16 +1906,8 @@ Nichts Getipptes oder Gezeichnetes ist verloren.</translation>
             <translation>&amp;Hilfe</translation>
         </message>
         <message>
-            <source>Name</source>
-            <translation>Name</translation>
-        </message>
-        <message>
             <source>Password</source>
             <translation>Passwort</translation>
-        </message>
-        <message>
-            <source>Role</source>
-            <translation>Rolle</translation>
         </message>
         <message>
             <source>Language</source>
@@ -1602,14 +2164,6 @@ Was Sie eingegeben haben, steht noch da.</translation>
             <translation>Ausschuss ab</translation>
         </message>
         <message>
-            <source>Reason for the change</source>
-            <translation>Grund der Änderung</translation>
-        </message>
-        <message>
-            <source>Save as a revision</source>
-            <translation>Als Revision speichern</translation>
-        </message>
-        <message>
             <source>Limits in force</source>
             <translation>Geltende Grenzen</translation>
         </message>
@@ -1654,14 +2208,6 @@ Was Sie eingegeben haben, steht noch da.</translation>
             <translation>höchstens {cost} (95 %)</translation>
         </message>
         <message>
-            <source>as it ran</source>
-            <translation>wie gelaufen</translation>
-        </message>
-        <message>
-            <source>revision {number}</source>
-            <translation>Revision {number}</translation>
-        </message>
-        <message>
             <source>These limits are in force. Drag a limit, or type one.</source>
             <translation>Diese Grenzen gelten. Ziehen Sie eine Grenze, oder geben Sie eine ein.</translation>
         </message>
@@ -1682,10 +2228,6 @@ Was Sie eingegeben haben, steht noch da.</translation>
 Limits and reason are still here.</source>
             <translation>{error}
 Grenzen und Grund sind noch da.</translation>
-        </message>
-        <message>
-            <source>Saved as revision {number} of {recipe}. A station runs it once its own configuration has it.</source>
-            <translation>Gespeichert als Revision {number} von {recipe}. Eine Station fährt sie, sobald ihre eigene Konfiguration sie hat.</translation>
         </message>
         <message>
             <source>labelled defective parts pass</source>
@@ -1714,6 +2256,186 @@ Grenzen und Grund sind noch da.</translation>
         <message>
             <source>now {value}</source>
             <translation>jetzt {value}</translation>
+        </message>
+        <message>
+            <source>which of the bundle's networks runs</source>
+            <translation>welches Netz des Modells läuft</translation>
+        </message>
+        <message>
+            <source>left edge, px</source>
+            <translation>linker Rand, px</translation>
+        </message>
+        <message>
+            <source>top edge, px</source>
+            <translation>oberer Rand, px</translation>
+        </message>
+        <message>
+            <source>width, px</source>
+            <translation>Breite, px</translation>
+        </message>
+        <message>
+            <source>height, px</source>
+            <translation>Höhe, px</translation>
+        </message>
+        <message>
+            <source>golden template for networks that compare: a picture of the frame's size</source>
+            <translation>Referenzbild für vergleichende Netze: ein Bild von der Größe der Aufnahme</translation>
+        </message>
+        <message>
+            <source>enrolled variants, for embeddings; unset: those of the bundle's training set</source>
+            <translation>eingelernte Varianten, für Einbettungen; nicht gesetzt: die der Trainingsdaten des Modells</translation>
+        </message>
+        <message>
+            <source>variant that every part must be</source>
+            <translation>Variante, die jedes Teil sein muss</translation>
+        </message>
+        <message>
+            <source>expected frame width; unset: any</source>
+            <translation>erwartete Breite der Aufnahme; nicht gesetzt: jede</translation>
+        </message>
+        <message>
+            <source>expected frame height; unset: any</source>
+            <translation>erwartete Höhe der Aufnahme; nicht gesetzt: jede</translation>
+        </message>
+        <message>
+            <source>least variance of the Laplacian, grey levels squared; 0 switches it off</source>
+            <translation>kleinste Varianz des Laplace-Filters, Graustufen im Quadrat; 0 schaltet es ab</translation>
+        </message>
+        <message>
+            <source>least mean grey level</source>
+            <translation>kleinste mittlere Graustufe</translation>
+        </message>
+        <message>
+            <source>greatest mean grey level</source>
+            <translation>größte mittlere Graustufe</translation>
+        </message>
+        <message>
+            <source>greatest share of pixels at 4 or below</source>
+            <translation>größter Anteil der Pixel mit 4 oder weniger</translation>
+        </message>
+        <message>
+            <source>greatest share of pixels at 251 or above</source>
+            <translation>größter Anteil der Pixel mit 251 oder mehr</translation>
+        </message>
+        <message>
+            <source>identical frames in a row before a live camera counts as frozen</source>
+            <translation>gleiche Aufnahmen in Folge, bevor eine laufende Kamera als eingefroren gilt</translation>
+        </message>
+        <message>
+            <source>a part passes when its defect probability is below this</source>
+            <translation>ein Teil ist gut, wenn seine Fehlerwahrscheinlichkeit darunter liegt</translation>
+        </message>
+        <message>
+            <source>a part is rejected when its defect probability reaches this</source>
+            <translation>ein Teil ist Ausschuss, wenn seine Fehlerwahrscheinlichkeit dies erreicht</translation>
+        </message>
+        <message>
+            <source>a part goes to review, whatever its label, when its novelty reaches this: the share of held known parts that are less unlike the training set</source>
+            <translation>ein Teil geht in die Prüfung, gleich welcher Klasse, wenn seine Neuheit dies erreicht: der Anteil zurückgehaltener bekannter Teile, die den Trainingsdaten ähnlicher sind</translation>
+        </message>
+        <message>
+            <source>anomaly: a part goes to review when at most this share of good parts looks as strange; the rate of false alarms, exact for good parts like the held ones. Set where no defective part is known</source>
+            <translation>Anomalie: ein Teil geht in die Prüfung, wenn höchstens dieser Anteil guter Teile so fremd aussieht; die Fehlalarmrate, exakt für gute Teile wie die zurückgehaltenen. Gesetzt, wo kein fehlerhaftes Teil bekannt ist</translation>
+        </message>
+        <message>
+            <source>how the limits were chosen, and on how many parts</source>
+            <translation>wie die Grenzen gewählt wurden, und an wie vielen Teilen</translation>
+        </message>
+        <message>
+            <source>a station does not start unless a certificate holds for bundle and recipe</source>
+            <translation>eine Station startet nur, wenn ein Zertifikat für Modell und Rezept gilt</translation>
+        </message>
+        <message>
+            <source>scale of the frame; findings then have sizes in millimetres</source>
+            <translation>Maßstab der Aufnahme; Funde haben dann Größen in Millimetern</translation>
+        </message>
+        <message>
+            <source>what findings may not be, beyond the defect probability</source>
+            <translation>was Funde nicht sein dürfen, über die Fehlerwahrscheinlichkeit hinaus</translation>
+        </message>
+        <message>
+            <source>chance that a candidate beyond a margin is let by</source>
+            <translation>Wahrscheinlichkeit, dass ein Kandidat jenseits einer Spanne durchkommt</translation>
+        </message>
+        <message>
+            <source>more defective parts of any kind that may pass</source>
+            <translation>so viele fehlerhafte Teile jeder Art dürfen mehr als gut gelten</translation>
+        </message>
+        <message>
+            <source>more parts of one class of defect that may pass</source>
+            <translation>so viele Teile einer Fehlerklasse dürfen mehr als gut gelten</translation>
+        </message>
+        <message>
+            <source>the same for classes named here</source>
+            <translation>dasselbe für hier genannte Klassen</translation>
+        </message>
+        <message>
+            <source>more good parts that may be rejected</source>
+            <translation>so viele gute Teile dürfen mehr Ausschuss sein</translation>
+        </message>
+        <message>
+            <source>more good parts, and more defective ones, that may go to review</source>
+            <translation>wie viele gute und wie viele defekte Teile mehr in die Sichtung dürfen</translation>
+        </message>
+        <message>
+            <source>ECE of the candidate that its interval may not lie above</source>
+            <translation>ECE des Kandidaten, über dem sein Intervall nicht liegen darf</translation>
+        </message>
+        <message>
+            <source>median time of a part against the serving bundle's, on the same machine</source>
+            <translation>mittlere Zeit je Teil (Median) gegenüber dem laufenden Modell, auf derselben Maschine</translation>
+        </message>
+        <message>
+            <source>watch this recipe's parts</source>
+            <translation>die Teile dieses Rezepts beobachten</translation>
+        </message>
+        <message>
+            <source>parts that teach what is usual; more make it see smaller changes</source>
+            <translation>Teile, aus denen das Übliche gelernt wird; mehr davon zeigen kleinere Änderungen</translation>
+        </message>
+        <message>
+            <source>while nothing changes, at most one alarm is expected in so many parts</source>
+            <translation>solange sich nichts ändert, ist höchstens ein Alarm in so vielen Teilen zu erwarten</translation>
+        </message>
+        <message>
+            <source>parts in one point of the review and reject charts</source>
+            <translation>Teile in einem Punkt der Karten für Prüfung und Ausschuss</translation>
+        </message>
+        <message>
+            <source>after a drift alarm, what would pass goes to review</source>
+            <translation>nach einem Driftalarm geht in die Prüfung, was gut wäre</translation>
+        </message>
+        <message>
+            <source>features that a camera must show, by the camera's name and the device's names of them; what differs is told when the camera is opened</source>
+            <translation>Einstellungen, die eine Kamera zeigen muss, nach dem Namen der Kamera und denen des Geräts; was abweicht, wird beim Öffnen der Kamera gemeldet</translation>
+        </message>
+        <message>
+            <source>runtime plug-in; auto: the fastest, at any precision, that is proved on this machine</source>
+            <translation>Laufzeit-Plug-in; auto: das schnellste jeder Genauigkeit, das auf dieser Maschine geprüft ist</translation>
+        </message>
+        <message>
+            <source>where: cpu, cuda or tensorrt (onnxruntime); cpu, gpu, npu or gpu.1 (openvino); TensorRT: the first GPU, or gpu.1</source>
+            <translation>wo: cpu, cuda oder tensorrt (onnxruntime); cpu, gpu, npu oder gpu.1 (openvino); TensorRT: die erste GPU oder gpu.1</translation>
+        </message>
+        <message>
+            <source>threads of one inference; 0: all cores but one, for the line process</source>
+            <translation>Threads je Inferenz; 0: alle Kerne bis auf einen, der dem Linienprozess bleibt</translation>
+        </message>
+        <message>
+            <source>throughput: the pictures of a batch run side by side (openvino)</source>
+            <translation>throughput: die Bilder eines Stapels laufen nebeneinander (openvino)</translation>
+        </message>
+        <message>
+            <source>fast: floats may become bfloat16 or half where the device is quicker with them</source>
+            <translation>fast: Gleitkommazahlen dürfen bfloat16 oder half werden, wo das Gerät damit schneller ist</translation>
+        </message>
+        <message>
+            <source>TensorRT: pictures of one run at most; for tiles, as many as a frame has</source>
+            <translation>TensorRT: Bilder eines Laufs, höchstens; bei Kacheln so viele, wie eine Aufnahme hat</translation>
+        </message>
+        <message>
+            <source>for auto: an inference that takes longer hangs, and the spare takes over; below the deadline</source>
+            <translation>für auto: eine Inferenz, die länger dauert, hängt, und die Reserve übernimmt; unter der Frist</translation>
         </message>
     </context>
 </TS>

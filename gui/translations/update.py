@@ -14,15 +14,17 @@ from xml.etree import ElementTree
 
 import PySide6
 
+from gui.recipes.fields import helps
+
 FOLDER = Path(__file__).parent
 CONTEXT = "desktop"
 LANGUAGES = ("de",)
 
 
 def texts() -> list[str]:
-    """Every text that the code hands to `tr`, once, in the order of the files."""
+    """Every text that the code hands to `tr`, in the order of the files, then the recipe's descriptions; each once."""
     found = (text for path in sorted(FOLDER.parent.rglob("*.py")) for text in _texts_of(path))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys((*found, *helps())))
 
 
 def translations(path: Path) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -15,11 +14,12 @@ from db.history.choices import Choices, choices
 from db.history.scope import Scope
 from db.history.scores import scores
 from db.history.tallies import span
-from db.recipes import RecipeRevision, current_revision, save_revision
+from db.recipes import RecipeRevision, save_revision
 from db.records import utc_now
 from db.sessions import Session, touch
-from db.tables import BUNDLES, RECIPES, RUNS
+from db.tables import BUNDLES, RUNS
 from gui.database import Source, reading, writing
+from gui.kept_recipe import in_force
 from gui.limits import CERTIFIED, Limits, limits_of
 from gui.second import Second, agreed
 from gui.whatif.model import Recorded, recorded, stays_certified
@@ -142,26 +142,8 @@ def _subject(connection: Connection, run: Any, asked: Asked) -> Subject:
 
 def _in_force(connection: Connection, recipe: str, bundle_id: str) -> tuple[int, Recipe, Policy]:
     """The recipe as it was saved last, else as it ran last, and the limits that it has on a bundle."""
-    saved = current_revision(connection, recipe)
-    text = saved.text if saved is not None else _text_that_ran(connection, recipe)
-    made = _recipe(recipe, text)
-    return (0 if saved is None else saved.number), made, made.policy or _manifest_limits(connection, bundle_id)
-
-
-def _text_that_ran(connection: Connection, recipe: str) -> str:
-    its_recipe = (RECIPES.c.name == RUNS.c.recipe) & (RECIPES.c.revision == RUNS.c.recipe_revision)
-    query = select(RECIPES.c.text).join(RUNS, its_recipe).where(RUNS.c.recipe == recipe)
-    text = connection.execute(query.order_by(RUNS.c.started_at.desc()).limit(1)).scalar()
-    if text is None:
-        raise RecipeError(f"recipe {recipe!r}: it never ran here; expected one that did")
-    return str(text)
-
-
-def _recipe(name: str, text: str) -> Recipe:
-    try:
-        return Recipe.model_validate({**json.loads(text), "name": name})
-    except (json.JSONDecodeError, ValidationError, TypeError) as error:
-        raise RecipeError(f"recipe {name!r}: its text on record is not that of a recipe ({error})") from error
+    number, made = in_force(connection, recipe)
+    return number, made, made.policy or _manifest_limits(connection, bundle_id)
 
 
 def _manifest_limits(connection: Connection, bundle_id: str) -> Policy:

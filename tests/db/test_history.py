@@ -20,19 +20,22 @@ from db.history.choices import choices
 from db.history.comparison import comparison, shadow_comparison
 from db.history.control import control
 from db.history.defects import pareto
+from db.history.disagreements import doubted_labels, shadow_disagreements
+from db.history.frames import good_frames
 from db.history.labelled import escapes, overkill, truths
 from db.history.latencies import latency
 from db.history.listing import Wanted, listing
 from db.history.over_time import Measure, even_edges, means_over_time, stopped_over_time
 from db.history.queue import Need, queue
-from db.history.scope import Scope, left_out, open_parts
+from db.history.scope import Scope, judged, left_out, open_parts
 from db.history.scores import scores
 from db.history.tallies import By, Tally, hours, interval, periods, tallies, tally
 from db.leases import take
 from db.ledger import Ledger
+from db.queries import newest_parts
 from db.records import completion_row, finding_rows, opening_row
 from db.shadow import ShadowVerdict, write_shadow
-from db.tables import CHALLENGE_PARTS, FINDINGS, INSPECTIONS, LABEL_TASKS
+from db.tables import CHALLENGE_PARTS, FINDINGS, IMAGES, INSPECTIONS, LABEL_TASKS
 from inspector.errors import UndefinedFigure
 from inspector.ids import new_id
 from inspector.risk import Rate
@@ -292,6 +295,45 @@ def test_the_queue_asks_for_what_is_needed_most_and_says_who_holds_it(connection
     connection.execute(insert(LABEL_TASKS), again)
     assert [one.task_id for one in queue(connection, Scope(since=after), POLICY, SIX)] == [again["task_id"]]
     assert queue(connection, Scope(until=after), POLICY, SIX) == ()
+
+
+def test_parts_that_the_shadow_or_persons_call_otherwise_are_found(connection: Connection, days: Days) -> None:
+    passed, stopped = ([part for part in days.parts if part.outcome is one] for one in (Outcome.PASS, Outcome.REJECT))
+    image = {"sha256": "a" * 64, "path": "a.png", "size_bytes": 9, "stored_at": SIX}
+    connection.execute(insert(IMAGES), image)
+    shown = [passed[0], passed[1], stopped[0], stopped[1]]
+    ids = [part.part_id for part in shown]
+    connection.execute(update(INSPECTIONS).where(INSPECTIONS.c.part_id.in_(ids)).values(image_sha256="a" * 64))
+    views = (("top", Outcome.PASS), ("side", Outcome.REJECT))
+    said = [
+        ShadowVerdict(part.part_id, camera, "d" * 64, Verdict(outcome), SIX)
+        for part in (passed[0], stopped[0], passed[9])
+        for camera, outcome in views
+    ]
+    said += [ShadowVerdict(stopped[1].part_id, "top", "d" * 64, Verdict(Outcome.PASS), SIX)]
+    write_shadow(connection, said)
+    found = {one.part_id: one.outcome for one in shadow_disagreements(connection)}
+    assert found == {passed[0].part_id: Outcome.REJECT, stopped[1].part_id: Outcome.PASS}
+    for person, label in (("ann", "good"), ("ben", "scratch")):
+        for part in (passed[0], passed[9]):
+            labels.add_label(connection, labels.Label(part.part_id, label, person, blind=False, at=SIX))
+    (doubt,) = doubted_labels(connection, "kim", SIX)
+    assert (doubt.part_id, doubt.labels) == (passed[0].part_id, ("good", "scratch"))
+    assert doubted_labels(connection, "ann", SIX) == ()
+    assert doubted_labels(connection, "kim", SIX + timedelta(seconds=1)) == ()
+    assert {one.part_id for one in shadow_disagreements(connection)} == {stopped[1].part_id}
+
+
+def test_good_frames_are_those_of_passed_parts_and_the_newest_come_first(connection: Connection, days: Days) -> None:
+    scope = Scope(bundle_id=OTHER_BUNDLE)
+    passed = [part for part in days.again if part.outcome is Outcome.PASS]
+    frames = good_frames(connection, scope)
+    assert frames.shape == (len(passed), 4)
+    assert sorted(frames[:, 1]) == pytest.approx(sorted(part.views[0].quality.brightness for part in passed))
+    found = newest_parts(connection, judged(scope), 7)
+    latest = sorted(days.again, key=lambda part: part.triggered_at, reverse=True)[:7]
+    assert [part.part_id for part in found] == [part.part_id for part in latest]
+    assert found[0].views[0].prediction is not None
 
 
 def test_words_that_are_statements_are_only_words(connection: Connection) -> None:

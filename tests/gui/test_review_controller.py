@@ -9,22 +9,28 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from db.label_marks import marks_of
-from db.labels import TaskKind
+from db.labels import Label, TaskKind, add_label
 from db.leases import LASTS
+from db.ledger import Ledger
+from db.order_tables import SERVINGS
 from db.plant_tables import LABEL_LEASES, SESSIONS
-from db.records import utc_now
+from db.records import Run, utc_now
 from db.sessions import Session
+from db.shadow import ShadowVerdict, write_shadow
+from db.tables import FINDINGS
 from gui.database import Source, reading, writing
 from gui.review.controller import BLIND, CHOOSE, MAY_NOT, QUEUE_EMPTY, ReviewController
 from gui.review.desk import Answer, DatabaseDesk
-from gui.review.queue import Need, QueuedPart, review_queue, waiting_counts
+from gui.review.queue import Need, QueuedPart, Why, review_queue, waiting_counts
+from gui.review.texts import need_text
+from inspector.bundle import load_bundle
 from inspector.drawn import Stroke
-from inspector.errors import AccessRefused, InspectorError, StorageFault
+from inspector.errors import AccessRefused, BundleError, InspectorError, StorageFault
 from inspector.ids import new_id
-from inspector.values import Outcome
+from inspector.values import InspectionRecord, Outcome, Verdict
 
 REVIEW, REJECT, PASS = Outcome.REVIEW, Outcome.REJECT, Outcome.PASS
 SignIn = Callable[[str], Session]
@@ -65,22 +71,58 @@ def queue(source: Source, person: str = "ann") -> list[tuple[UUID, Need]]:
 # ---- the queue
 
 
-def test_what_was_asked_comes_first_then_doubt_then_the_nearest_to_a_limit(plant: Any, source: Source) -> None:
+def test_what_was_asked_comes_first_then_need_by_need_and_the_nearest_to_a_limit(plant: Any, source: Source) -> None:
     plain, undecided, audited, asked = plant.parts(REJECT, REVIEW, PASS, PASS)
-    (near,) = plant.parts(REJECT, probability=0.81)
-    (doubtful,) = plant.parts(REVIEW, probability=0.79)
+    (near,) = plant.parts(REJECT, probability=0.82)
+    (nearer,) = plant.parts(REVIEW, probability=0.79)
+    (strange,) = plant.parts(REVIEW, probability=0.3)
+    (shadowed, agreed) = plant.parts(PASS, PASS)
     plant.ask(audited, TaskKind.AUDIT)
     plant.ask(asked, TaskKind.REVIEW)
+    with writing(source.engine) as connection:
+        novel = update(FINDINGS).where(FINDINGS.c.part_id == strange.part_id).values(novelty=0.995)
+        connection.execute(novel)
+        told = [shadow(shadowed, REJECT), shadow(agreed, PASS), shadow(plain, REJECT), shadow(audited, REJECT)]
+        write_shadow(connection, told)
     assert queue(source) == [
         (asked.part_id, Need.ASKED),
-        (audited.part_id, Need.AUDIT),
-        (doubtful.part_id, Need.UNDECIDED),
-        (undecided.part_id, Need.UNDECIDED),
+        (nearer.part_id, Need.NEAR_LIMIT),
         (near.part_id, Need.NEAR_LIMIT),
+        (shadowed.part_id, Need.DISAGREES),
+        (strange.part_id, Need.NOVEL),
+        (audited.part_id, Need.AUDIT),
+        (undecided.part_id, Need.UNDECIDED),
         (plain.part_id, Need.REJECTED),
     ]
     with reading(source.engine) as connection:
-        assert waiting_counts(connection) == {"press-4": 4}
+        assert waiting_counts(connection) == {"press-4": 5}
+        (blind,) = [part for part in review_queue(connection, "ann", new_id(), utc_now()) if part.blind]
+        told_of = [need_text(part) for part in review_queue(connection, "ann", new_id(), utc_now())]
+    assert (blind.part_id, blind.why) == (audited.part_id, Why())
+    assert "Near a limit: 0.010 from it" in told_of
+    assert "The bundle in the shadow, cccccccc, says Reject" in told_of
+    assert "Unlike all that is known: novelty 0.995" in told_of
+
+
+def shadow(part: InspectionRecord, outcome: Outcome) -> ShadowVerdict:
+    return ShadowVerdict(part.part_id, "top", "c" * 64, Verdict(outcome, (), 0.5, "scratch"), utc_now())
+
+
+def test_where_persons_disagree_each_further_one_is_asked_until_a_majority_says_so(
+    plant: Any, source: Source, session: SignIn, window: Callable[[], Window], labels: Callable[[], list[Any]]
+) -> None:
+    (part,) = plant.parts(REJECT)
+    with writing(source.engine) as connection:
+        for name, label in (("eve", "good"), ("kim", "dent")):
+            add_label(connection, Label(part.part_id, label, name, blind=False))
+    assert queue(source, "eve") == []
+    assert queue(source) == queue(source, "ben") == [(part.part_id, Need.DOUBTED)]
+    mine = window()
+    mine.review.begin(session("ann"))
+    assert need_text(mine.review.part.queued) == "Persons disagree: dent, good"  # type: ignore[union-attr]
+    mine.review.choose("dent")
+    assert [row.person for row in labels()] == ["eve", "kim", "ann"]
+    assert queue(source, "ben") == []
 
 
 def test_what_another_is_asked_is_not_in_my_queue(plant: Any, source: Source) -> None:
@@ -285,3 +327,30 @@ def test_a_picture_that_is_missing_or_altered_is_named(plant: Any, source: Sourc
     path.unlink()
     with pytest.raises(StorageFault, match=f"image {part.image_sha256}: not in"):
         desk.picture(part.image_sha256)
+
+
+# ---- a golden sample beside it
+
+
+def test_a_golden_sample_is_read_where_the_bundle_that_judged_lies_on_this_machine(
+    plant: Any, source: Source, bundle_path: Path, tmp_path: Path
+) -> None:
+    desk, mine = DatabaseDesk(source), load_bundle(bundle_path).id
+    with pytest.raises(BundleError, match="is not on this machine"):
+        desk.golden("b" * 64)
+    served(plant, source, tmp_path / "gone", "c" * 64)
+    with pytest.raises(BundleError, match="is not on this machine"):
+        desk.golden("c" * 64)
+    served(plant, source, bundle_path, mine)
+    assert desk.golden(mine).width_px == 32
+    served(plant, source, bundle_path, "d" * 64)
+    with pytest.raises(BundleError, match="another bundle lies there now"):
+        desk.golden("d" * 64)
+
+
+def served(plant: Any, source: Source, folder: Path, bundle_id: str) -> None:
+    run = Run("press-4", "flange", "r" * 64, "{}", bundle_id, "classify", ("good", "dent"), {"good": ["good"]})
+    with Ledger(plant.path) as ledger:
+        ledger.start_run(run)
+    with writing(source.engine) as connection:
+        connection.execute(insert(SERVINGS), {"run_id": run.run_id, "bundle_path": str(folder), "order_number": None})

@@ -1,4 +1,4 @@
-"""A real window on a real X server, driven by real keys and a real mouse: review, live, figures, what-if.
+"""A real window on a real X server, driven by real keys and a real mouse: every screen.
 
 `INSPECTOR_SCREENS=docs/screens pytest tests/gui/test_window.py` makes the pictures of docs/screens again.
 """
@@ -468,3 +468,65 @@ def test_one_person_approves_a_bundle_and_another_rolls_back(
     with reading(source.engine) as connection:
         (given,) = connection.execute(select(ORDERS)).all()
     assert (given.kind, given.person, given.reason) == ("rollback", "eve", "escapes since noon")
+
+
+EDITED = [(1366, 768, 1, "en", "dark"), (3840, 2160, 2, "en", "dark"), (1366, 768, 1, "de", "light")]
+TO_REASON = 9
+"""Presses of Tab from the frame to the reason."""
+ON_FRAME = ((0.24, 0.3), (0.52, 0.66))
+"""Two corners of a region on the frame, in shares of the screen."""
+
+
+@pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason=f"needs {' and '.join(NEEDED)} for a real window")
+@pytest.mark.parametrize("look", EDITED, ids=lambda look: f"{look[0]}x{look[1]}-{look[3]}")
+def test_a_person_draws_a_region_and_saves_the_recipe_and_an_administrator_reads_of_it(
+    look: tuple[int, int, int, str, str], flange_week: Any, source: Source, tmp_path: Path
+) -> None:
+    *extent, scale, language, theme = look
+    kept = os.environ.get("INSPECTOR_SCREENS")
+    if look is not EDITED[0] and not kept:
+        pytest.skip("this look is for pictures: INSPECTOR_SCREENS names where to")
+
+    def keep(name: str) -> None:
+        if kept:
+            time.sleep(1.2)
+            named = name if language == "en" else f"{name}-{language}"
+            path = Path(kept) / f"{named}-{extent[0]}x{extent[1]}.jpg"
+            cv2.imwrite(str(path), shown.look(), [cv2.IMWRITE_JPEG_QUALITY, 92])
+
+    def turns(act: Callable[[], None], what: str) -> None:
+        before = shown.look().astype(float)
+        act()
+        wait(lambda: person.sees_something_else_than(before), what)
+
+    start, end = ((round(x * extent[0]), round(y * extent[1])) for x, y in ON_FRAME)
+    revisions = select(func.count()).select_from(RECIPE_REVISIONS)
+    how = ("--language", language, "--theme", theme)
+    with display(tmp_path / "x", *extent) as shown, desktop(shown, flange_week, scale, *how) as process:
+        person = Person(shown, source, scale)
+        turns(lambda: person.sign_in("eve"), "the first screen")
+        turns(lambda: person.press("ctrl+7"), "the recipes")
+        wait(person.sees_a_picture, "the frame")
+        person.press("r")
+        turns(lambda: person.drags(start, end), "the region")
+        keep("recipes")
+        if kept:  # the dry run itself is tested in tests/gui/test_recipes.py, where its end can be waited for
+            turns(lambda: person.press("F6"), "what the dry run says")
+            time.sleep(3)
+        person.press(*["Tab"] * TO_REASON)
+        shown.act("type", "--delay", 15, "only the flange itself")
+        keep("recipes-tried")
+        person.press("Tab", "space")
+        wait(lambda: person.count(revisions) == 1, "the revision")
+        turns(lambda: person.press("ctrl+shift+q"), "the sign-in page")
+        person.press("shift+Tab", "ctrl+a")  # who was here last is named there
+        turns(lambda: person.sign_in("root", sessions=2), "the first screen")
+        turns(lambda: person.press("ctrl+8"), "the accounts")
+        keep("accounts")
+        turns(lambda: person.press("Right", "space"), "the audit log")
+        keep("audit-log")
+        person.press("ctrl+q")
+        assert process.wait(WAIT_S) == 0
+    with reading(source.engine) as connection:
+        (saved,) = connection.execute(select(RECIPE_REVISIONS)).all()
+    assert (saved.name, saved.person, saved.reason) == ("flange", "eve", "only the flange itself")
