@@ -2375,7 +2375,7 @@ Grenzen und Grund sind noch da.</translation>
         </message>
         <message>
             <source>more good parts, and more defective ones, that may go to review</source>
-            <translation>wie viele gute und wie viele defekte Teile mehr in die Sichtung dürfen</translation>
+            <translation>wie viele gute und wie viele defekte Teile mehr zur Prüfung dürfen</translation>
         </message>
         <message>
             <source>ECE of the candidate that its interval may not lie above</source>
