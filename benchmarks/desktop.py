@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -175,7 +176,7 @@ def live(folder: Path, bundle: Path, seconds: float) -> dict[str, Any]:
 
 def _count_pictures(window: Shell) -> list[tuple[int, ...]]:
     """The shape of each live picture that comes, from now on. The largest is asked for, whatever the view."""
-    from gui.live.screen import LARGE_PX
+    from gui.live.preview import LARGE_PX
 
     shown: list[tuple[int, ...]] = []
     screen, previewed = window.live, window.live._previewed
@@ -283,12 +284,16 @@ def review(folder: Path, rejects: int) -> dict[str, Any]:
     waits: list[float] = []
     with _window(database) as window:
         controller = window.review.controller
-        ready = lambda: not controller.busy and controller.size_px is not None and window.worker.pending == 0  # noqa: E731
+
+        def ready(old: object = None) -> bool:
+            there = not controller.busy and controller.size_px is not None and window.worker.pending == 0
+            return there and controller.part is not old
+
         _until(ready, "first reject")
         for _ in range(rejects):
             before = controller.part
             QTest.keyClick(window.focusWidget(), Qt.Key.Key_2)
-            waits.append(_until(lambda old=before: ready() and controller.part is not old, "next reject"))  # type: ignore[misc]
+            waits.append(_until(partial(ready, before), "next reject"))
     return {
         "review_wait_p99_over_two_seconds": round(percentile_ms(waits, 0.99) / 2e3, 4),
         "review_wait_p50_ms": round(percentile_ms(waits, 0.5), 1),

@@ -46,7 +46,8 @@ class Course:
     def degrees(self, numbers: NDArray[np.int64], rng: np.random.Generator) -> Floats:
         """(N,) degrees of the parts of those numbers since the change began."""
         if self.mixes:
-            return np.where(rng.random(len(numbers)) < self.per_part * numbers, self.last, 0.0)
+            comes = rng.random(len(numbers)) < self.per_part * numbers
+            return np.asarray(np.where(comes, self.last, 0.0), np.float64)
         if self.per_part:
             return np.minimum(self.per_part * numbers, self.last)
         return np.full(len(numbers), self.last)

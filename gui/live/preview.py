@@ -15,6 +15,8 @@ from inspector.errors import PeerFault
 from inspector.preprocess import decode_image
 
 WITHIN_S = 2.0
+LARGE_PX = 1280
+"""The largest that a station's port has."""
 LARGEST_BYTES = 8 << 20
 
 

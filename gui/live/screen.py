@@ -16,7 +16,7 @@ from gui.found import seen_in
 from gui.gauge import Gauge
 from gui.live.controller import LiveController
 from gui.live.figures import StationFigures, all_figures
-from gui.live.preview import Preview, read_preview
+from gui.live.preview import LARGE_PX, Preview, read_preview
 from gui.live.stream import Heard, StationStream
 from gui.live.strip import Strip
 from gui.live.texts import direct_text, run_text, stale_text, state_text, stream_text, yield_text
@@ -36,7 +36,7 @@ PREVIEW_MS = 33
 """30 pictures a second, where a station judges as many."""
 HEARD_MS = 100
 """However many parts a station tells of in that time, they are shown at once."""
-SMALL_PX, LARGE_PX = 640, 1280
+SMALL_PX = 640
 SMALL_ENOUGH = 1.25
 """So much may a small picture be magnified before a large one is asked for."""
 DEVICES_SHOWN = 4

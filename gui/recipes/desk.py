@@ -20,7 +20,7 @@ from db.tables import FINDINGS, INSPECTIONS, RECIPES, RUNS
 from gui.database import Source, reading, writing
 from gui.kept_recipe import in_force, recipe_of
 from gui.limits import bundle_policy_of
-from gui.live.preview import read_preview
+from gui.live.preview import LARGE_PX, read_preview
 from gui.picture import Pyramid, pyramid
 from gui.recipes.learning import Learned, learn
 from gui.recipes.trial import Trial, Tried, try_out
@@ -137,7 +137,9 @@ class DatabaseRecipes:
         address, token = self.stations[station]
         if size is None:
             raise PeerFault(f"{address}: a preview does not say how large a frame is; expected a recorded picture too")
-        seen = read_preview(address, token).picture
+        seen = read_preview(address, token, LARGE_PX).picture
+        if seen is None:
+            raise PeerFault(f"{address}: it sent no picture")
         if abs(seen.width_px * size[1] / (seen.height_px * size[0]) - 1) > _SAME_SHAPE:
             raise PeerFault(f"{address}: its camera has frames of another shape than {size[0]}x{size[1]}")
         whole = cv2.resize(seen.levels[0], size, interpolation=cv2.INTER_LINEAR)
