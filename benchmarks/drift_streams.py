@@ -49,7 +49,7 @@ class Course:
             comes = rng.random(len(numbers)) < self.per_part * numbers
             return np.asarray(np.where(comes, self.last, 0.0), np.float64)
         if self.per_part:
-            return np.minimum(self.per_part * numbers, self.last)
+            return np.asarray(np.minimum(self.per_part * numbers, self.last), np.float64)
         return np.full(len(numbers), self.last)
 
 
