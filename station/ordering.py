@@ -176,8 +176,8 @@ class OrderFeed:
             return propose(self._config, order, choice.bundle, choice.recipe)
         if kind is OrderKind.ROLLBACK:
             if former is None:
-                never = f"bundle {wanted[:16]} has never" if wanted else "nothing else has"
-                raise OrderRefused(f"rollback: {never} served at this station")
+                never = f"rollback: bundle {wanted[:16]} has never served at this station"
+                raise OrderRefused(never if wanted else "rollback: nothing else has served at this station")
             return propose(self._config, order, former.served.bundle_path, self._recipe_of(former))
         if kind is OrderKind.BUNDLE:
             require_no_replay(load_bundle(Path(wanted)), now, self._config)

@@ -90,8 +90,9 @@ def review_queue(connection: Connection, person: str, holder: UUID, now: datetim
     held = held_by_others(connection, holder, now)
     tasks = [_of_task(task) for task in open_tasks(connection, person) if task.image is not None]
     others = [*_reviews(connection, now), *_others(connection, person, now), *_stopped(connection)]
-    once = {part.part_id: part for part in reversed(_by_need(others))}
-    once |= {part.part_id: part for part in reversed(_by_need(tasks))}
+    once: dict[UUID, QueuedPart] = {}
+    for part in (*_by_need(tasks), *_by_need(others)):
+        once.setdefault(part.part_id, part)
     return tuple(part for part in _by_need(once.values()) if part.part_id not in held)
 
 
