@@ -65,8 +65,9 @@ def in_the_shadow(line: Line, release: Release) -> None:
         | {"reasons": list(verdict.reasons), "label": None, "defect_probability": None, "judged_at": utc_now()}
         for part, verdict in unshaded(line, since)
     ]
-    with writing(line.engine) as connection:  # the station's own shadow may have judged one of them by now
-        connection.execute(insert_new(connection, SHADOW_VERDICTS), judged[:-5])
+    if skipped := judged[:-5]:  # the newest may be judged in a moment
+        with writing(line.engine) as connection:  # the station's own shadow may have judged one of them by now
+            connection.execute(insert_new(connection, SHADOW_VERDICTS), skipped)
 
 
 def judged_since(line: Line, since: datetime | None) -> int:
