@@ -52,7 +52,8 @@ def complaint(before: Parts, after: Parts, figures: tuple[object, object], recip
 def described(flips: int, n: int, sure: int, figures: tuple[object, object], recipe: QuantiseRecipe) -> str:
     """Return the complaint about `flips` of `n` verdicts, `sure` defects passed, and a figure before and after."""
     faults = []
-    if flips > AIM * recipe.int8_flips * n:
+    aim = AIM if recipe.int8_flips < 1 else 1.0  # 1 sets no limit
+    if flips > aim * recipe.int8_flips * n:
         faults.append(f"{flips} of {n} verdicts of calibration parts change")
     if sure:
         faults.append(f"{sure} sure defects of calibration parts pass")

@@ -26,6 +26,7 @@ AS_RULES_ASK: dict[str, dict[str, Any]] = {
     "label_tasks": {"kind": "REVIEW"},
     "audit_strata": {"score_below": 0.75},
     "forwarding_terms": {"number": 1},
+    "release_steps": {"kind": "shadow"},
 }
 
 

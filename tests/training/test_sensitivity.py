@@ -48,6 +48,7 @@ def test_complaint_names_what_is_beyond_the_limits_and_only_that() -> None:
     assert described(1, 10, 0, (0.9, 0.895), recipe) == ""
     assert "2 of 10 verdicts" in described(2, 10, 0, (0.9, 0.9), recipe)
     assert "falls from 0.9000 to 0.8000" in described(0, 10, 0, (0.9, 0.8), recipe)
+    assert described(10, 10, 0, (0.9, 0.9), QuantiseRecipe(int8_flips=1)) == ""
     assert "1 sure defects" in described(0, 10, 1, (None, None), recipe)
 
 
