@@ -13,8 +13,8 @@ from station.scheduling import this_thread_last
 
 PERIOD_S = 0.2
 """Between two pictures of a camera at which nobody looks."""
-LOOKED_AT_PERIOD_S = 1 / 35
-"""Somewhat less than between two pictures of a film of 30 a second."""
+LOOKED_AT_PERIOD_S = 1 / 60
+"""Half of the time between two pictures of a film of 30 a second: none of them is missed for coming at a bad moment."""
 LOOKED_AT_S = 2.0
 """So long after a question somebody is taken to look."""
 
