@@ -103,5 +103,5 @@ def _slider(words: str) -> QSlider:
     slider = QSlider(Qt.Orientation.Horizontal)
     slider.setRange(-_STEPS, _STEPS)
     slider.setAccessibleName(words)
-    slider.setFixedWidth(120)
+    slider.setFixedWidth(76)
     return slider

@@ -286,6 +286,13 @@ def test_both_themes_paint_every_screen(plant: Any, window: Shell, enter: Callab
     assert seen == [LIGHT.surface] * len(window.places) + [DARK.surface] * len(window.places)
 
 
+def test_the_window_fits_on_a_small_screen(plant: Any, window: Shell, enter: Callable[..., None]) -> None:
+    plant.parts(REJECT)
+    enter()
+    least = window.minimumSizeHint()
+    assert (least.width() <= 1366, least.height() <= 768) == (True, True), least
+
+
 def test_two_hundred_openings_leave_nothing_behind(
     plant: Any, window: Shell, enter: Callable[..., None], qtbot: Any
 ) -> None:
