@@ -186,6 +186,7 @@ def _count_pictures(window: Shell) -> list[tuple[int, ...]]:
             shown.append(preview.picture.levels[0].shape)
         previewed(address, preview)
 
+    # Two methods are stood in for on this one window, which mypy takes for a slip.
     screen._previewed = count  # type: ignore[method-assign]
     screen._wanted_px = lambda: LARGE_PX  # type: ignore[method-assign]
     return shown
@@ -390,7 +391,7 @@ def _clock_at(moment: datetime) -> Iterator[None]:
         for name, module in sys.modules.items()
         if name.startswith("gui.") and name != "gui.identity" and hasattr(module, "utc_now")
     ]
-    for module in of_screens:
+    for module in of_screens:  # a module's names are not known to mypy
         module.utc_now = lambda: moment  # type: ignore[attr-defined]
     try:
         yield

@@ -52,20 +52,16 @@ def _fill(painter: QPainter, mark: Mark, at: QRectF) -> None:
         painter.drawPolygon(QPolygonF([top, at.bottomRight(), at.bottomLeft()]))
 
 
-class OutcomeBadge(QWidget):
-    """An outcome, large: shape, colour and word."""
+class Badge(QWidget):
+    """A shape, a colour and a word, large, on a plate in that colour."""
+
+    SIDE = 20.0
+    """Of the shape, px."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme, self._word = theme, ""
-        self._outcome: Outcome | None = None
         self.setMinimumHeight(44)
-
-    def show_outcome(self, outcome: Outcome | None, word: str | None = None) -> None:
-        self._outcome = outcome
-        self._word = outcome_word(outcome) if word is None else word
-        self.setAccessibleName(self._word)
-        self.update()
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
@@ -74,21 +70,52 @@ class OutcomeBadge(QWidget):
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         return QSize(220, 44)
 
+    def colour(self) -> str:
+        raise NotImplementedError
+
+    def paint_shape(self, painter: QPainter, at: QRectF) -> None:
+        raise NotImplementedError
+
+    def _say(self, word: str) -> None:
+        self._word = word
+        self.setAccessibleName(word)
+        self.update()
+
     def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        colour = QColor(self._theme.outcome(self._outcome))
+        colour = QColor(self.colour())
         tint = QColor(colour)
         tint.setAlphaF(0.14)
         painter.setPen(QPen(colour, 1))
         painter.setBrush(tint)
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
-        side = 18.0
-        paint_mark(painter, self._outcome, QRectF(14, (self.height() - side) / 2, side, side), self._theme)
+        self.paint_shape(painter, QRectF(14, (self.height() - self.SIDE) / 2, self.SIDE, self.SIDE))
         font = self.font()
         font.setPixelSize(17)
         font.setWeight(font.Weight.DemiBold)
         painter.setFont(font)
         painter.setPen(QColor(self._theme.text))
-        words = QRectF(44, 0, self.width() - 52, self.height())
-        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self._word)
+        at = QRectF(46, 0, self.width() - 54, self.height())
+        words = painter.fontMetrics().elidedText(self._word, Qt.TextElideMode.ElideRight, round(at.width()))
+        painter.drawText(at, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
+
+
+class OutcomeBadge(Badge):
+    """An outcome."""
+
+    SIDE = 18.0
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(theme, parent)
+        self._outcome: Outcome | None = None
+
+    def show_outcome(self, outcome: Outcome | None, word: str | None = None) -> None:
+        self._outcome = outcome
+        self._say(outcome_word(outcome) if word is None else word)
+
+    def colour(self) -> str:
+        return self._theme.outcome(self._outcome)
+
+    def paint_shape(self, painter: QPainter, at: QRectF) -> None:
+        paint_mark(painter, self._outcome, at, self._theme)

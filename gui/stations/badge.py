@@ -2,54 +2,30 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
+from gui.badges import Badge
 from gui.palette import Theme
 
-_SIDE = 20.0
 
-
-class StateBadge(QWidget):
+class StateBadge(Badge):
     """A state that is not known has an open ring."""
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self._theme, self._state, self._word = theme, "", ""
-        self.setMinimumHeight(44)
+        super().__init__(theme)
+        self._state = ""
 
     def show_state(self, state: str, word: str) -> None:
         if (state, word) != (self._state, self._word):
-            self._state, self._word = state, word
-            self.setAccessibleName(word)
-            self.update()
+            self._state = state
+            self._say(word)
 
-    def set_theme(self, theme: Theme) -> None:
-        self._theme = theme
-        self.update()
+    def colour(self) -> str:
+        return state_colour(self._state, self._theme)
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        return QSize(220, 44)
-
-    def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        colour = QColor(state_colour(self._state, self._theme))
-        tint = QColor(colour)
-        tint.setAlphaF(0.14)
-        painter.setPen(QPen(colour, 1))
-        painter.setBrush(tint)
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
-        paint_state(painter, self._state, QRectF(14, (self.height() - _SIDE) / 2, _SIDE, _SIDE), colour)
-        font = self.font()
-        font.setPixelSize(16)
-        font.setWeight(font.Weight.DemiBold)
-        painter.setFont(font)
-        painter.setPen(QColor(self._theme.text))
-        at = QRectF(46, 0, self.width() - 54, self.height())
-        words = painter.fontMetrics().elidedText(self._word, Qt.TextElideMode.ElideRight, round(at.width()))
-        painter.drawText(at, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
+    def paint_shape(self, painter: QPainter, at: QRectF) -> None:
+        paint_state(painter, self._state, at, QColor(self.colour()))
 
 
 def state_colour(state: str, theme: Theme) -> str:

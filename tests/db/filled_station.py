@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from db.dispatch import keep
+from sqlalchemy import Engine, select
+
+from db import queries
+from db.dispatch import keep, unforwarded
 from db.engine import WRITES, open_engine
 from db.images import StoredImage
 from db.ledger import Ledger
 from db.records import Event, Severity
+from db.tables import BUNDLES, EVENTS, IMAGES, LABEL_TASKS, RECIPES, RUNS, STATIONS
 from inspector.draws import Draw, Stratum
 from inspector.values import InspectionRecord, Outcome
 
@@ -53,3 +57,20 @@ class Station:
         with Ledger(self.path) as ledger:
             ledger.record_event(Event(self.name, Severity.INFO, "start", "it's started; --"))
             ledger.end_run(self.run_id, clean=True).result(5)
+
+
+FORWARDED = (STATIONS, RECIPES, BUNDLES, RUNS, IMAGES, LABEL_TASKS, EVENTS)
+
+
+def same(station: Station, plant: Engine) -> None:
+    """The plant has what the station has, once."""
+    engine = open_engine(station.path)
+    with engine.connect() as here, plant.connect() as there:
+        for table in FORWARDED:
+            key = list(table.primary_key.columns)
+            assert there.execute(select(table).order_by(*key)).all() == here.execute(select(table).order_by(*key)).all()
+        expected = queries.records(here, station.run_id)
+        assert queries.records(there, station.run_id) == expected
+        assert queries.trigger_count(there) == len(expected)
+        assert unforwarded(here) == 0
+    engine.dispose()

@@ -17,49 +17,28 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, create_engine, insert, select, text, update
-from sqlalchemy.exc import DBAPIError
 
 from db import command, queries
-from db.acknowledgements import Acknowledgement, acknowledge, acknowledgements, open_alarms
-from db.dispatch import keep, unforwarded
-from db.engine import open_engine, writing
+from db.dispatch import keep
+from db.engine import open_engine
 from db.forward import Forwarder, Forwarding, plant_url
 from db.images import StoredImage
 from db.ledger import Ledger
-from db.lots import Lot, close_lot, lots, open_lot
 from db.migrations import HEAD
-from db.plant_tables import AUDIT_LOG
 from db.receiving import parked
 from db.records import Event, Severity
-from db.schema import downgrade, upgrade
-from db.shadow import ShadowVerdict, shadow_verdicts, write_shadow
-from db.tables import BUNDLES, EVENTS, FINDINGS, IMAGES, INSPECTIONS, LABEL_TASKS, RECIPES, RUNS, STATIONS
-from db.work_tables import STATION_ACKNOWLEDGEMENTS
+from db.schema import downgrade
+from db.tables import BUNDLES, FINDINGS, IMAGES, INSPECTIONS, RECIPES, RUNS, STATIONS
 from inspector.errors import DatabaseError
-from inspector.values import Outcome, Verdict
-from tests.db.filled_station import IMAGE, Station
+from inspector.values import Outcome
+from tests.db.filled_station import IMAGE, Station, same
 
 FUTURE = datetime(2099, 1, 2, tzinfo=UTC)
-FORWARDED = (STATIONS, RECIPES, BUNDLES, RUNS, IMAGES, LABEL_TASKS, EVENTS)
 
 
 @pytest.fixture
 def station(tmp_path: Path, line: Any) -> Station:
     return Station(tmp_path / "station.sqlite", line)
-
-
-def same(station: Station, plant: Engine) -> None:
-    """The plant has what the station has, once."""
-    engine = open_engine(station.path)
-    with engine.connect() as here, plant.connect() as there:
-        for table in FORWARDED:
-            key = list(table.primary_key.columns)
-            assert there.execute(select(table).order_by(*key)).all() == here.execute(select(table).order_by(*key)).all()
-        expected = queries.records(here, station.run_id)
-        assert queries.records(there, station.run_id) == expected
-        assert queries.trigger_count(there) == len(expected)
-        assert unforwarded(here) == 0
-    engine.dispose()
 
 
 def test_everything_gets_there_once_and_as_it_was(station: Station, engine: Engine, database: str) -> None:
@@ -196,88 +175,6 @@ def test_forwarding_on_the_command_line(
     assert said[1] == "0 rows forwarded, 0 of them parked before; 0 refused and parked, 0 left"
     assert said[2] == said[0]
     same(station, engine)
-
-
-def test_what_a_bundle_said_in_the_shadow_gets_there_before_or_after_its_part_was_sent(
-    station: Station, engine: Engine, database: str, line: Any
-) -> None:
-    (early,) = station.inspect(1)
-    with Ledger(station.path) as ledger:
-        part = line.part(station.run_id, 2, station=station.name)
-        ledger.open_part(part)
-        ledger.record_shadow(said(part.part_id, "top", Outcome.REVIEW))
-        ledger.complete_part(line.judged(part)).result(30)
-    with Forwarder(station.path, database, rows_per_batch=1) as forwarder:
-        assert forwarder.drain() == 3
-        with Ledger(station.path) as ledger:
-            ledger.record_shadow(said(early.part_id, "side", Outcome.PASS))
-            ledger.record_shadow(said(early.part_id, "top", Outcome.REJECT)).result(30)
-        assert forwarder.drain() == 2
-        assert forwarder.state().parked == 0
-    here = open_engine(station.path)
-    with here.connect() as ours, engine.connect() as theirs:
-        known = shadow_verdicts(ours, "s" * 64)
-        assert len(known) == 3
-        assert shadow_verdicts(theirs, "s" * 64) == known
-    here.dispose()
-
-
-def said(part_id: UUID, camera: str, outcome: Outcome) -> ShadowVerdict:
-    return ShadowVerdict(part_id, camera, "s" * 64, Verdict(outcome, ("spot",), 0.4, "scratch"), FUTURE)
-
-
-def test_a_lot_gets_there_when_it_is_closed_and_one_of_the_same_name_is_parked(
-    station: Station, engine: Engine, database: str
-) -> None:
-    here = open_engine(station.path)
-    with writing(engine) as connection:
-        open_lot(connection, Lot("L2", "bracket", "eve", FUTURE))
-    with writing(here) as connection:
-        for code in ("L1", "L2", "L3"):
-            open_lot(connection, Lot(code, "bracket", "ann", FUTURE))
-    with Forwarder(station.path, database) as forwarder:
-        forwarder.drain()
-        with engine.connect() as connection:
-            assert [lot.code for lot in lots(connection, 9)] == ["L2"]
-        with writing(here) as connection:
-            for code in ("L1", "L2"):
-                close_lot(connection, code, "bracket", "ben", FUTURE)
-        forwarder.drain()
-        assert forwarder.state().parked == 1
-    with engine.connect() as connection:
-        assert lots(connection, 9) == [
-            Lot("L1", "bracket", "ann", FUTURE, "ben", FUTURE),
-            Lot("L2", "bracket", "eve", FUTURE),
-        ]
-        (refused,) = parked(connection)
-    assert (refused.station, refused.kind) == ("station-1", "lot")
-    assert "lots L2 bracket: the plant has one of this id with another" in refused.reason
-    here.dispose()
-
-
-def test_an_alarm_that_was_seen_at_the_station_is_not_open_at_the_plant(
-    station: Station, engine: Engine, database: str
-) -> None:
-    alarms = [Event(station.name, Severity.ALARM, "camera lost", f"{n}", FUTURE) for n in range(2)]
-    with Ledger(station.path) as ledger:
-        for alarm in alarms:
-            ledger.record_event(alarm).result(30)
-    here = open_engine(station.path)
-    with writing(here) as connection:
-        acknowledge(connection, Acknowledgement(alarms[0].event_id, "ann", "'; --", FUTURE))
-    with Forwarder(station.path, database) as forwarder:
-        forwarder.drain()
-        with writing(here) as connection:
-            acknowledge(connection, Acknowledgement(alarms[0].event_id, "ben", "", FUTURE))
-        forwarder.drain()
-        assert forwarder.state().parked == 0
-    with writing(engine) as connection:
-        assert open_alarms(connection, 9) == [alarms[1]]
-        assert [seen.person for seen in acknowledgements(connection, alarms[0].event_id)] == ["ann", "ben"]
-        assert connection.execute(select(AUDIT_LOG.c.subject).where(AUDIT_LOG.c.person == "ann")).all() == []
-        with pytest.raises(DBAPIError, match="never changed"):
-            connection.execute(update(STATION_ACKNOWLEDGEMENTS).values(note=""))
-    here.dispose()
 
 
 # ---- rows that the plant refuses
@@ -425,28 +322,6 @@ def test_a_station_two_versions_behind_still_forwards(station: Station, engine: 
     with Forwarder(station.path, database) as forwarder:
         forwarder.drain()
     same(station, engine)
-
-
-def test_a_station_that_is_upgraded_notes_only_what_was_not_noted_before(
-    station: Station, engine: Engine, database: str
-) -> None:
-    """Its file goes two versions back and up again, with notes that wait."""
-    (part,) = station.inspect(1)
-    here = open_engine(station.path)
-    with writing(here) as connection:
-        for name in ("shadow", "lot", "seen"):
-            connection.execute(text(f"DROP TRIGGER dispatch_{name}"))  # as its former program had it
-    downgrade(here, f"{int(HEAD) - 2:04}")
-    upgrade(here)
-    with writing(here) as connection:
-        write_shadow(connection, [said(part.part_id, "top", Outcome.PASS)])
-    with Forwarder(station.path, database) as forwarder:
-        assert forwarder.state().unforwarded == 3
-        forwarder.drain()
-        station.inspect(1)
-        assert forwarder.drain() == 1
-    same(station, engine)
-    here.dispose()
 
 
 # ---- storms

@@ -37,6 +37,7 @@ from db.shadow import ShadowVerdict, write_shadow
 from db.tables import FINDINGS, INSPECTIONS, LABELS, RUNS
 from gui.database import Source, open_source, reading, writing
 from inspector.bundle import load_bundle
+from inspector.errors import InspectorError
 from inspector.ids import new_id
 from inspector.values import Finding, InspectionRecord, Outcome, Prediction, Quality, Verdict, ViewInspection
 
@@ -141,6 +142,18 @@ def _judged(
         image_sha256=sha256,
         views=(view,),
     )
+
+
+def at_once(
+    topic: str, question: Callable[[], Any], then: Callable[[Any], None], failed: Callable[[Any], None]
+) -> None:
+    """An `Ask` that answers before it returns."""
+    try:
+        answer = question()
+    except InspectorError as error:
+        failed(error)
+    else:
+        then(answer)
 
 
 @pytest.fixture(scope="session")

@@ -34,27 +34,18 @@ from gui.models.trainings import TrainingsController
 from gui.second import Second
 from gui.shell import Shell
 from gui.watchdog import Watchdog
-from inspector.errors import AccessRefused, BundleError, InspectorError, OrderRefused
+from inspector.errors import AccessRefused, BundleError, OrderRefused
 from inspector.values import Outcome
+from tests.gui.conftest import at_once
 
 PASSWORD = "correct horse battery"
 WAIT_MS = 30_000
 STALL_MS = 50
 OLD, NOW = (hashlib.sha256(word).hexdigest() for word in (b"what served before", b"what serves"))
+
 PASS, REJECT = Outcome.PASS, Outcome.REJECT
 PLACE = 4
 """Of Models among the places of the window."""
-
-
-def at_once(
-    topic: str, question: Callable[[], Any], then: Callable[[Any], None], failed: Callable[[Any], None]
-) -> None:
-    try:
-        answer = question()
-    except InspectorError as error:
-        failed(error)
-    else:
-        then(answer)
 
 
 @pytest.fixture

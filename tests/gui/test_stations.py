@@ -31,6 +31,7 @@ from gui.stations.texts import challenges_text, event_line, health_word, self_te
 from gui.watchdog import Watchdog
 from inspector.errors import AccessRefused, DatabaseError, InspectorError, OrderRefused
 from inspector.values import Outcome
+from tests.gui.conftest import at_once
 
 PASSWORD = "correct horse battery"
 WAIT_MS = 30_000
@@ -50,17 +51,6 @@ HEARD = Heard(
         Device("camera:top", "good", "well"),
     ),
 )
-
-
-def at_once(
-    topic: str, question: Callable[[], Any], then: Callable[[Any], None], failed: Callable[[Any], None]
-) -> None:
-    try:
-        answer = question()
-    except InspectorError as error:
-        failed(error)
-    else:
-        then(answer)
 
 
 @pytest.fixture
