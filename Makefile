@@ -16,7 +16,7 @@ BUILD := build
 demo: .venv-demo/.made
 	$(DEMO)/inspector demo
 
-# Two workers with one thread each: on two cores, ten minutes instead of seventeen. What fails is run once more, and told (R).
+# Two workers with one thread each: some 14 minutes on two cores. What fails is run once more, and told (R).
 test: lint
 	OMP_NUM_THREADS=1 $(WORK)/python -m pytest -n 2 --dist loadfile --reruns 1 -rR
 
